@@ -1,0 +1,1 @@
+"""The study's numbers, counted and measured: no pictures, no web server."""

@@ -1,0 +1,105 @@
+"""What machine a number was measured on, and where any number comes from."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+
+__all__ = ["Badge", "Machine", "Quantity", "measured", "now", "published", "target", "this_machine"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The hardware and software that timings depend on; nothing that names a person or a host."""
+
+    processor: str
+    cores: int  # that this process may use
+    threads: int  # that PyTorch uses inside one operation
+    memory_bytes: int
+    system: str
+    python: str
+    torch: str
+
+
+def this_machine() -> Machine:
+    """Describe the machine that this process runs on."""
+    return Machine(
+        processor=_processor(),
+        cores=_usable_cores(),
+        threads=torch.get_num_threads(),
+        memory_bytes=_memory_bytes(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        torch=torch.__version__,
+    )
+
+
+def now() -> str:
+    """The time in UTC to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Badge(StrEnum):
+    """Where a number comes from."""
+
+    MEASURED = "measured"  # here, by this program
+    PUBLISHED = "published"  # by the source named
+    TARGET = "target"  # somebody wants it to be so
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number with its unit and where it comes from.
+
+    `source` says how it was measured, where it was published or who set the target.
+    `when` (ISO 8601) and `machine` are there for measured numbers only.
+    """
+
+    value: float
+    unit: str
+    badge: Badge
+    source: str
+    when: str | None = None
+    machine: Machine | None = None
+
+
+def measured(value: float, unit: str, how: str, when: str, machine: Machine) -> Quantity:
+    """A number that this program measured."""
+    return Quantity(value, unit, Badge.MEASURED, how, when, machine)
+
+
+def published(value: float, unit: str, source: str) -> Quantity:
+    """A number that somebody else reported."""
+    return Quantity(value, unit, Badge.PUBLISHED, source)
+
+
+def target(value: float, unit: str, source: str) -> Quantity:
+    """A number that nobody measured."""
+    return Quantity(value, unit, Badge.TARGET, source)
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")  # platform.processor() is empty or "x86_64" on Linux
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux; a container may own fewer cores than the machine has
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int:
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 0  # Windows has no sysconf

@@ -1,0 +1,109 @@
+"""Learned parameters by group of the study and by module, down to the last tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from featherface.models import GROUPS, MODELS, ModelEntry
+
+__all__ = [
+    "GroupReduction",
+    "ParameterNode",
+    "group_counts",
+    "group_of",
+    "network_on_meta",
+    "parameter_tree",
+    "reductions",
+    "total",
+]
+
+OTHER = "Other"  # the study's name for what belongs to no group
+TOTAL = "Total"
+
+
+@dataclass(frozen=True)
+class GroupReduction:
+    """Parameters of one group in two models; `reduction` is 1 - second / first, None where first has none."""
+
+    group: str
+    first: int
+    second: int
+
+    @property
+    def reduction(self) -> float | None:
+        """Share of the first model's parameters that the second does without; negative where it has more."""
+        return 1 - self.second / self.first if self.first else None
+
+
+@dataclass(frozen=True)
+class ParameterNode:
+    """One module or tensor of the tree: what a treemap or sunburst needs."""
+
+    path: str  # dotted module path; "" is the whole network
+    parent: str | None
+    label: str
+    kind: str  # the module's class, or "parameter"
+    shape: tuple[int, ...]  # of a tensor; () for a module
+    parameters: int  # of everything below
+    group: str
+
+
+def network_on_meta(entry: ModelEntry) -> nn.Module:
+    """Build the network in evaluation mode with shapes but no values: instant, and enough to count on."""
+    with torch.device("meta"):
+        return entry.builder().eval()
+
+
+def group_of(name: str, entry: ModelEntry) -> str:
+    """The study's group of a parameter or module path, or "Other"."""
+    dotted = f"{name}."  # so that the module "body" matches the prefix "body."
+    for group, prefixes in entry.groups.items():
+        if dotted.startswith(prefixes):
+            return group
+    return OTHER
+
+
+def total(network: nn.Module) -> int:
+    """Number of learned values, a shared tensor once."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def group_counts(key: str) -> Mapping[str, int]:
+    """Parameters of each of the study's groups in `GROUPS` order, with "Other" only where it has any."""
+    entry = MODELS[key]
+    counts = dict.fromkeys(GROUPS, 0)
+    for name, parameter in network_on_meta(entry).named_parameters():
+        group = group_of(name, entry)
+        counts[group] = counts.get(group, 0) + parameter.numel()
+    return counts
+
+
+def reductions(first: str = "v1", second: str = "v2") -> tuple[GroupReduction, ...]:
+    """Each group's parameters in both models and the total, in `GROUPS` order."""
+    counts, others = group_counts(first), group_counts(second)
+    groups = dict.fromkeys((*counts, *others))
+    rows = [GroupReduction(group, counts.get(group, 0), others.get(group, 0)) for group in groups]
+    return (*rows, GroupReduction(TOTAL, sum(counts.values()), sum(others.values())))
+
+
+def parameter_tree(key: str) -> tuple[ParameterNode, ...]:
+    """Every module that holds parameters and every tensor, parents before children."""
+    entry = MODELS[key]
+    network = network_on_meta(entry)
+    nodes = [ParameterNode("", None, entry.name, type(network).__name__, (), total(network), TOTAL)]
+    for path, module in network.named_modules():
+        if path and total(module):
+            nodes.append(_node(path, type(module).__name__, (), total(module), entry))
+        for name, tensor in module.named_parameters(recurse=False):
+            tensor_path = f"{path}.{name}".lstrip(".")
+            nodes.append(_node(tensor_path, "parameter", tuple(tensor.shape), tensor.numel(), entry))
+    return tuple(nodes)
+
+
+def _node(path: str, kind: str, shape: tuple[int, ...], parameters: int, entry: ModelEntry) -> ParameterNode:
+    parent, _, label = path.rpartition(".")
+    return ParameterNode(path, parent, label, kind, shape, parameters, group_of(path, entry))
