@@ -7,12 +7,22 @@ from pathlib import Path
 __all__ = [
     "ANCHOR_SIZES",
     "CANDIDATE_FLOOR",
+    "CONFIDENCE_RANGE",
     "DEFAULT_CONFIDENCE",
     "DEFAULT_NMS_IOU",
     "DEFAULT_SIDE",
     "LANDMARKS",
+    "MATCH_IOU",
+    "MAX_BATCH_PIXELS",
+    "MAX_BYTES",
+    "MAX_CANDIDATES",
+    "MAX_DIMENSION",
+    "MAX_INPUT_PIXELS",
+    "MAX_PIXELS",
     "MIN_SIDE",
+    "NMS_IOU_RANGE",
     "PIXEL_MEAN_BGR",
+    "SIDE_RANGE",
     "STRIDES",
     "VARIANCES",
     "WEIGHTS_DIR",
@@ -41,3 +51,15 @@ CANDIDATE_FLOOR = 0.02  # the lowest score kept as a raw candidate: the publishe
 DEFAULT_CONFIDENCE = 0.5  # few false alarms on everyday photos; evaluation uses CANDIDATE_FLOOR
 DEFAULT_NMS_IOU = 0.4  # as published
 DEFAULT_SIDE = 640  # pixels; the size at which the study compares
+
+MAX_CANDIDATES = 5_000  # before NMS, as the published evaluation; untrained weights would keep every anchor
+CONFIDENCE_RANGE = (CANDIDATE_FLOOR, 0.99)
+NMS_IOU_RANGE = (0.1, 0.9)  # below 0.1 neighbours in a crowd vanish, above 0.9 nothing is suppressed
+SIDE_RANGE = (128, 1_920)  # pixels; a face of a group photo is lost below, V1 takes seconds above
+MATCH_IOU = 0.5  # two boxes are one face from here on: the overlap at which WIDER FACE counts a hit
+
+MAX_BYTES = 30 * 2**20  # of one file: a 12-megapixel PNG or a 50-megapixel JPEG fits
+MAX_PIXELS = 51_000_000  # of one photo: a 50-megapixel phone's 8192 x 6144; 153 MB as RGB
+MAX_DIMENSION = 65_500  # pixels; JPEG's own limit, so that every photo accepted can be saved again
+MAX_INPUT_PIXELS = 2_048 * 2_048  # "original size" goes no further
+MAX_BATCH_PIXELS = MAX_INPUT_PIXELS  # network input of one forward pass, all photos of the batch together

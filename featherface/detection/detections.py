@@ -1,0 +1,139 @@
+"""The one form in which faces travel from the networks to everything else, and the files it can become."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from featherface.config import LANDMARKS
+
+__all__ = ["Detections", "coco_document"]
+
+_COLUMNS = (
+    *("x1", "y1", "x2", "y2", "score"),
+    *(f"{name.replace(' ', '_')}_{axis}" for name in LANDMARKS for axis in "xy"),
+)
+_PIXEL_DECIMALS = 2  # in files: a hundredth of a pixel is far below what a detector resolves
+_SCORE_DECIMALS = 6
+_VISIBLE = 2  # COCO's flag of a keypoint that is labelled and visible
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """N faces of one photo, best score first.
+
+    boxes: (N, 4) float32, x1, y1, x2, y2 in pixels of the upright original photo. A box may reach beyond the
+        photo, as the published evaluation has it; `boxes.clip_boxes` cuts it.
+    scores: (N,) float32, 0..1, descending.
+    landmarks: (N, 5, 2) float32, x and y in the same pixels, in the order of `config.LANDMARKS`.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """Return no faces."""
+        return cls(
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, np.float32),
+            np.zeros((0, len(LANDMARKS), 2), np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, chosen: np.ndarray | slice | Sequence[int]) -> Detections:
+        """Return the faces that a boolean mask (N,), indices or a slice choose, in the order given."""
+        if not isinstance(chosen, slice):
+            chosen = np.asarray(chosen, dtype=None if len(chosen) else np.intp)
+        return Detections(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the arrays take, in bytes."""
+        return self.boxes.nbytes + self.scores.nbytes + self.landmarks.nbytes
+
+    def scaled(self, factor_x: float, factor_y: float) -> Detections:
+        """Return the same faces in a picture whose sides are `factor_x` and `factor_y` times as long."""
+        factors = np.asarray((factor_x, factor_y), np.float32)
+        return Detections(self.boxes * np.tile(factors, 2), self.scores, self.landmarks * factors)
+
+    def to_dict(self) -> dict[str, list]:
+        """Return plain lists: `boxes` [[x1, y1, x2, y2]], `scores`, `landmarks` [[x, y of five points]]."""
+        return {
+            "boxes": _rounded(self.boxes, _PIXEL_DECIMALS),
+            "scores": _rounded(self.scores, _SCORE_DECIMALS),
+            "landmarks": _rounded(self.landmarks.reshape(len(self), -1), _PIXEL_DECIMALS),
+        }
+
+    def to_records(self) -> list[dict[str, float]]:
+        """Return one flat dictionary a face: x1, y1, x2, y2, score, left_eye_x, left_eye_y, ..."""
+        lists = self.to_dict()
+        faces = zip(lists["boxes"], lists["scores"], lists["landmarks"], strict=True)
+        return [dict(zip(_COLUMNS, (*box, score, *points), strict=True)) for box, score, points in faces]
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON."""
+        return json.dumps(self.to_dict())
+
+    def to_csv(self) -> str:
+        """Return `to_records` as CSV with a header, one line a face."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.to_records())
+        return text.getvalue()
+
+    def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict]:
+        """Return COCO annotations, numbered from `first_id`: bbox x, y, width, height; 5 x (x, y, visible)."""
+        sizes = self.boxes[:, 2:] - self.boxes[:, :2]
+        visible = np.full((len(self), len(LANDMARKS), 1), _VISIBLE, np.float32)
+        keypoints = np.concatenate((self.landmarks, visible), axis=2).reshape(len(self), -1)
+        columns = zip(
+            _rounded(np.hstack((self.boxes[:, :2], sizes)), _PIXEL_DECIMALS),
+            _rounded(sizes.prod(axis=1), _PIXEL_DECIMALS),
+            _rounded(self.scores, _SCORE_DECIMALS),
+            _rounded(keypoints, _PIXEL_DECIMALS),
+            strict=True,
+        )
+        return [
+            {
+                "id": first_id + index,
+                "image_id": image_id,
+                "category_id": 1,
+                "bbox": bbox,
+                "area": area,
+                "iscrowd": 0,
+                "score": score,
+                "keypoints": points,
+                "num_keypoints": len(LANDMARKS),
+            }
+            for index, (bbox, area, score, points) in enumerate(columns)
+        ]
+
+
+def coco_document(pictures: Iterable[tuple[str, int, int, Detections]]) -> dict:
+    """Return a COCO keypoint document of (file name, width, height, detections) tuples, for `json.dumps`."""
+    images, annotations = [], []
+    for image_id, (name, width, height, detections) in enumerate(pictures, start=1):
+        images.append({"id": image_id, "file_name": name, "width": width, "height": height})
+        annotations += detections.to_coco(image_id, first_id=len(annotations) + 1)
+    category = {
+        "id": 1,
+        "name": "face",
+        "supercategory": "person",
+        "keypoints": [name.replace(" ", "_") for name in LANDMARKS],
+        "skeleton": [],
+    }
+    return {"images": images, "annotations": annotations, "categories": [category]}
+
+
+def _rounded(values: np.ndarray, decimals: int) -> list:
+    return np.round(values.astype(np.float64), decimals).tolist()

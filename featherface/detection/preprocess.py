@@ -1,0 +1,77 @@
+"""From a photo to the network's input, and what is needed to find the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from featherface.config import DEFAULT_SIDE, MAX_INPUT_PIXELS, MIN_SIDE, PIXEL_MEAN_BGR
+from featherface.detection.images import Photo
+
+__all__ = ["Prepared", "Resize", "prepare"]
+
+
+class Resize(StrEnum):
+    """How a photo becomes the network's input."""
+
+    FIT = "fit"  # the longer side becomes `side` pixels, the aspect stays
+    ORIGINAL = "original"  # as it is, up to MAX_INPUT_PIXELS; `side` is not used
+    STUDY = "study"  # stretched to `side` x `side`, as in the study; faces come out squeezed
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A network input.
+
+    tensor: (1, 3, H, W) float32, BGR less the mean, channels last in memory, H and W at least MIN_SIDE.
+    extent: width and height of that input in pixels of the photo: fractions of the input times the extent are
+        photo pixels.
+    """
+
+    tensor: Tensor
+    extent: tuple[float, float]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the input in pixels."""
+        return self.tensor.shape[2], self.tensor.shape[3]
+
+
+def prepare(photo: Photo, resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE) -> Prepared:
+    """Resize `photo`, take the mean off, and pad right and below with the mean where a side is too short."""
+    width, height = _target_size(photo, resize, side)
+    resized = _resized(photo.pixels, width, height, resize)
+    bgr = cv2.cvtColor(resized, cv2.COLOR_RGB2BGR)
+    centred = cv2.subtract(bgr, (*PIXEL_MEAN_BGR, 0.0), dtype=cv2.CV_32F)  # (H, W, 3)
+    input_width, input_height = max(width, MIN_SIDE), max(height, MIN_SIDE)
+    if (input_width, input_height) != (width, height):
+        padding = ((0, input_height - height), (0, input_width - width), (0, 0))
+        centred = np.pad(centred, padding)  # zero is the mean colour here
+    tensor = torch.from_numpy(centred).permute(2, 0, 1).unsqueeze(0)  # a view: H, W, C in memory
+    extent = (photo.width * input_width / width, photo.height * input_height / height)
+    return Prepared(tensor, extent)
+
+
+def _target_size(photo: Photo, resize: Resize, side: int) -> tuple[int, int]:
+    """Return the width and height, in pixels, that the photo is resized to."""
+    if resize is Resize.STUDY:
+        return side, side
+    if resize is Resize.FIT:
+        scale = side / max(photo.width, photo.height)
+    else:
+        scale = min(1.0, (MAX_INPUT_PIXELS / (photo.width * photo.height)) ** 0.5)
+    return max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+
+
+def _resized(pixels: np.ndarray, width: int, height: int, resize: Resize) -> np.ndarray:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    shrinks = width < pixels.shape[1] or height < pixels.shape[0]
+    # bilinear samples four pixels and so skips most of a large photo; the study does just that
+    averages = shrinks and resize is not Resize.STUDY
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if averages else cv2.INTER_LINEAR)
