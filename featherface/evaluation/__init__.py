@@ -1,0 +1,1 @@
+"""Average precision, the WIDER FACE protocol among others."""

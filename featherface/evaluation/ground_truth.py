@@ -1,0 +1,127 @@
+"""The faces that count: the official WIDER FACE validation lists, or a manifest's boxes by face height."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+
+from featherface.evaluation.manifest import Record
+
+__all__ = [
+    "Faces",
+    "GroundTruth",
+    "GroundTruthError",
+    "Subset",
+    "manifest_ground_truth",
+    "picture_name",
+    "wider_ground_truth",
+]
+
+
+class GroundTruthError(ValueError):
+    """Ground truth is absent or does not fit the pictures; the message names the file or the picture."""
+
+
+@dataclass(frozen=True)
+class Subset:
+    """One list of faces that is scored on its own, every other face being neither missed nor a false alarm.
+
+    A prediction on no face is a false alarm here if `min_height` <= its height < `max_height`, in pixels.
+    """
+
+    name: str
+    min_height: float = 0.0
+    max_height: float = float("inf")
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """The faces of one picture: `boxes` (F, 4) float64 x1 y1 x2 y2, and by subset `counted` (F,) bool."""
+
+    boxes: np.ndarray
+    counted: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """The faces of each picture, by picture name."""
+
+    protocol: str  # what people read
+    subsets: tuple[Subset, ...]
+    pictures: Mapping[str, Faces]
+
+    def only(self, names: Iterable[str]) -> GroundTruth:
+        """Restrict to the pictures `names`; raises `GroundTruthError` for a name that is not known."""
+        names = list(names)
+        unknown = [name for name in names if name not in self.pictures]
+        if unknown:
+            raise GroundTruthError(f"the {self.protocol} ground truth has no picture {unknown[0]}.")
+        return GroundTruth(self.protocol, self.subsets, {name: self.pictures[name] for name in names})
+
+
+WIDER_SUBSETS = (Subset("easy"), Subset("medium"), Subset("hard"))
+HEIGHT_SUBSETS = (
+    Subset("all"),
+    Subset("under 16 px", 0.0, 16.0),  # below the smallest anchor
+    Subset("16-32 px", 16.0, 32.0),
+    Subset("32-96 px", 32.0, 96.0),
+    Subset("over 96 px", 96.0),
+)
+
+
+def wider_ground_truth(folder: Path) -> GroundTruth:
+    """Read wider_face_val.mat and wider_{easy,medium,hard}_val.mat, as published with WIDER FACE.
+
+    Pictures are named EVENT/NAME.jpg. Raises `GroundTruthError` for an absent or unreadable file.
+    """
+    faces = _mat(folder / "wider_face_val.mat")
+    kept = {subset.name: _mat(folder / f"wider_{subset.name}_val.mat")["gt_list"] for subset in WIDER_SUBSETS}
+    pictures = {}
+    for event, (event_name,) in enumerate(faces["event_list"]):
+        for index, (name,) in enumerate(faces["file_list"][event, 0]):
+            boxes = faces["face_bbx_list"][event, 0][index, 0].astype(np.float64)  # x y w h
+            boxes[:, 2:] += boxes[:, :2]
+            rows = {subset: lists[event, 0][index, 0] for subset, lists in kept.items()}
+            counted = {subset: _mask(numbers, len(boxes)) for subset, numbers in rows.items()}
+            pictures[f"{event_name[0]}/{name[0]}.jpg"] = Faces(boxes, counted)
+    return GroundTruth("WIDER FACE", WIDER_SUBSETS, pictures)
+
+
+def manifest_ground_truth(records: Sequence[Record]) -> GroundTruth:
+    """Take the faces of manifest records, scored together and by face height.
+
+    Faces to ignore, and in a band of heights the faces of other heights, are neither missed nor false alarms.
+    """
+    pictures = {}
+    for record in records:
+        heights = record.boxes[:, 3] - record.boxes[:, 1]
+        counted = {
+            band.name: ~record.ignore & (heights >= band.min_height) & (heights < band.max_height)
+            for band in HEIGHT_SUBSETS
+        }
+        pictures[picture_name(record)] = Faces(record.boxes.astype(np.float64), counted)
+    return GroundTruth("manifest", HEIGHT_SUBSETS, pictures)
+
+
+def picture_name(record: Record) -> str:
+    """Return the name under which a record's picture is predicted and scored."""
+    return record.wider_name or record.image
+
+
+def _mat(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        return loadmat(path)
+    except FileNotFoundError as error:
+        raise GroundTruthError(f"the official ground truth {path} is absent.") from error
+    except (OSError, ValueError, TypeError, NotImplementedError) as error:
+        raise GroundTruthError(f"{path} is not a readable .mat file: {error}.") from error
+
+
+def _mask(numbers: np.ndarray, faces: int) -> np.ndarray:
+    mask = np.zeros(faces, bool)
+    mask[numbers.ravel().astype(np.int64) - 1] = True  # the lists count from one
+    return mask

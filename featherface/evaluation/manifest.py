@@ -1,0 +1,141 @@
+"""Manifests of pictures packed in zips: one JSON record a line, read by the evaluator and the trainer."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["ManifestError", "Record", "open_picture_bytes", "read_manifest"]
+
+
+class ManifestError(ValueError):
+    """A manifest or one of its pictures cannot be read; the message names the file and the line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One picture and its faces.
+
+    `boxes` (F, 4) float32, x1 y1 x2 y2 in pixels of the packed picture; `ignore` (F,) bool, True for faces
+    too small or invalid to count; `landmarks` (F, 5, 2) float32, x y in pixels, NaN where a face has none.
+    """
+
+    image: str  # the picture's path inside its zip
+    width: int  # pixels
+    height: int  # pixels
+    source: str
+    boxes: np.ndarray
+    ignore: np.ndarray
+    landmarks: np.ndarray
+    landmark_source: str  # who set the landmarks: people, or another detector
+    wider_name: str | None  # EVENT/NAME.jpg, the key in the official WIDER FACE ground truth
+    archive: Path  # the zip that holds the picture
+    origin: str  # "FILE, line N", for error messages
+
+
+def read_manifest(path: Path, source: str | None = None) -> list[Record]:
+    """Read the records of `path`, or only those of one `source`.
+
+    The pictures of a source lie in `STEM-SOURCE.zip` beside the manifest `STEM.jsonl`. Raises `ManifestError`
+    for an unreadable file, a malformed record, a box outside its picture and a picture that the zip lacks.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} cannot be read as a manifest: {error}.") from error
+    records = [
+        _record(line, path, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()
+    ]
+    sources = sorted({record.source for record in records})
+    if source is not None:
+        records = [record for record in records if record.source == source]
+    if not records:
+        wanted = "pictures" if source is None else f"pictures of the source {source!r}"
+        raise ManifestError(f"{path} has no {wanted}; its sources are: {', '.join(sources) or 'none'}.")
+    for record in records:
+        if record.image not in _members(record):
+            raise ManifestError(f"{record.origin}: {record.archive} has no picture {record.image}.")
+    return records
+
+
+def open_picture_bytes(record: Record) -> bytes:
+    """Return the encoded picture (JPEG, PNG) of `record`, read straight from its zip."""
+    try:
+        return _archive(record.archive, os.getpid()).read(record.image)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ManifestError(f"{record.origin}: {record.image} in {record.archive}: {error}.") from error
+
+
+@lru_cache(maxsize=32)
+def _archive(path: Path, process: int) -> zipfile.ZipFile:
+    # An open file's position is shared with forked children, hence one handle a `process`.
+    return zipfile.ZipFile(path)
+
+
+@lru_cache(maxsize=32)
+def _names(path: Path) -> frozenset[str]:
+    with zipfile.ZipFile(path) as archive:
+        return frozenset(archive.namelist())
+
+
+def _members(record: Record) -> frozenset[str]:
+    try:
+        return _names(record.archive)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ManifestError(f"{record.origin}: {record.archive} cannot be opened: {error}.") from error
+
+
+def _record(line: str, path: Path, origin: str) -> Record:
+    try:
+        fields = json.loads(line)
+        if not isinstance(fields, dict):
+            raise TypeError("a record is a JSON object")
+        record = _parsed(fields, path, origin)
+    except KeyError as error:
+        raise ManifestError(f"{origin}: the record has no {error.args[0]!r}.") from error
+    except (TypeError, ValueError) as error:
+        raise ManifestError(f"{origin}: {error}.") from error
+    _check(record)
+    return record
+
+
+def _parsed(fields: Mapping, path: Path, origin: str) -> Record:
+    boxes = np.array(fields["boxes"] or np.zeros((0, 4)), np.float32)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError("boxes are not lists of four numbers")
+    nothing = [np.nan] * 10
+    landmarks = [nothing if points is None else points for points in fields.get("landmarks") or []]
+    return Record(
+        image=str(fields["image"]),
+        width=int(fields["width"]),
+        height=int(fields["height"]),
+        source=str(fields["source"]),
+        boxes=boxes,
+        ignore=np.array(fields.get("ignore", [False] * len(boxes)), bool),
+        landmarks=np.array(landmarks or [nothing] * len(boxes), np.float32).reshape(-1, 5, 2),
+        landmark_source=str(fields.get("landmark_source", "none")),
+        wider_name=fields.get("wider_name"),
+        archive=path.with_name(f"{path.stem}-{fields['source']}.zip"),
+        origin=origin,
+    )
+
+
+def _check(record: Record) -> None:
+    boxes = record.boxes
+    if not len(boxes) == len(record.ignore) == len(record.landmarks):
+        raise ManifestError(f"{record.origin}: boxes, ignore and landmarks differ in length.")
+    right_bottom = np.array([record.width, record.height], np.float32)
+    inside = (boxes[:, :2] >= 0) & (boxes[:, 2:] <= right_bottom) & (boxes[:, :2] < boxes[:, 2:])
+    wrong = ~inside.all(axis=1) & ~record.ignore  # WIDER FACE marks a few empty boxes as invalid
+    if wrong.any():
+        box = boxes[wrong.argmax()].tolist()
+        raise ManifestError(
+            f"{record.origin}: the box {box} is empty or leaves the {record.width} x {record.height} picture."
+        )

@@ -1,0 +1,70 @@
+"""What a detector predicts for a set of pictures, and the JSONL file that keeps it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+__all__ = ["Prediction", "PredictionsError", "read_predictions"]
+
+
+class PredictionsError(ValueError):
+    """A predictions file cannot be read or continued; the message names the file and the line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The boxes found in one picture: `boxes` (N, 4) float64 x1 y1 x2 y2 pixels, `scores` (N,) float64."""
+
+    image: str
+    boxes: np.ndarray
+    scores: np.ndarray
+
+    def to_line(self) -> str:
+        """Return one line of a predictions file, line end included."""
+        record = {"image": self.image, "boxes": self.boxes.tolist(), "scores": self.scores.tolist()}
+        return json.dumps(record) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """Read one line of a predictions file; raises ValueError, TypeError or KeyError."""
+        record = json.loads(line)
+        boxes = np.array(record["boxes"] or np.zeros((0, 4)), np.float64)
+        scores = np.array(record["scores"], np.float64)
+        if boxes.shape != (len(scores), 4):
+            raise ValueError("there is not one box of four numbers for each score")
+        if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+            raise ValueError("a box or a score is not a finite number")
+        return cls(str(record["image"]), boxes, scores)
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """Read a predictions file.
+
+    A last line without its line end is left out: a run was cut off there. Raises `PredictionsError` for any
+    other line that is not a prediction, and for a picture that comes twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PredictionsError(f"{path} cannot be read as predictions: {error}.") from error
+    predictions: dict[str, Prediction] = {}
+    for number, prediction in _whole_lines(text, path):
+        if prediction.image in predictions:
+            raise PredictionsError(f"{path}, line {number}: {prediction.image} comes a second time.")
+        predictions[prediction.image] = prediction
+    return list(predictions.values())
+
+
+def _whole_lines(text: str, path: Path) -> Iterator[tuple[int, Prediction]]:
+    lines = text.split("\n")
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            yield number, Prediction.from_line(line)
+        except (KeyError, TypeError, ValueError) as error:
+            raise PredictionsError(f"{path}, line {number} is not a prediction: {error}.") from error
