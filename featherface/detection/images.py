@@ -18,7 +18,7 @@ from featherface.config import MAX_BYTES, MAX_DIMENSION, MAX_PIXELS
 __all__ = ["FORMATS", "ImageError", "Photo", "decode_photo"]
 
 # What cameras, phones and the web make. Pillow knows more, but some of it runs other programs (EPS).
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
 
 # Pillow warns of large pictures on opening, before this module can refuse them in a sentence by MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
