@@ -92,7 +92,7 @@ class Detections:
         return text.getvalue()
 
     def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict]:
-        """Return COCO annotations, numbered from `first_id`: bbox x, y, width, height; 5 x (x, y, visible)."""
+        """Return COCO annotations with ids from `first_id`: bbox x, y, width, height; 5 x (x, y, visible)."""
         sizes = self.boxes[:, 2:] - self.boxes[:, :2]
         visible = np.full((len(self), len(LANDMARKS), 1), _VISIBLE, np.float32)
         keypoints = np.concatenate((self.landmarks, visible), axis=2).reshape(len(self), -1)

@@ -41,7 +41,7 @@ class Detector:
     def candidates(
         self, photos: Sequence[Photo], resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE
     ) -> list[RawResult]:
-        """Return the raw candidates of each photo, in order; photos of one input size share a forward pass."""
+        """Return the raw candidates of each photo, in order; photos of one input size go through as one."""
         inputs, preprocess = [], []
         for photo in photos:
             start = time.perf_counter()

@@ -51,7 +51,7 @@ class Photo:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the shape and the pixels, in hexadecimal: equal for equal pictures, whatever the file."""
+        """SHA-256 of the shape and the pixels, hexadecimal: the same for equal pictures, whatever the file."""
         digest = hashlib.sha256(str(self.pixels.shape).encode())
         digest.update(self.pixels)
         return digest.hexdigest()
@@ -69,8 +69,8 @@ def decode_photo(source: Path | str | bytes | Image.Image | np.ndarray) -> Photo
     """Return the upright RGB photo in a file, its bytes, a Pillow image or an array.
 
     Turned by its EXIF orientation, which is then dropped with all other metadata; transparency lies on white;
-    of an animation the first frame. Arrays are RGB, RGBA (H, W, 3 or 4) or grey (H, W): 8 or 16 bits, or float
-    in 0..1. Raises ImageError.
+    of an animation the first frame. Arrays are RGB or RGBA (H, W, 3 or 4) or grey (H, W), of 8 or 16 bits or
+    float in 0..1. Raises ImageError.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -184,7 +184,7 @@ def _cmyk_through_profile(image: Image.Image) -> Image.Image:
 def _from_array(array: np.ndarray) -> Photo:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise ImageError(
-            f"An array must be (H, W), (H, W, 3) or (H, W, 4), not {tuple(array.shape)}; give one photo in RGB order."
+            f"An array must be (H, W), (H, W, 3) or (H, W, 4), not {tuple(array.shape)}; give one RGB photo."
         )
     _check_size(array.shape[1], array.shape[0], "The array")
     if array.dtype != np.uint8:
@@ -201,7 +201,7 @@ def _rgb_from_grey(grey: np.ndarray) -> np.ndarray:
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """Scale values of any kind to uint8: by their type's range, or by the least usual range that holds them."""
+    """Scale values to uint8: uint16 by its range, others by the least usual range that holds them."""
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * 255
     if values.dtype.kind not in "iuf":

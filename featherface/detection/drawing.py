@@ -1,0 +1,120 @@
+"""Faces drawn onto a copy of their photo, and the copy as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from featherface.detection.boxes import clip_boxes
+from featherface.detection.detections import Detections
+from featherface.detection.images import Photo
+
+__all__ = ["Hide", "annotate", "encode_picture"]
+
+Hide = Literal["blur", "pixelate"]
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_HEIGHT = 22  # pixels of a digit at font scale 1
+_LINES_PER_SIDE = 400  # a line is this part of the picture's mean side, at least 1 pixel
+_LABEL_LINES = 5  # height of a digit in line widths
+_MIN_LABEL = 9  # pixels; smaller digits cannot be read
+_HIDDEN_CELLS = 8  # a hidden face keeps so many colours along its longer side: nobody is recognised by them
+_HIDDEN_MARGIN = 0.15  # of the box, on every side: the box stops at chin and hairline
+_JPEG_QUALITY = 90
+_PNG_COMPRESSION = 1  # of 0..9: higher levels take seconds for 12 megapixels and save a tenth
+
+
+def annotate(
+    photo: Photo,
+    detections: Detections,
+    colour: str,
+    *,
+    landmarks: bool = True,
+    scores: bool = True,
+    hide: Hide | None = None,
+    only: Sequence[int] | np.ndarray | None = None,
+) -> np.ndarray:
+    """Return a copy of the photo, (H, W, 3) uint8 RGB, with boxes in `colour` ("#rrggbb").
+
+    landmarks, scores: draw the five points, write the score at the box. hide: make every face of
+    `detections` unrecognisable. only: indices of the faces to draw; the others are still hidden.
+    """
+    canvas = photo.pixels.copy()
+    if hide is not None:
+        _hide_faces(canvas, detections, hide)
+    shown = detections if only is None else detections[only]
+    rgb = _rgb(colour)
+    line = max(1, round((photo.width * photo.height) ** 0.5 / _LINES_PER_SIDE))
+    corners = clip_boxes(np.round(shown.boxes), photo.width - 1, photo.height - 1).astype(int)
+    for x1, y1, x2, y2 in corners.tolist():
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), rgb, line)
+    if landmarks:
+        _draw_landmarks(canvas, shown, rgb, line)
+    if scores:
+        for (x1, y1, *_), score in zip(corners.tolist(), shown.scores.tolist(), strict=True):
+            _draw_label(canvas, f"{score:.2f}", x1, y1, rgb, line)
+    return canvas
+
+
+def encode_picture(pixels: np.ndarray, kind: Literal["png", "jpeg"]) -> bytes:
+    """Return (H, W, 3) uint8 RGB pixels as a PNG or JPEG file without metadata."""
+    if kind == "png":
+        options = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION]
+    else:
+        options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    _, data = cv2.imencode(f".{kind}", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    return data.tobytes()
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
+def _hide_faces(canvas: np.ndarray, detections: Detections, hide: Hide) -> None:
+    height, width = canvas.shape[:2]
+    margins = np.tile((detections.boxes[:, 2:] - detections.boxes[:, :2]) * _HIDDEN_MARGIN, 2)
+    margins[:, :2] *= -1
+    grown = clip_boxes(detections.boxes + margins, width, height)
+    for x1, y1, x2, y2 in np.hstack((np.floor(grown[:, :2]), np.ceil(grown[:, 2:]))).astype(int).tolist():
+        face = canvas[y1:y2, x1:x2]
+        if face.size == 0:
+            continue
+        scale = _HIDDEN_CELLS / max(face.shape[:2])
+        cells = max(1, round(face.shape[1] * scale)), max(1, round(face.shape[0] * scale))
+        coarse = cv2.resize(face, cells, interpolation=cv2.INTER_AREA)
+        back = cv2.INTER_NEAREST if hide == "pixelate" else cv2.INTER_CUBIC
+        canvas[y1:y2, x1:x2] = cv2.resize(coarse, (x2 - x1, y2 - y1), interpolation=back)
+
+
+def _draw_landmarks(canvas: np.ndarray, shown: Detections, rgb: tuple[int, int, int], line: int) -> None:
+    height, width = canvas.shape[:2]
+    inside = (shown.landmarks >= 0) & (shown.landmarks < (width, height))
+    for x, y in shown.landmarks[inside.all(axis=2)].astype(int).tolist():
+        cv2.circle(canvas, (x, y), line + 1, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
+        cv2.circle(canvas, (x, y), line, rgb, cv2.FILLED, cv2.LINE_AA)
+
+
+def _draw_label(
+    canvas: np.ndarray, text: str, left: int, top: int, rgb: tuple[int, int, int], line: int
+) -> None:
+    """Write `text` on a filled ground above the point (left, top), or below it at the picture's edge."""
+    scale = max(_LABEL_LINES * line, _MIN_LABEL) / _FONT_HEIGHT
+    thickness = max(1, round(scale * 1.5))
+    (text_width, text_height), _ = cv2.getTextSize(text, _FONT, scale, thickness)
+    padding = max(2, line)
+    label_width, label_height = text_width + 2 * padding, text_height + 2 * padding
+    left = max(0, min(left, canvas.shape[1] - label_width))
+    top = top - label_height if top >= label_height else top
+    cv2.rectangle(canvas, (left, top), (left + label_width, top + label_height), rgb, cv2.FILLED)
+    ink = (0, 0, 0) if _luminance(rgb) > 0.5 else (255, 255, 255)
+    origin = left + padding, top + padding + text_height
+    cv2.putText(canvas, text, origin, _FONT, scale, ink, thickness, cv2.LINE_AA)
+
+
+def _luminance(rgb: tuple[int, int, int]) -> float:
+    """Perceived brightness 0..1 (ITU-R BT.601)."""
+    return float(np.dot(rgb, (0.299, 0.587, 0.114))) / 255
