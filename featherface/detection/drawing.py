@@ -19,6 +19,7 @@ Hide = Literal["blur", "pixelate"]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22  # pixels of a digit at font scale 1
 _LINES_PER_SIDE = 400  # a line is this part of the picture's mean side, at least 1 pixel
+_LANDMARK_OF_FACE = 0.03  # radius of a point in widths of its face, but two line widths at most
 _LABEL_LINES = 5  # height of a digit in line widths
 _MIN_LABEL = 9  # pixels; smaller digits cannot be read
 _HIDDEN_CELLS = 8  # a hidden face keeps so many colours along its longer side: nobody is recognised by them
@@ -92,10 +93,13 @@ def _hide_faces(canvas: np.ndarray, detections: Detections, hide: Hide) -> None:
 
 def _draw_landmarks(canvas: np.ndarray, shown: Detections, rgb: tuple[int, int, int], line: int) -> None:
     height, width = canvas.shape[:2]
-    inside = (shown.landmarks >= 0) & (shown.landmarks < (width, height))
-    for x, y in shown.landmarks[inside.all(axis=2)].astype(int).tolist():
-        cv2.circle(canvas, (x, y), line + 1, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
-        cv2.circle(canvas, (x, y), line, rgb, cv2.FILLED, cv2.LINE_AA)
+    inside = ((shown.landmarks >= 0) & (shown.landmarks < (width, height))).all(axis=2)
+    face_widths = shown.boxes[:, 2] - shown.boxes[:, 0]
+    radii = np.clip(face_widths * _LANDMARK_OF_FACE, 1, 2 * line).astype(int)
+    for points, visible, radius in zip(shown.landmarks, inside, radii.tolist(), strict=True):
+        for x, y in points[visible].astype(int).tolist():
+            cv2.circle(canvas, (x, y), radius + 1, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
+            cv2.circle(canvas, (x, y), radius, rgb, cv2.FILLED, cv2.LINE_AA)
 
 
 def _draw_label(

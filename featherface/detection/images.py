@@ -51,7 +51,7 @@ class Photo:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the shape and the pixels, hexadecimal: the same for equal pictures, whatever the file."""
+        """SHA-256 of the shape and the pixels, hexadecimal: equal for equal pictures in any file."""
         digest = hashlib.sha256(str(self.pixels.shape).encode())
         digest.update(self.pixels)
         return digest.hexdigest()
