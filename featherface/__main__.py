@@ -1,0 +1,5 @@
+"""`python -m featherface`."""
+
+from featherface.cli import main
+
+raise SystemExit(main())
