@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
@@ -94,7 +95,7 @@ def save_weights(
     Raises WeightsError when the network is not `entry`'s or carries NaN, and OSError when it cannot write.
     """
     if path.suffix != ".safetensors":
-        raise WeightsError(f"weights are written as .safetensors, not as {path.name}")
+        raise WeightsError(f"Weights are written as .safetensors, not as {path.name}.")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     _require_fit(path.name, entry, state)
     data = safetensors.save(state)
@@ -128,9 +129,9 @@ def shipped_weights(entry: ModelEntry, folder: Path) -> WeightsFile | None:
         return None
     record = _read_record(record_path(path))
     if record["model"] != entry.key:
-        raise WeightsError(f"{record_path(path).name} is about model {record['model']}, not {entry.key}")
+        raise WeightsError(f"{record_path(path).name} is about model {record['model']}, not {entry.key}.")
     if not path.exists():
-        raise WeightsError(f"{record_path(path).name} describes {path.name}, which is missing")
+        raise WeightsError(f"{record_path(path).name} describes {path.name}, which is missing.")
     return WeightsFile(path, entry.key, record["sha256"], record["provenance"], "shipped")
 
 
@@ -175,21 +176,21 @@ def _read_bounded(path: Path, limit: int) -> bytes:
     """Read a file of at most `limit` bytes once, so that what is checked is also what is used."""
     try:
         if not path.is_file():
-            raise WeightsError(f"there is no file {path.name}")
+            raise WeightsError(f"There is no file {path.name}.")
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as error:
-        raise WeightsError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise WeightsError(f"{path.name} cannot be read: {error.strerror}.") from error
     if not data:
-        raise WeightsError(f"{path.name} is empty")
+        raise WeightsError(f"{path.name} is empty.")
     if len(data) > limit:
-        raise WeightsError(f"{path.name} is larger than {limit // 2**20} MiB, too large for weights of ours")
+        raise WeightsError(f"{path.name} is larger than {limit // 2**20} MiB, too large for weights of ours.")
     return data
 
 
 def _require_checksum(path: Path, data: bytes, sha256: str) -> None:
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise WeightsError(f"{path.name} does not have its recorded checksum: it was damaged or changed")
+        raise WeightsError(f"{path.name} does not have its recorded checksum: it was damaged or changed.")
 
 
 def _read_record(path: Path) -> dict[str, object]:
@@ -198,13 +199,13 @@ def _read_record(path: Path) -> dict[str, object]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(f"{path.name} is not JSON, so it is no record of weights") from error
+        raise WeightsError(f"{path.name} is not JSON, so it is no record of weights.") from error
     kinds = {"model": str, "sha256": str, "provenance": dict}
     if not isinstance(record, dict) or record.get("trained") is not True:
-        raise WeightsError(f"{path.name} does not say that its weights were trained")
+        raise WeightsError(f"{path.name} does not say that its weights were trained.")
     wrong = [name for name, kind in kinds.items() if not isinstance(record.get(name), kind)]
     if wrong:
-        raise WeightsError(f"{path.name} lacks a proper value for {', '.join(wrong)}")
+        raise WeightsError(f"{path.name} lacks a proper value for {', '.join(wrong)}.")
     return record
 
 
@@ -230,7 +231,7 @@ def _state_dict(path: Path, data: bytes) -> dict[str, Tensor]:
     elif path.suffix in _SUFFIXES:
         tensors = _read_pytorch(path.name, data)
     else:
-        raise WeightsError(f"{path.name} is no checkpoint: its name must end in {', '.join(_SUFFIXES)}")
+        raise WeightsError(f"{path.name} is no checkpoint: its name must end in {', '.join(_SUFFIXES)}.")
     weights = {name: tensor for name, tensor in tensors.items() if name.split(".")[-1] not in _PROFILING}
     if weights and all(name.startswith(_DATA_PARALLEL) for name in weights):
         return {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in weights.items()}
@@ -241,7 +242,7 @@ def _read_safetensors(name: str, data: bytes) -> dict[str, Tensor]:
     try:
         return safetensors.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise WeightsError(f"{name} is not a safetensors file, or is damaged or cut short") from error
+        raise WeightsError(f"{name} is not a safetensors file, or is damaged or cut short.") from error
 
 
 def _read_pytorch(name: str, data: bytes) -> dict[str, Tensor]:
@@ -250,21 +251,21 @@ def _read_pytorch(name: str, data: bytes) -> dict[str, Tensor]:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise WeightsError(
-            f"{name} is not a checkpoint as PyTorch 1.6 and later save it, or is damaged or cut short"
+            f"{name} is not a checkpoint as PyTorch 1.6 and later save it, or is damaged or cut short."
         ) from error
     if unpacked > _MAX_BYTES:
-        raise WeightsError(f"{name} would unpack to more than {_MAX_BYTES // 2**20} MiB")
+        raise WeightsError(f"{name} would unpack to more than {_MAX_BYTES // 2**20} MiB.")
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a malformed pickle can raise anything at all
         raise WeightsError(
-            f"{name} is damaged or holds more than plain tensors, which are all that is ever loaded"
+            f"{name} is damaged or holds more than plain tensors, which are all that is ever loaded."
         ) from error
     if not isinstance(state, dict):
-        raise WeightsError(f"{name} holds a {type(state).__name__} and no state dict of named tensors")
+        raise WeightsError(f"{name} holds a {type(state).__name__} and no state dict of named tensors.")
     odd = [str(key) for key, value in state.items() if not isinstance(key, str) or not _is_plain(value)]
     if odd:
-        raise WeightsError(f"{name} is no state dict: its entry {odd[0]!r:.80} is not a plain named tensor")
+        raise WeightsError(f"{name} is no state dict: its entry {odd[0]!r:.80} is not a plain named tensor.")
     return state
 
 
@@ -285,7 +286,7 @@ def _nearest_entry(path: Path, state: Mapping[str, Tensor]) -> ModelEntry:
     nearest = max(MODELS.values(), key=shared_tensors)
     if shared_tensors(nearest) == 0:
         names = " or ".join(entry.name for entry in MODELS.values())
-        raise WeightsError(f"{path.name} holds none of the tensors of {names}")
+        raise WeightsError(f"{path.name} holds none of the tensors of {names}.")
     return nearest
 
 
@@ -294,13 +295,14 @@ def _require_fit(name: str, entry: ModelEntry, state: Mapping[str, Tensor]) -> N
     if differences:
         for other in MODELS.values():
             if other.key != entry.key and not _differences(_layout(other), state):
-                raise WeightsError(f"{name} holds weights of {other.name}, not of {entry.name}")
-        raise WeightsError(f"{name} does not fit {entry.name}: {', '.join(differences)}")
+                raise WeightsError(f"{name} holds weights of {other.name}, not of {entry.name}.")
+        raise WeightsError(f"{name} does not fit {entry.name}: {', '.join(differences)}.")
     for tensor_name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
-            raise WeightsError(f"{name} carries NaN or infinite values (in {tensor_name})")
-        if tensor_name.endswith("running_var") and (tensor < 0).any():
-            raise WeightsError(f"{name} carries a negative variance (in {tensor_name})")
+        values = tensor.detach().numpy()  # see service.py: no OpenMP team in this thread
+        if not np.isfinite(values).all():
+            raise WeightsError(f"{name} carries NaN or infinite values (in {tensor_name}).")
+        if tensor_name.endswith("running_var") and (values < 0).any():
+            raise WeightsError(f"{name} carries a negative variance (in {tensor_name}).")
 
 
 def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
@@ -309,7 +311,7 @@ def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) ->
     unexpected = [name for name in state if name not in expected]
     common = [name for name in expected if name in state]
     phrases = [
-        f"{len(names)} {what} (first: {names[0]:.80})"
+        f"{len(names)} {what} (first: {names[0]!r:.80})"
         for names, what in ((missing, "tensors missing"), (unexpected, "unexpected"))
         if names
     ]

@@ -85,8 +85,11 @@ def test_prefix_and_profiling_buffers_are_all_that_is_forgiven(state, tmp_path):
 
 HEAD = "ClassHead.0.conv1x1.weight"
 UNFIT = {
-    "missing": (lambda s: without(s, HEAD), rf"1 tensors missing \(first: {HEAD}\)"),
-    "unexpected": (lambda s: changed(s, "extra.bias", torch.zeros(2)), r"1 unexpected \(first: extra.bias\)"),
+    "missing": (lambda s: without(s, HEAD), rf"1 tensors missing \(first: '{HEAD}'\)"),
+    "unexpected": (
+        lambda s: changed(s, "extra.bias", torch.zeros(2)),
+        r"1 unexpected \(first: 'extra.bias'\)",
+    ),
     "another shape": (lambda s: changed(s, HEAD, torch.zeros(2, 64, 1, 1)), "2x64x1x1, not 4x64x1x1"),
     "half precision": (lambda s: changed(s, HEAD, s[HEAD].half()), "torch.float16, not torch.float32"),
     "NaN": (lambda s: changed(s, HEAD, s[HEAD] * torch.nan), f"NaN or infinite values .in {HEAD}"),
@@ -132,8 +135,8 @@ def legacy(path: Path) -> Path:
 
 DAMAGED = {
     "empty": (lambda p, s: empty(p / "a.pth"), "is empty"),
-    "absent": (lambda p, s: p / "a.pth", "there is no file a.pth"),
-    "folder": (lambda p, s: p, "there is no file"),
+    "absent": (lambda p, s: p / "a.pth", "There is no file a.pth"),
+    "folder": (lambda p, s: p, "There is no file"),
     "other suffix": (lambda p, s: write_pth(p / "a.zip", s), "must end in"),
     "cut .pth": (lambda p, s: cut(write_pth(p / "a.pth", s)), "damaged or cut short"),
     "cut .safetensors": (lambda p, s: cut(write_safetensors(p / "a.safetensors", s)), "cut short"),
