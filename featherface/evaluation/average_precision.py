@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from featherface.config import MATCH_IOU
+from featherface.detection.boxes import iou_matrix
 from featherface.evaluation.ground_truth import GroundTruth, Subset
 from featherface.evaluation.predictions import Prediction
 
 __all__ = ["Curve", "Evaluation", "average_precision", "evaluate"]
 
-MATCH_IOU = 0.5  # of the official protocol
 THRESHOLDS = 1000  # of the official protocol
+_LAST_PIXEL = np.array([0.0, 0.0, 1.0, 1.0])  # x2 and y2 name the last pixel: a box is x2 - x1 + 1 wide
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +110,7 @@ def _best_faces(boxes: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Return for each of `boxes` (N, 4) which of `faces` (F, 4) it overlaps most: (N,) int, -1 for none."""
     if len(boxes) == 0 or len(faces) == 0:
         return np.full(len(boxes), -1)
-    left_top = np.maximum(boxes[:, None, :2], faces[:, :2])  # (N, F, 2)
-    right_bottom = np.minimum(boxes[:, None, 2:], faces[:, 2:])  # (N, F, 2)
-    shared = np.prod(np.maximum(right_bottom - left_top + 1, 0), axis=2)  # (N, F)
-    area = np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1)  # (N,)
-    face_area = np.prod(faces[:, 2:] - faces[:, :2] + 1, axis=1)  # (F,)
-    iou = shared / (area[:, None] + face_area - shared)
+    iou = iou_matrix(boxes + _LAST_PIXEL, faces + _LAST_PIXEL)
     return np.where(iou.max(axis=1) >= MATCH_IOU, iou.argmax(axis=1), -1)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-__all__ = ["Prediction", "PredictionsError", "read_predictions"]
+__all__ = ["Prediction", "PredictionsError", "read_predictions", "resume_predictions"]
 
 
 class PredictionsError(ValueError):
@@ -59,6 +59,26 @@ def read_predictions(path: Path) -> list[Prediction]:
             raise PredictionsError(f"{path}, line {number}: {prediction.image} comes a second time.")
         predictions[prediction.image] = prediction
     return list(predictions.values())
+
+
+def resume_predictions(path: Path, run: Mapping[str, object]) -> list[Prediction]:
+    """Make the predictions file `path` ready to be appended to, and return what it holds already.
+
+    `run`, plain JSON values, says what makes the predictions: weights and settings. It is kept beside the
+    file, so that no file is continued by another network. Raises `PredictionsError` where one would be.
+    """
+    record = path.with_name(f"{path.name}.run.json")
+    if not path.exists():
+        record.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+        return []
+    if not record.exists():
+        raise PredictionsError(f"{path} exists, and no {record.name} says what made it; choose another file.")
+    if json.loads(record.read_text(encoding="utf-8")) != run:
+        raise PredictionsError(f"{path} was made by other weights or settings (see {record.name}).")
+    predictions = read_predictions(path)
+    with path.open("rb+") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)  # what a killed run left half written
+    return predictions
 
 
 def _whole_lines(text: str, path: Path) -> Iterator[tuple[int, Prediction]]:

@@ -1,0 +1,204 @@
+"""Running a detector over many pictures: in this process, in several, or on a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from os import cpu_count
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from featherface.config import CANDIDATE_FLOOR, DEFAULT_NMS_IOU
+from featherface.detection.detector import Detector
+from featherface.detection.images import ImageError, decode_photo
+from featherface.detection.preprocess import Resize
+from featherface.detection.settings import DetectionSettings
+from featherface.evaluation.average_precision import evaluate
+from featherface.evaluation.ground_truth import GroundTruth, manifest_ground_truth
+from featherface.evaluation.manifest import Record
+from featherface.evaluation.pictures import Picture, PicturesError, manifest_pictures
+from featherface.evaluation.predictions import Prediction
+
+__all__ = ["PUBLISHED", "Predictor", "RunError", "predict_pictures", "score_network"]
+
+PUBLISHED = DetectionSettings(
+    confidence=CANDIDATE_FLOOR, nms_iou=DEFAULT_NMS_IOU, top_k=None, resize=Resize.ORIGINAL
+)
+_IN_FLIGHT = 128  # pictures handed out at a time: bounds memory, and keeps a cluster busy
+_CONNECT_SECONDS = 10
+
+_Submit = Callable[[str, bytes], Future[Prediction]]
+
+
+class RunError(ValueError):
+    """A run cannot start or go on; the message says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """The per-photo function: picture bytes in, prediction out; it pickles, for other processes to call."""
+
+    detector: Detector
+    settings: DetectionSettings = PUBLISHED
+    threads: int | None = None  # of torch, for each process; None leaves them as they are
+
+    def __call__(self, name: str, content: bytes) -> Prediction:
+        """Detect the faces of the encoded picture `content`; raises `ImageError` for one that is damaged."""
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        found = self.detector.detect(decode_photo(content), self.settings).to_dict()
+        return Prediction(name, np.array(found["boxes"]).reshape(-1, 4), np.array(found["scores"]))
+
+
+def score_network(
+    network: nn.Module,
+    records: Sequence[Record],
+    ground_truth: GroundTruth | None = None,
+    settings: DetectionSettings = PUBLISHED,
+) -> dict[str, float]:
+    """Return the average precision of `network` on manifest records, 0..1, by subset.
+
+    With the official `ground_truth` the subsets are easy, medium and hard, restricted to the records'
+    pictures; without, they are bands of face heights. The network stays as it is, in training or not.
+    """
+    predictor = Predictor(Detector(deepcopy(network).cpu()), settings)
+    predictions = [predictor(picture.name, picture.read()) for picture in manifest_pictures(records)]
+    return evaluate(predictions, ground_truth or manifest_ground_truth(records)).scores()
+
+
+def predict_pictures(
+    predictor: Predictor,
+    pictures: Sequence[Picture],
+    *,
+    finished: Sequence[Prediction] = (),
+    output: Path | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> list[Prediction]:
+    """Predict each of `pictures`, less the `finished` ones, and return all in the order of `pictures`.
+
+    Each prediction is appended to the file `output` as it comes. The work is done here, by `workers`
+    processes, or by a Dask `scheduler` (its address), whose workers need this package but not the pictures.
+    Progress goes to stderr. Raises `PicturesError` for a damaged picture, and `RunError` where workers fail;
+    what was predicted until then is in `output`.
+    """
+    predictions = {prediction.image: prediction for prediction in finished}
+    todo = [picture for picture in pictures if picture.name not in predictions]
+    sink: AbstractContextManager[IO[str] | None] = (
+        nullcontext() if output is None else output.open("a", encoding="utf-8")
+    )
+    progress = tqdm(total=len(pictures), initial=len(pictures) - len(todo), unit=" pictures")
+    with (
+        sink as file,
+        progress,
+        _submitter(predictor, workers, scheduler) as submit,
+        closing(_as_completed(submit, todo)) as arriving,
+    ):
+        for prediction in arriving:
+            predictions[prediction.image] = prediction
+            if file is not None:
+                file.write(prediction.to_line())
+                file.flush()
+            progress.update()
+    return [predictions[picture.name] for picture in pictures]
+
+
+def _as_completed(submit: _Submit, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+    """Yield predictions as they come, with a bounded number of pictures handed out."""
+    waiting = iter(pictures)
+    running: dict[Future[Prediction], Picture] = {}
+    try:
+        while True:
+            for picture in islice(waiting, _IN_FLIGHT - len(running)):
+                running[submit(picture.name, _read(picture))] = picture
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield _result(future, running.pop(future))
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _read(picture: Picture) -> bytes:
+    try:
+        return picture.read()
+    except OSError as error:
+        raise PicturesError(f"{picture.origin} cannot be read: {error.strerror}.") from error
+
+
+def _result(future: Future[Prediction], picture: Picture) -> Prediction:
+    try:
+        return future.result()
+    except ImageError as error:
+        raise PicturesError(f"{picture.origin}: {error}") from error
+    except BrokenProcessPool as error:
+        raise RunError("a worker process died, perhaps for want of memory; try fewer workers.") from error
+
+
+@contextmanager
+def _submitter(predictor: Predictor, workers: int, scheduler: str | None) -> Iterator[_Submit]:
+    """Give a function that hands one picture to whoever works on it."""
+    if scheduler is not None:
+        with _cluster_submitter(predictor, scheduler) as submit:
+            yield submit
+    elif workers > 1:
+        threads = max(1, (cpu_count() or 1) // workers)  # more would fight over the processors
+        with ProcessPoolExecutor(
+            workers,
+            mp_context=get_context("spawn"),  # a fork of a process that ran torch may hang
+            initializer=_install,
+            initargs=(replace(predictor, threads=threads),),
+        ) as executor:
+            yield partial(executor.submit, _predict)
+    else:
+        with ThreadPoolExecutor(1) as executor:
+            yield partial(executor.submit, predictor)
+
+
+@contextmanager
+def _cluster_submitter(predictor: Predictor, scheduler: str) -> Iterator[_Submit]:
+    from distributed import Client  # a second of import that only a cluster's user pays
+
+    try:
+        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise RunError(f"no Dask scheduler answers at {scheduler}.") from error
+    with client:
+        # A task, not scattered data: should every copy die with its worker, the scheduler makes another.
+        shared = client.submit(_itself, replace(predictor, threads=1), pure=False)
+        with client.get_executor(pure=False) as executor:
+            yield partial(executor.submit, _call, shared)
+
+
+def _itself(predictor: Predictor) -> Predictor:
+    return predictor
+
+
+def _call(predictor: Predictor, name: str, content: bytes) -> Prediction:
+    return predictor(name, content)
+
+
+_installed: Predictor  # of a worker process, which gets it once instead of with every picture
+
+
+def _install(predictor: Predictor) -> None:
+    global _installed
+    _installed = predictor
+
+
+def _predict(name: str, content: bytes) -> Prediction:
+    return _installed(name, content)
