@@ -27,8 +27,8 @@ class Operations:
 class Peer:
     """Average precision on the WIDER FACE validation set, per cent, as published.
 
-    `protocol` says at what size the pictures went in: figures of different protocols do not compare. Parameters
-    and operations are None where the source does not state them.
+    `protocol` says at what size the pictures went in: figures of different protocols do not compare.
+    Parameters and operations are None where no source named here states them.
     """
 
     name: str
