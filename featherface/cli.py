@@ -9,8 +9,27 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from featherface.config import (
+    CONFIDENCE_RANGE,
+    DEFAULT_CONFIDENCE,
+    DEFAULT_NMS_IOU,
+    DEFAULT_SIDE,
+    MAX_DIMENSION,
+    NMS_IOU_RANGE,
+    SIDE_RANGE,
+)
+
+if TYPE_CHECKING:
+    from featherface.detection.images import Photo
+    from featherface.detection.settings import DetectionSettings
+    from featherface.service import DetectionResult, ModelService
+    from featherface.weights import WeightsFile
 
 __all__ = ["CommandError", "main"]
 
@@ -50,7 +69,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m featherface", description="Two light face detectors, compared.")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_params,):
+    for add in (add_params, add_flops, add_detect):
         add(subparsers)
     return parser
 
@@ -71,8 +90,12 @@ def _add_command(
 
 
 def _report(message: str) -> int:
-    print("featherface:", " ".join(message.split()), file=sys.stderr)
+    print(_error_line(message), file=sys.stderr)
     return _ERROR
+
+
+def _error_line(message: str) -> str:
+    return f"featherface: {' '.join(message.split())}"
 
 
 def _model_keys(choice: str, everything: str) -> list[str]:
@@ -82,7 +105,7 @@ def _model_keys(choice: str, everything: str) -> list[str]:
     if choice == everything:
         return list(MODELS)
     if choice not in MODELS:
-        raise CommandError(f"there is no model {choice!r}; choose {', '.join(MODELS)} or {everything}")
+        raise CommandError(f"There is no model {choice!r}; choose {', '.join(MODELS)} or {everything}.")
     return [choice]
 
 
@@ -112,3 +135,266 @@ def _params(arguments: argparse.Namespace) -> int:
         for group, parameters in count["groups"].items():
             print(f"  {group:<10}{parameters:>9,}")
     return 0
+
+
+def add_flops(subparsers: Subparsers) -> None:
+    """Declare `flops`."""
+    command = _add_command(
+        subparsers,
+        "flops",
+        _flops,
+        "Count multiply-accumulates, with three counters beside our own.\n\n"
+        "A multiply-accumulate (MAC) is two floating-point operations (FLOPs); the study says FLOPs for MACs.\n"
+        'JSON: {"v1": {"macs", "flops", "thop_macs" (as in the study), "thop_with_rule_macs",\n'
+        '  "counter_macs" (FlopCounterMode), "folded_macs" (without batch norm), "parameters",\n'
+        '  "thop_parameters", "peak_activation_bytes", "groups": {"Backbone": MACs, ...},\n'
+        '  "uncounted": [{"operator", "what", "text", "calls", "operations"}, ...],\n'
+        '  "uncounted_by_counter": {...}}, ...}',
+    )
+    command.add_argument("--model", default="all", metavar="v1|v2|all", help="(default: %(default)s)")
+    command.add_argument(
+        "--size",
+        type=int,
+        default=DEFAULT_SIDE,
+        help="side of the square input in pixels (default: %(default)s)",
+    )
+
+
+def _flops(arguments: argparse.Namespace) -> int:
+    from featherface.analysis.complexity import flops_report
+    from featherface.models import MODELS
+
+    report = flops_report(_model_keys(arguments.model, "all"), arguments.size)
+    if arguments.json:
+        print(json.dumps(report))
+        return 0
+    for key, counts in report.items():
+        print(f"{MODELS[key].name} at {counts['width']} x {counts['height']}: {_mega(counts['macs'])}")
+        for group, macs in counts["groups"].items():
+            print(f"  {group:<46}{_mega(macs)}")
+        print(f"  {'thop as in the study':<46}{_mega(counts['thop_macs'])}")
+        print(f"  {'thop with a rule for deformable convolutions':<46}{_mega(counts['thop_with_rule_macs'])}")
+        print(f"  {'torch FlopCounterMode':<46}{_mega(counts['counter_macs'])}")
+        print(f"  {'peak of activations':<46}{counts['peak_activation_bytes'] / 1e6:>9,.1f} MB")
+        print("  not counted, in millions of operations:")
+        for row in counts["uncounted"]:
+            if row["operations"] >= 1e5:  # the rest is copies and crumbs, and in the JSON
+                print(f"    {row['what']:<44}{row['operations'] / 1e6:>9,.1f}")
+    return 0
+
+
+def _mega(macs: int) -> str:
+    return f"{macs / 1e6:>9,.1f} MMACs"
+
+
+def add_detect(subparsers: Subparsers) -> None:
+    """Declare `detect`."""
+    command = _add_command(
+        subparsers,
+        "detect",
+        _detect,
+        "Find faces in photos with each model.\n\n"
+        "A file that is no picture is reported on standard error and in the JSON; the others are still\n"
+        "done and the exit status is 2.\n\n"
+        'JSON: {"settings": {...}, "weights": {"v1": {"file", "sha256", "source"}, ...}, "photos": [\n'
+        '  {"photo", "width", "height", "models": {"v1": {\n'
+        '     "boxes": [[x1, y1, x2, y2], ...], "scores": [...], "landmarks": [[x, y of five points], ...],\n'
+        '     "milliseconds": {"decode", "preprocess", "network", "postprocess"}}, ...},\n'
+        '   "saved": path, with --save-dir},\n'
+        '  {"photo", "error"}, ...]}\n'
+        "Boxes and landmarks are in pixels of the upright photo, best score first.",
+    )
+    command.add_argument(
+        "photos", nargs="+", type=Path, metavar="PHOTO", help="a picture, or a folder for those in it"
+    )
+    command.add_argument("--model", default="both", metavar="v1|v2|both", help="(default: %(default)s)")
+    command.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        type=_weights_option,
+        metavar="MODEL=FILE",
+        help="a checkpoint of your own, as v1=FILE; once for each model (default: the shipped weights)",
+    )
+    command.add_argument(
+        "--resize",
+        choices=("fit", "original", "study"),
+        default="fit",
+        help="fit the longer side to --size, keep the original size, or stretch to a square of --size as the "
+        "study did (default: %(default)s)",
+    )
+    command.add_argument("--size", type=int, default=DEFAULT_SIDE, help=_range_help("pixels", SIDE_RANGE))
+    command.add_argument(
+        "--conf", type=float, default=DEFAULT_CONFIDENCE, help=_range_help("least score", CONFIDENCE_RANGE)
+    )
+    command.add_argument(
+        "--nms", type=float, default=DEFAULT_NMS_IOU, help=_range_help("most overlap as IoU", NMS_IOU_RANGE)
+    )
+    command.add_argument("--top-k", type=int, metavar="N", help="at most N faces a photo (default: all)")
+    command.add_argument(
+        "--save-dir",
+        type=Path,
+        metavar="DIR",
+        help="write each photo here with its faces, models side by side",
+    )
+
+
+def _range_help(what: str, allowed: tuple[float, float]) -> str:
+    return f"{what}, {allowed[0]} to {allowed[1]} (default: %(default)s)"
+
+
+def _weights_option(text: str) -> tuple[str, Path]:
+    key, equals, file = text.partition("=")
+    if not key or not equals or not file:
+        raise argparse.ArgumentTypeError(f"{text!r} does not have the form v1=FILE")
+    return key, Path(file)
+
+
+def _detect(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from featherface.detection.images import ImageError
+    from featherface.service import ModelService
+
+    settings = _settings(arguments)
+    service = ModelService()
+    weights = _chosen_weights(service, _model_keys(arguments.model, "both"), dict(arguments.weights))
+    paths = _expanded(arguments.photos)
+    if arguments.save_dir is not None:
+        arguments.save_dir.mkdir(parents=True, exist_ok=True)
+    any_folder = any(path.is_dir() for path in arguments.photos)
+    entries, saved = [], set()
+    for path in tqdm(paths, disable=not any_folder, unit="photo", file=sys.stderr):
+        try:
+            photo, decode = _timed_decode(path)
+        except ImageError as error:
+            entries.append({"photo": str(path), "error": str(error)})
+            tqdm.write(_error_line(str(error)), file=sys.stderr)
+            continue
+        results = {key: service.detect(photo, key, settings, weights=file) for key, file in weights.items()}
+        entry = _photo_entry(path, photo, decode, results)
+        if arguments.save_dir is not None:
+            entry["saved"] = str(_save_pair(photo, results, arguments.save_dir, path.stem, saved))
+        entries.append(entry)
+        if not arguments.json:
+            tqdm.write(_summary(entry), file=sys.stdout)
+    if arguments.json:
+        used = {key: _weights_entry(file) for key, file in weights.items()}
+        print(json.dumps({"settings": asdict(settings), "weights": used, "photos": entries}))
+    return _ERROR if any("error" in entry for entry in entries) else 0
+
+
+def _settings(arguments: argparse.Namespace) -> DetectionSettings:
+    from featherface.detection.preprocess import Resize
+    from featherface.detection.settings import DetectionSettings
+
+    return DetectionSettings(
+        confidence=arguments.conf,
+        nms_iou=arguments.nms,
+        top_k=arguments.top_k,
+        resize=Resize(arguments.resize),
+        side=arguments.size,
+    )
+
+
+def _weights_entry(weights: WeightsFile) -> dict[str, str]:
+    return {"file": str(weights.path), "sha256": weights.sha256, "source": weights.source}
+
+
+def _chosen_weights(
+    service: ModelService, keys: Sequence[str], own: Mapping[str, Path]
+) -> dict[str, WeightsFile]:
+    """Return the weights to use for each of `keys`: a person's own file where one is given."""
+    from featherface.models import MODELS
+    from featherface.weights import inspect_checkpoint
+
+    unused = set(own) - set(keys)
+    if unused:
+        raise CommandError(
+            f"--weights names {', '.join(sorted(unused))}, but --model chooses {', '.join(keys)}."
+        )
+    chosen = {}
+    for key in keys:
+        status = None if key in own else service.weights_info(key)
+        if status is None:
+            chosen[key] = inspect_checkpoint(own[key], MODELS[key])
+        elif status.weights is None:
+            raise CommandError(f"{status.message} Give others with --weights {key}=FILE, or use --model.")
+        else:
+            chosen[key] = status.weights
+    return chosen
+
+
+def _expanded(paths: Sequence[Path]) -> list[Path]:
+    """Return `paths` with the pictures of a folder, by name, in its place."""
+    from PIL import Image
+
+    from featherface.detection.images import FORMATS
+
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
+    suffixes |= {".heic", ".heif", ".svg"}  # cannot be read: to be reported, not passed over
+    expanded = []
+    for path in paths:
+        if not path.is_dir():
+            expanded.append(path)
+            continue
+        visible = (file for file in path.iterdir() if not file.name.startswith("."))
+        pictures = sorted(file for file in visible if file.suffix.lower() in suffixes)
+        if not pictures:
+            raise CommandError(f"The folder {path} holds no pictures.")
+        expanded += pictures
+    return expanded
+
+
+def _timed_decode(path: Path) -> tuple[Photo, float]:
+    """Return the photo and the milliseconds that reading it took."""
+    from featherface.detection.images import decode_photo
+
+    start = time.perf_counter()
+    return decode_photo(path), 1000 * (time.perf_counter() - start)
+
+
+def _photo_entry(
+    path: Path, photo: Photo, decode: float, results: Mapping[str, DetectionResult]
+) -> dict[str, object]:
+    models = {
+        key: {
+            **result.detections.to_dict(),
+            "milliseconds": {
+                stage: round(spent, 3) for stage, spent in {"decode": decode, **result.milliseconds}.items()
+            },
+        }
+        for key, result in results.items()
+    }
+    return {"photo": str(path), "width": photo.width, "height": photo.height, "models": models}
+
+
+def _summary(entry: Mapping[str, object]) -> str:
+    parts = [
+        f"{key} faces: {len(model['scores'])} in {sum(model['milliseconds'].values()):.0f} ms"
+        for key, model in entry["models"].items()
+    ]
+    return f"{entry['photo']}: {', '.join(parts)}"
+
+
+def _save_pair(
+    photo: Photo, results: Mapping[str, DetectionResult], folder: Path, stem: str, saved: set[Path]
+) -> Path:
+    """Write the annotated photo once a model, side by side, under a name that this run has not used yet."""
+    import numpy as np
+
+    from featherface.detection.drawing import annotate, encode_picture
+    from featherface.models import MODELS
+
+    pair = np.hstack(
+        [annotate(photo, result.detections, MODELS[key].colour) for key, result in results.items()]
+    )
+    kind = "jpeg" if pair.shape[1] <= MAX_DIMENSION else "png"  # JPEG can go no wider
+    name, count = f"{stem}.{'-'.join(results)}", 1
+    path = folder / f"{name}.{kind}"
+    while path in saved:
+        count += 1
+        path = folder / f"{name}.{count}.{kind}"
+    saved.add(path)
+    path.write_bytes(encode_picture(pair, kind))
+    return path
