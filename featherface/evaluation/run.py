@@ -7,8 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, Thr
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import islice
 from multiprocessing import get_context
 from os import cpu_count
@@ -50,14 +50,23 @@ class RunError(ValueError):
 class Predictor:
     """The per-photo function: picture bytes in, prediction out; it pickles, for other processes to call."""
 
-    detector: Detector
+    network: nn.Module
     settings: DetectionSettings = PUBLISHED
-    threads: int | None = None  # of torch, for each process; None leaves them as they are
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The network made fast, which each process does for itself."""
+        return Detector(self.network)
+
+    def __reduce__(self) -> tuple[type[Predictor], tuple[nn.Module, DetectionSettings]]:
+        return Predictor, (self.network, self.settings)  # a compiled detector does not pickle
 
     def __call__(self, name: str, content: bytes) -> Prediction:
-        """Detect the faces of the encoded picture `content`; raises `ImageError` for one that is damaged."""
-        if self.threads is not None:
-            torch.set_num_threads(self.threads)
+        """Detect the faces of the encoded picture `content`; raises `ImageError` for one that is damaged.
+
+        Leaves the calling thread with one torch thread: pictures run side by side, not parts of a picture.
+        """
+        torch.set_num_threads(1)
         found = self.detector.detect(decode_photo(content), self.settings).to_dict()
         return Prediction(name, np.array(found["boxes"]).reshape(-1, 4), np.array(found["scores"]))
 
@@ -73,8 +82,10 @@ def score_network(
     With the official `ground_truth` the subsets are easy, medium and hard, restricted to the records'
     pictures; without, they are bands of face heights. The network stays as it is, in training or not.
     """
-    predictor = Predictor(Detector(deepcopy(network).cpu()), settings)
-    predictions = [predictor(picture.name, picture.read()) for picture in manifest_pictures(records)]
+    predictor = Predictor(deepcopy(network).cpu(), settings)
+    pictures = manifest_pictures(records)
+    with ThreadPoolExecutor(cpu_count()) as executor:
+        predictions = list(executor.map(lambda picture: predictor(picture.name, picture.read()), pictures))
     return evaluate(predictions, ground_truth or manifest_ground_truth(records)).scores()
 
 
@@ -156,12 +167,11 @@ def _submitter(predictor: Predictor, workers: int, scheduler: str | None) -> Ite
         with _cluster_submitter(predictor, scheduler) as submit:
             yield submit
     elif workers > 1:
-        threads = max(1, (cpu_count() or 1) // workers)  # more would fight over the processors
         with ProcessPoolExecutor(
             workers,
             mp_context=get_context("spawn"),  # a fork of a process that ran torch may hang
             initializer=_install,
-            initargs=(replace(predictor, threads=threads),),
+            initargs=(predictor,),
         ) as executor:
             yield partial(executor.submit, _predict)
     else:
@@ -179,7 +189,7 @@ def _cluster_submitter(predictor: Predictor, scheduler: str) -> Iterator[_Submit
         raise RunError(f"no Dask scheduler answers at {scheduler}.") from error
     with client:
         # A task, not scattered data: should every copy die with its worker, the scheduler makes another.
-        shared = client.submit(_itself, replace(predictor, threads=1), pure=False)
+        shared = client.submit(_itself, predictor, pure=False)
         with client.get_executor(pure=False) as executor:
             yield partial(executor.submit, _call, shared)
 
