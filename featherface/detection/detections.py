@@ -70,7 +70,7 @@ class Detections:
         return {
             "boxes": _rounded(self.boxes, _PIXEL_DECIMALS),
             "scores": _rounded(self.scores, _SCORE_DECIMALS),
-            "landmarks": _rounded(self.landmarks.reshape(len(self), -1), _PIXEL_DECIMALS),
+            "landmarks": _rounded(self.landmarks.reshape(len(self), 2 * len(LANDMARKS)), _PIXEL_DECIMALS),
         }
 
     def to_records(self) -> list[dict[str, float]]:
@@ -95,7 +95,7 @@ class Detections:
         """Return COCO annotations with ids from `first_id`: bbox x, y, width, height; 5 x (x, y, visible)."""
         sizes = self.boxes[:, 2:] - self.boxes[:, :2]
         visible = np.full((len(self), len(LANDMARKS), 1), _VISIBLE, np.float32)
-        keypoints = np.concatenate((self.landmarks, visible), axis=2).reshape(len(self), -1)
+        keypoints = np.concatenate((self.landmarks, visible), axis=2).reshape(len(self), 3 * len(LANDMARKS))
         columns = zip(
             _rounded(np.hstack((self.boxes[:, :2], sizes)), _PIXEL_DECIMALS),
             _rounded(sizes.prod(axis=1), _PIXEL_DECIMALS),

@@ -1,0 +1,39 @@
+"""Fixtures of the detection tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from featherface.detection.detections import Detections
+from featherface.detection.detector import Detector
+from featherface.models import MODELS
+from featherface.weights import load_network
+
+
+@pytest.fixture(scope="session")
+def v1_detector(shared: Path) -> Detector:
+    """V1 with the published weights."""
+    return Detector(load_network(MODELS["v1"], shared / "checkpoints/featherface_v1_published.pth"))
+
+
+@pytest.fixture(scope="session")
+def v2_detector(shared: Path) -> Detector:
+    """V2 with the reference's seeded values."""
+    return Detector(load_network(MODELS["v2"], shared / "reference/v2_seeded.pth"))
+
+
+@pytest.fixture
+def faces() -> Callable[..., Detections]:
+    """Builder of detections from boxes, with scores that fall from 0.9 and landmarks at the box centre."""
+
+    def build(*boxes: tuple[float, float, float, float]) -> Detections:
+        corners = np.array(boxes, np.float32).reshape(-1, 4)
+        centres = (corners[:, :2] + corners[:, 2:]) / 2
+        scores = np.linspace(0.9, 0.5, len(corners), dtype=np.float32)
+        return Detections(corners, scores, np.repeat(centres[:, None], 5, axis=1))
+
+    return build
