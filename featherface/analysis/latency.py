@@ -86,9 +86,15 @@ class LatencyResult:
     cpu_share: float
     complete: bool  # false where the benchmark was stopped or still runs
 
+    @property
+    def rounds(self) -> int:
+        """How many rounds were measured so far."""
+        return min(len(self.totals(key)) for key in self.milliseconds)
+
     def totals(self, key: str) -> np.ndarray:
         """The wall time of each round of one model, all stages together, (R,) float64 milliseconds."""
-        return np.sum(list(self.milliseconds[key].values()), axis=0, dtype=np.float64)
+        stages = list(self.milliseconds[key].values())
+        return np.sum(stages, axis=0, dtype=np.float64) if stages else np.empty(0)
 
     def as_record(self) -> Mapping[str, object]:
         """Everything as plain values for JSON; `from_record` reads it back."""
