@@ -10,8 +10,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,9 +24,14 @@ from featherface.config import (
     MAX_DIMENSION,
     NMS_IOU_RANGE,
     SIDE_RANGE,
+    WEIGHTS_DIR,
 )
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from featherface.analysis.latency import LatencyResult, Progress
+    from featherface.analysis.measurements import Accuracy
     from featherface.detection.images import Photo
     from featherface.detection.settings import DetectionSettings
     from featherface.service import DetectionResult, ModelService
@@ -69,7 +75,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m featherface", description="Two light face detectors, compared.")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_params, add_flops, add_detect):
+    for add in (add_params, add_flops, add_bench, add_study, add_detect):
         add(subparsers)
     return parser
 
@@ -144,7 +150,7 @@ def add_flops(subparsers: Subparsers) -> None:
         "flops",
         _flops,
         "Count multiply-accumulates, with three counters beside our own.\n\n"
-        "A multiply-accumulate (MAC) is two floating-point operations (FLOPs); the study says FLOPs for MACs.\n"
+        "A multiply-accumulate (MAC) is two operations (FLOPs); what the study calls FLOPs are MACs.\n"
         'JSON: {"v1": {"macs", "flops", "thop_macs" (as in the study), "thop_with_rule_macs",\n'
         '  "counter_macs" (FlopCounterMode), "folded_macs" (without batch norm), "parameters",\n'
         '  "thop_parameters", "peak_activation_bytes", "groups": {"Backbone": MACs, ...},\n'
@@ -185,6 +191,194 @@ def _flops(arguments: argparse.Namespace) -> int:
 
 def _mega(macs: int) -> str:
     return f"{macs / 1e6:>9,.1f} MMACs"
+
+
+def add_bench(subparsers: Subparsers) -> None:
+    """Declare `bench`."""
+    command = _add_command(
+        subparsers,
+        "bench",
+        _bench,
+        "Time the models against each other, turn about on the same input.\n\n"
+        "Ctrl-C stops early and keeps the rounds done.\n\n"
+        'JSON: {"points": [{"settings", "machine", "when", "complete", "cpu_share",\n'
+        '  "milliseconds": {"v1": {"network": [...]}, ...},\n'
+        '  "summary": {"v1": {"median", "p95", "p99", "fastest", "stages", "frames_per_second"}, ...},\n'
+        '  "speed_up": {"ratio", "low", "high"} of V2 over V1, 95 % bootstrap interval,\n'
+        '  "noise": {"spread", "drift", "starvation", "reasons"}}, ...]}',
+    )
+    command.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[DEFAULT_SIDE],
+        metavar="N",
+        help="sides of square inputs in pixels (default: %(default)s)",
+    )
+    command.add_argument("--runs", type=int, default=50, help="rounds at each size (default: %(default)s)")
+    command.add_argument("--warmup", type=int, default=5, help="rounds before them (default: %(default)s)")
+    _add_threads(command)
+    command.add_argument(
+        "--photo",
+        type=Path,
+        help="time the way from this file to its faces, stage by stage, not the network alone",
+    )
+
+
+def _add_threads(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--threads", type=int, metavar="N", help="threads for PyTorch (default: as many as it chooses)"
+    )
+
+
+def _threads(arguments: argparse.Namespace) -> int:
+    import torch
+
+    return torch.get_num_threads() if arguments.threads is None else arguments.threads
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from featherface.analysis.latency import LatencySettings, benchmark
+
+    points = [
+        LatencySettings(side, side, 1, _threads(arguments), arguments.runs, arguments.warmup)
+        for side in arguments.sizes
+    ]
+    photo = arguments.photo and arguments.photo.read_bytes()
+    networks, _ = _networks()
+    results = _watched(benchmark(networks, points, photo))
+    if arguments.json:
+        print(json.dumps({"points": [_point(result) for result in results]}))
+        return 0
+    for result in results:
+        _print_point(result)
+    return 0
+
+
+def _networks() -> tuple[dict[str, nn.Module], dict[str, str]]:
+    """Return each model with its shipped weights, or seeded where there are none, and in words which."""
+    import torch
+
+    from featherface.models import MODELS
+    from featherface.weights import load_network, shipped_weights
+
+    networks, words = {}, {}
+    for key, entry in MODELS.items():
+        shipped = shipped_weights(entry, WEIGHTS_DIR)
+        if shipped is not None:
+            networks[key] = load_network(entry, shipped.path, shipped.sha256)
+            words[key] = f"shipped, sha256 {shipped.sha256}"
+        else:
+            torch.manual_seed(0)
+            networks[key], words[key] = (
+                entry.builder().eval(),
+                "seeded, untrained; cost does not depend on it",
+            )
+    return networks, words
+
+
+def _watched(steps: Iterator[Progress]) -> list[LatencyResult]:
+    """Follow a benchmark to its end, or to Ctrl-C, and return the points that have two rounds or more."""
+    from tqdm import tqdm
+
+    results: tuple[LatencyResult, ...] = ()
+    with tqdm(unit="round", file=sys.stderr) as bar:
+        try:
+            for step in steps:
+                bar.total = step.total
+                bar.update()
+                results = step.results
+        except KeyboardInterrupt:
+            pass
+    return [result for result in results if result.rounds > 1]
+
+
+def _point(result: LatencyResult) -> dict[str, object]:
+    from featherface.analysis.latency import noise, speed_up, summary
+
+    return {
+        **result.as_record(),
+        "summary": {key: asdict(summary(result, key)) for key in result.milliseconds},
+        "speed_up": asdict(speed_up(result)),
+        "noise": asdict(noise(result)),
+    }
+
+
+def _print_point(result: LatencyResult) -> None:
+    from featherface.analysis.latency import noise, speed_up, summary
+
+    settings = result.settings
+    print(f"{settings.width} x {settings.height}, {settings.threads} threads, {result.rounds} rounds")
+    for key in result.milliseconds:
+        found = summary(result, key)
+        stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in found.stages.items())
+        print(f"  {key}: median {found.median:.1f} ms, p95 {found.p95:.1f}, p99 {found.p99:.1f} ({stages})")
+    ratio = speed_up(result)
+    print(
+        f"  V2 is {ratio.ratio:.2f} times as fast, {ratio.low:.2f} to {ratio.high:.2f} with 95 % confidence"
+    )
+    for reason in noise(result).reasons:
+        print(f"  noisy: {reason}")
+
+
+def add_study(subparsers: Subparsers) -> None:
+    """Declare `study`."""
+    command = _add_command(
+        subparsers,
+        "study",
+        _study,
+        "Repeat the study and write comparison_summary.json.\n\n"
+        "The file holds the notebook's fields and, beside them, everything measured, the claims audit,\n"
+        "the radar and the recommendations. --json prints the same.",
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    command.add_argument("--quick", action="store_true", help="15 timed rounds instead of 100")
+    _add_threads(command)
+    command.add_argument(
+        "--curves", type=Path, metavar="FILE", help="average precision of both models, as `evaluate` saves it"
+    )
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    from featherface.analysis import study
+    from featherface.analysis.claims import audit
+    from featherface.analysis.latency import benchmark
+
+    accuracies = _accuracies(arguments.curves) if arguments.curves else {}
+    arguments.out.mkdir(parents=True, exist_ok=True)  # before minutes of measuring
+    networks, weights = _networks()
+    results = _watched(benchmark(networks, [study.rounds(_threads(arguments), quick=arguments.quick)]))
+    measurements = study.measure(networks, weights, results[0] if results else None, accuracies)
+    path = study.write(measurements, arguments.out)
+    if arguments.json:
+        print(path.read_text(encoding="utf-8"), end="")
+        return 0
+    for row in audit(measurements):
+        print(f"{row.verdict:<17}{row.claim.quote}: {row.text}")
+    print(f"Written to {path}.")
+    return 0
+
+
+def _accuracies(path: Path) -> dict[str, Accuracy]:
+    """Read average precision by model from a curves file."""
+    from featherface.analysis.machine import Badge
+    from featherface.analysis.measurements import Accuracy
+    from featherface.evaluation.curves import load_curves
+
+    accuracies = {}
+    for saved in load_curves(path):
+        scores = {name: curve.average_precision for name, curve in saved.evaluation.curves.items()}
+        found = {name: scores[name] for name in ("easy", "medium", "hard") if isfinite(scores.get(name, nan))}
+        if len(found) < 3:
+            raise CommandError(f"{path} lacks easy, medium or hard average precision of {saved.model}.")
+        accuracies[saved.model] = Accuracy(
+            **found,
+            protocol=f"{saved.evaluation.protocol}, {saved.picture_set}, {saved.resize}",
+            pictures=saved.evaluation.pictures,
+            badge=Badge.MEASURED,
+            source=f"weights {saved.weights_sha256[:12]}, {saved.date}",
+        )
+    return accuracies
 
 
 def add_detect(subparsers: Subparsers) -> None:
