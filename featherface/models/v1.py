@@ -256,16 +256,19 @@ class FeatherFaceV1(nn.Module):
             self.ssh3_cs(self.ssh3(self.bif_cbam_2(p5))),
         )
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Detect faces in BGR pixels (N, 3, H, W), float32, 0..255 less the mean, H and W at least 32.
-
-        Returns `loc` (N, A, 4), `conf` (N, A, 2), probabilities in evaluation mode and logits when training,
-        and `landm` (N, A, 10), with A = 2 x the cells of strides 8, 16 and 32.
-        """
-        levels = self.pyramid(pixels)
+    def heads(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Map the pyramid's maps (N, 64, H/s, W/s) to the outputs that `forward` describes."""
         return detector_outputs(
             [head(level) for head, level in zip(self.BboxHead, levels, strict=True)],
             [head(level) for head, level in zip(self.ClassHead, levels, strict=True)],
             [head(level) for head, level in zip(self.LandmarkHead, levels, strict=True)],
             training=self.training,
         )
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Detect faces in BGR pixels (N, 3, H, W), float32, 0..255 less the mean, H and W at least 32.
+
+        Returns `loc` (N, A, 4), `conf` (N, A, 2), probabilities in evaluation mode and logits when training,
+        and `landm` (N, A, 10), with A = 2 x the cells of strides 8, 16 and 32.
+        """
+        return self.heads(self.pyramid(pixels))

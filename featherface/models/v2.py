@@ -236,12 +236,16 @@ class FeatherFaceV2(nn.Module):
             self.ssh3_cs(self.ssh3(p5)),
         )
 
+    def heads(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Map the pyramid's maps (N, 32, H/s, W/s) to the outputs that `forward` describes."""
+        maps = [head(level) for head, level in zip(self.shared_heads, levels, strict=True)]
+        boxes, classes, points = (list(kind) for kind in zip(*maps, strict=True))
+        return detector_outputs(boxes, classes, points, training=self.training)
+
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Detect faces in BGR pixels (N, 3, H, W), float32, 0..255 less the mean, H and W at least 32.
 
         Returns `loc` (N, A, 4), `conf` (N, A, 2), probabilities in evaluation mode and logits when training,
         and `landm` (N, A, 10), with A = 2 x the cells of strides 8, 16 and 32.
         """
-        levels = [head(level) for head, level in zip(self.shared_heads, self.pyramid(pixels), strict=True)]
-        boxes, classes, points = (list(maps) for maps in zip(*levels, strict=True))
-        return detector_outputs(boxes, classes, points, training=self.training)
+        return self.heads(self.pyramid(pixels))

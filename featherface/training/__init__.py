@@ -1,0 +1,1 @@
+"""Training: pictures, augmentation, targets, losses, distillation and the loop."""

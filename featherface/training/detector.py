@@ -1,0 +1,96 @@
+"""End-to-end training of a detector: labels, a teacher, or both."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from featherface.training.batches import Batch, network_input
+from featherface.training.losses import distillation_losses, hint_loss, multibox_losses
+from featherface.training.mixing import cutmix, dropblock, mixup
+from featherface.training.settings import DetectorSettings
+from featherface.training.targets import anchor_tensor, picture_targets
+
+__all__ = ["DetectorObjective"]
+
+_LANDMARK_SHARE = 0.3  # of a distilled landmark loss: ten values a face should not outweigh its box
+
+
+class DetectorObjective(nn.Module):
+    """The weighted losses of a student on a batch, from its labels and from its teacher.
+
+    Holds as parameters of its own the 1 x 1 convolutions that widen the student's features to the teacher's.
+    """
+
+    def __init__(self, student: nn.Module, teacher: nn.Module | None, settings: DetectorSettings) -> None:
+        super().__init__()
+        self._student, self._teacher = (
+            (student,),
+            (teacher,),
+        )  # in tuples: their weights are not this module's
+        self.settings = settings
+        self.adapters = nn.ModuleList(_adapters(student, teacher) if settings.hints else ())
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss terms of `batch`, already weighted, each a scalar."""
+        settings = self.settings
+        (student,), (teacher,) = self._student, self._teacher
+        batch = self._mixed(batch)
+        pixels = network_input(batch.pixels)
+        levels = student.pyramid(pixels)
+        if settings.dropblock:
+            levels = tuple(dropblock(level, settings.dropblock) for level in levels)
+        outputs = student.heads(levels)
+        losses: dict[str, Tensor] = {}
+        if settings.labels:
+            losses |= self._label_losses(outputs, batch)
+        if teacher is not None:
+            with torch.no_grad():
+                taught_levels = teacher.pyramid(pixels)
+                taught = teacher.heads(taught_levels)
+            distilled = distillation_losses(_float(outputs), _float(taught), settings.temperature)
+            weights = {"class": 1.0, "box": settings.box_weight, "landmark": _LANDMARK_SHARE}
+            for name, loss in distilled.items():
+                losses[f"distilled_{name}"] = settings.distillation * weights[name] * loss
+            if settings.hints:
+                mine = [adapter(level) for adapter, level in zip(self.adapters, levels, strict=True)]
+                losses["hints"] = settings.hints * hint_loss(mine, taught_levels)
+        return losses
+
+    def _label_losses(self, outputs: tuple[Tensor, Tensor, Tensor], batch: Batch) -> dict[str, Tensor]:
+        settings = self.settings
+        anchors = anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
+        targets = [
+            picture_targets(boxes, points, weights, anchors, settings.match_iou)
+            for boxes, points, weights in zip(batch.boxes, batch.landmarks, batch.weights, strict=True)
+        ]
+        terms = multibox_losses(_float(outputs), targets, batch.complete, settings.negatives)
+        weights = {"class": 1.0, "box": settings.box_weight, "landmark": 1.0}
+        return {f"labelled_{name}": settings.labels * weights[name] * loss for name, loss in terms.items()}
+
+    def _mixed(self, batch: Batch) -> Batch:
+        """Mix the batch as the settings ask; draws come from torch's generator, which a checkpoint keeps."""
+        settings = self.settings
+        if settings.cutmix and torch.rand(()) < settings.cutmix:
+            size = batch.pixels.shape[-1]
+            side = int(size * float(torch.rand(())) ** 0.5 * 0.7)
+            left, top = (int(torch.randint(size - side + 1, ())) for _ in range(2))
+            return cutmix(batch, left, top, side, side)
+        if settings.mixup_alpha:
+            rng = np.random.default_rng(int(torch.randint(2**31, ())))
+            share = float(rng.beta(settings.mixup_alpha, settings.mixup_alpha))
+            return mixup(batch, max(share, 1 - share))
+        return batch
+
+
+def _adapters(student: nn.Module, teacher: nn.Module) -> list[nn.Module]:
+    """1 x 1 convolutions from the student's pyramid channels to the teacher's, one a level."""
+    some = torch.zeros(1, 3, 64, 64)
+    with torch.no_grad():
+        mine, theirs = (network.cpu().eval().pyramid(some) for network in (student, teacher))
+    return [nn.Conv2d(a.shape[1], b.shape[1], 1) for a, b in zip(mine, theirs, strict=True)]
+
+
+def _float(outputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    return tuple(output.float() for output in outputs)

@@ -1,0 +1,97 @@
+"""Losses: MultiBox against labels, and distillation from a teacher's outputs and features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from featherface.training.targets import Targets
+
+__all__ = ["distillation_losses", "hint_loss", "multibox_losses"]
+
+Outputs = tuple[Tensor, Tensor, Tensor]  # loc (N, A, 4), conf (N, A, 2), landm (N, A, 10)
+
+_BACKGROUND_WEIGHT = 1e-3  # of an anchor where neither teacher nor student sees a face
+
+
+def multibox_losses(
+    outputs: Outputs, targets: Sequence[Targets], complete: Tensor, negatives: int
+) -> dict[str, Tensor]:
+    """Return the MultiBox losses (SSD, arXiv 1512.02325; RetinaFace, arXiv 1905.00641) as scalars.
+
+    `outputs` as the networks return them when training; one `Targets` a picture; `complete` (N,) bool: only
+    in such pictures is what no face covers background, of which the `negatives` x positives hardest count.
+    """
+    loc, logits, landm = outputs
+    face = torch.stack([target.face for target in targets])  # (N, A)
+    weights = torch.stack([target.weights for target in targets])
+    positive = face >= 0
+    classes = functional.cross_entropy(logits.flatten(0, 1), positive.flatten().long(), reduction="none")
+    classes = classes.view_as(weights) * weights
+    chosen = positive | _hard_negatives(classes.detach(), positive, complete, negatives)
+    faces = weights[positive].sum().clamp_min(1)
+    wanted_loc = torch.stack([target.loc for target in targets])[positive]
+    wanted_landm = torch.stack([target.landm for target in targets])[positive]
+    box = functional.smooth_l1_loss(loc[positive], wanted_loc, reduction="none").sum(dim=1)
+    known = torch.isfinite(wanted_landm).all(dim=1)
+    points = functional.smooth_l1_loss(landm[positive][known], wanted_landm[known], reduction="none").sum(
+        dim=1
+    )
+    known_weights = weights[positive][known]
+    return {
+        "box": (box * weights[positive]).sum() / faces,
+        "class": classes[chosen].sum() / faces,
+        "landmark": (points * known_weights).sum() / known_weights.sum().clamp_min(1),
+    }
+
+
+def _hard_negatives(losses: Tensor, positive: Tensor, complete: Tensor, ratio: int) -> Tensor:
+    """Mark, in each complete picture, the `ratio` x positives background anchors of the highest loss."""
+    background = losses.masked_fill(positive | ~complete[:, None], -torch.inf)
+    rank = background.argsort(dim=1, descending=True).argsort(dim=1)
+    wanted = (ratio * positive.sum(dim=1, keepdim=True)).clamp(
+        min=ratio
+    )  # a picture without faces teaches too
+    return (rank < wanted) & torch.isfinite(background)
+
+
+def distillation_losses(student: Outputs, teacher: Outputs, temperature: float) -> dict[str, Tensor]:
+    """Return how far the student's outputs are from the teacher's, as scalars; 0 is a perfect copy.
+
+    `student` holds logits, `teacher` probabilities (a network in evaluation mode). The class term is the
+    Kullback-Leibler divergence of scores softened by `temperature`, times its square (Hinton et al.,
+    arXiv 1503.02531), weighted by the higher of the two scores; boxes and landmarks count as far as the
+    teacher sees a face.
+    """
+    loc, logits, landm = student
+    wanted_loc, probabilities, wanted_landm = teacher
+    odds = logits[..., 1] - logits[..., 0]  # (N, A) log-odds of "face"
+    logarithms = probabilities.clamp_min(1e-12).log()
+    wanted_odds = logarithms[..., 1] - logarithms[..., 0]
+    seen = probabilities[..., 1]
+    weight = torch.maximum(seen, odds.detach().sigmoid()) + _BACKGROUND_WEIGHT
+    soft = (wanted_odds / temperature).sigmoid()
+    divergence = functional.binary_cross_entropy_with_logits(odds / temperature, soft, reduction="none")
+    divergence = divergence - functional.binary_cross_entropy_with_logits(
+        wanted_odds / temperature, soft, reduction="none"
+    )
+    faces = seen.sum().clamp_min(1)
+    box = functional.smooth_l1_loss(loc, wanted_loc, reduction="none", beta=0.5).sum(dim=-1)
+    points = functional.smooth_l1_loss(landm, wanted_landm, reduction="none", beta=0.5).sum(dim=-1)
+    return {
+        "class": temperature**2 * (divergence * weight).sum() / weight.sum(),
+        "box": (box * seen).sum() / faces,
+        "landmark": (points * seen).sum() / faces,
+    }
+
+
+def hint_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Return the squared error of features (N, C, H, W) over the teacher's variance, averaged over levels."""
+    errors = [
+        (functional.mse_loss(mine, theirs) / theirs.var().clamp_min(1e-6))
+        for mine, theirs in zip(student, teacher, strict=True)
+    ]
+    return torch.stack(errors).mean()
