@@ -1,0 +1,77 @@
+"""Precision-recall curves kept as data, with what they were measured on, for the dashboard to draw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from featherface.evaluation.average_precision import Curve, Evaluation
+
+__all__ = ["CurvesError", "SavedCurves", "load_curves", "save_curves"]
+
+_ARRAYS = ("precision", "recall", "thresholds")
+_DECIMALS = 6
+
+
+class CurvesError(ValueError):
+    """A curves file cannot be read; the message names it."""
+
+
+@dataclass(frozen=True, eq=False)
+class SavedCurves:
+    """One model's evaluation and where it comes from."""
+
+    model: str  # key in MODELS
+    weights_sha256: str
+    picture_set: str  # what people read
+    resize: str
+    side: int  # pixels; without meaning at original size
+    date: str  # ISO 8601
+    machine: Mapping[str, object]
+    evaluation: Evaluation
+
+
+def save_curves(path: Path, curves: Sequence[SavedCurves]) -> None:
+    """Write `curves` as JSON: `average_precision` null where no face counts, arrays at 1000 thresholds."""
+    document = {"curves": [_to_json(saved) for saved in curves]}
+    path.write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+
+def load_curves(path: Path) -> list[SavedCurves]:
+    """Read what `save_curves` wrote; raises `CurvesError`."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return [_from_json(saved) for saved in document["curves"]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CurvesError(f"{path} is not a readable curves file: {error}.") from error
+
+
+def _to_json(saved: SavedCurves) -> dict[str, object]:
+    about = {name: value for name, value in vars(saved).items() if name != "evaluation"}
+    evaluation = saved.evaluation
+    subsets = {name: _curve_to_json(curve) for name, curve in evaluation.curves.items()}
+    return about | {"protocol": evaluation.protocol, "pictures": evaluation.pictures, "subsets": subsets}
+
+
+def _from_json(document: Mapping) -> SavedCurves:
+    about = {name: document[name] for name in SavedCurves.__dataclass_fields__ if name != "evaluation"}
+    curves = {name: _curve_from_json(curve) for name, curve in document["subsets"].items()}
+    return SavedCurves(**about, evaluation=Evaluation(document["protocol"], document["pictures"], curves))
+
+
+def _curve_to_json(curve: Curve) -> dict[str, object]:
+    arrays = {name: np.round(getattr(curve, name), _DECIMALS).tolist() for name in _ARRAYS}
+    score = curve.average_precision if curve.faces else None
+    return {"faces": curve.faces, "average_precision": score} | arrays
+
+
+def _curve_from_json(document: Mapping) -> Curve:
+    arrays = {name: np.array(document[name], np.float64) for name in _ARRAYS}
+    score = document["average_precision"]
+    return Curve(
+        **arrays, faces=document["faces"], average_precision=float("nan") if score is None else score
+    )

@@ -1,0 +1,162 @@
+"""Running over many pictures: the same answer from every engine, resuming, and failures that are named."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import featherface
+from featherface.evaluation.manifest import read_manifest
+from featherface.evaluation.pictures import Picture, PicturesError, folder_pictures, manifest_pictures
+from featherface.evaluation.predictions import PredictionsError, read_predictions, resume_predictions
+from featherface.evaluation.run import RunError, predict_pictures, score_network
+
+RUN = {"model": "v2"}
+
+
+def lines(predictions) -> list[str]:
+    return [prediction.to_line() for prediction in predictions]
+
+
+def test_processes_predict_what_one_does(predictor, wider_folder):
+    pictures = folder_pictures(wider_folder)
+    alone = predict_pictures(predictor, pictures)
+    assert [prediction.image for prediction in alone] == [picture.name for picture in pictures]
+    assert sum(len(prediction.scores) for prediction in alone) > 0
+    assert lines(predict_pictures(predictor, pictures, workers=2)) == lines(alone)
+
+
+def test_a_run_continues_after_a_torn_line_without_repeating_a_picture(predictor, wider_folder, tmp_path):
+    output = tmp_path / "predictions.jsonl"
+    pictures = folder_pictures(wider_folder)
+    assert resume_predictions(output, RUN) == []
+    whole = predict_pictures(predictor, pictures, output=output)
+    text = output.read_text()
+    assert text.splitlines(keepends=True) == lines(whole)
+
+    output.write_text(text[: text.index("\n", len(text) // 2) + 20])  # killed within a line
+    finished = resume_predictions(output, RUN)
+    read = []
+    counted = [replace(picture, read=partial(_counted_read, picture, read)) for picture in pictures]
+    again = predict_pictures(predictor, counted, finished=finished, output=output)
+    assert sorted(read + [prediction.image for prediction in finished]) == [p.name for p in pictures]
+    assert lines(again) == lines(whole)
+    assert output.read_text() == text
+
+
+def _counted_read(picture: Picture, read: list[str]) -> bytes:
+    read.append(picture.name)
+    return picture.read()
+
+
+def test_a_predictions_file_of_another_run_is_not_continued(tmp_path):
+    output = tmp_path / "predictions.jsonl"
+    resume_predictions(output, RUN)
+    output.touch()
+    with pytest.raises(PredictionsError, match="other weights or settings"):
+        resume_predictions(output, RUN | {"model": "v1"})
+    (tmp_path / "notes.jsonl").touch()
+    with pytest.raises(PredictionsError, match="choose another file"):
+        resume_predictions(tmp_path / "notes.jsonl", RUN)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{", "Expecting"),
+        ('{"image": "a.jpg", "boxes": []}', "scores"),
+        ('{"image": "a.jpg", "boxes": [[0, 0, 1]], "scores": [0.5]}', "four numbers"),
+        ('{"image": "a.jpg", "boxes": [[0, 0, 1, NaN]], "scores": [0.5]}', "finite"),
+        ('{"image": "b.jpg", "boxes": [], "scores": []}', "second time"),
+    ],
+)
+def test_a_bad_line_of_predictions_is_named(tmp_path, line, complaint):
+    file = tmp_path / "predictions.jsonl"
+    file.write_text('{"image": "b.jpg", "boxes": [], "scores": []}\n' + line + "\n")
+    with pytest.raises(PredictionsError, match=rf"predictions\.jsonl, line 2.*{complaint}"):
+        read_predictions(file)
+
+
+def test_a_damaged_picture_is_named_and_the_others_are_kept(predictor, wider_folder, tmp_path):
+    damaged = wider_folder / "2--Event" / "damaged.jpg"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"no picture")
+    output = tmp_path / "predictions.jsonl"
+    with pytest.raises(PicturesError, match=r"damaged\.jpg"):
+        predict_pictures(predictor, folder_pictures(wider_folder), output=output)
+    assert len(read_predictions(output)) == 6
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    with pytest.raises(PicturesError, match=r"EVENT/NAME\.jpg"):
+        folder_pictures(tmp_path)
+
+
+def test_scoring_leaves_the_network_as_it_was(predictor, shared):
+    network = predictor.network.train()
+    records = read_manifest(shared / "data" / "dev.jsonl", "fddb_small")[:2]
+    scores = score_network(network, records)
+    assert network.training
+    assert 0 <= scores["all"] <= 1
+    assert np.isnan(scores["under 16 px"])
+
+
+def test_a_picture_that_comes_twice_is_named(shared):
+    record = read_manifest(shared / "data" / "dev.jsonl", "fddb_small")[0]
+    with pytest.raises(PicturesError, match="second time"):
+        manifest_pictures([record, record])
+
+
+@pytest.fixture
+def cluster():
+    """A Dask scheduler on loopback, and the two worker processes that serve it."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+    ) as cluster:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address]
+        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+        environment = os.environ | {"PYTHONPATH": str(Path(featherface.__file__).parents[1])}
+        workers = [
+            subprocess.Popen(command + options, env=environment, stderr=subprocess.DEVNULL) for _ in range(2)
+        ]
+        cluster.wait_for_workers(2)
+        yield cluster, workers
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+def test_a_cluster_that_loses_a_worker_still_finishes(predictor, wider_folder, cluster):
+    local, (doomed, _) = cluster
+    few = folder_pictures(wider_folder)
+    pictures = [replace(few[index % 6], name=f"{index}.jpg") for index in range(200)]
+    # read, and so handed out, when some pictures are done and others under way
+    pictures[150] = replace(pictures[150], read=partial(_kill_and_read, doomed, pictures[150]))
+    predictions = predict_pictures(predictor, pictures, scheduler=local.scheduler_address)
+    assert len(local.scheduler.workers) == 1
+    assert [prediction.image for prediction in predictions] == [picture.name for picture in pictures]
+    expected = {prediction.image: prediction for prediction in predict_pictures(predictor, few)}
+    for picture, prediction in zip(cycle(few), predictions, strict=False):
+        assert prediction.boxes.tolist() == expected[picture.name].boxes.tolist()
+
+
+def _kill_and_read(worker: subprocess.Popen, picture: Picture) -> bytes:
+    worker.kill()
+    return picture.read()
+
+
+def test_an_absent_scheduler_is_named(predictor, wider_folder, monkeypatch):
+    monkeypatch.setattr("featherface.evaluation.run._CONNECT_SECONDS", 0.2)
+    with pytest.raises(RunError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        predict_pictures(predictor, folder_pictures(wider_folder), scheduler="tcp://127.0.0.1:9")
