@@ -20,12 +20,6 @@ def v1_detector(shared: Path) -> Detector:
     return Detector(load_network(MODELS["v1"], shared / "checkpoints/featherface_v1_published.pth"))
 
 
-@pytest.fixture(scope="session")
-def v2_detector(shared: Path) -> Detector:
-    """V2 with the reference's seeded values."""
-    return Detector(load_network(MODELS["v2"], shared / "reference/v2_seeded.pth"))
-
-
 @pytest.fixture
 def faces() -> Callable[..., Detections]:
     """Builder of detections from boxes, with scores that fall from 0.9 and landmarks at the box centre."""
