@@ -75,7 +75,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m featherface", description="Two light face detectors, compared.")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_params, add_flops, add_bench, add_study, add_detect):
+    for add in (add_params, add_flops, add_bench, add_study, add_detect, add_train):
         add(subparsers)
     return parser
 
@@ -379,6 +379,38 @@ def _accuracies(path: Path) -> dict[str, Accuracy]:
             source=f"weights {saved.weights_sha256[:12]}, {saved.date}",
         )
     return accuracies
+
+
+def add_train(subparsers: Subparsers) -> None:
+    """Declare `train`."""
+    command = _add_command(
+        subparsers,
+        "train",
+        _train,
+        "Train a network as a TOML file says, going on where its last run was stopped.\n\n"
+        "The recipes of the shipped weights, and the study's own for people with WIDER FACE, are in\n"
+        "featherface/training/recipes/. Several processes: torchrun -m featherface train CONFIG.toml.\n\n"
+        'JSON, when done: {"output": folder, "steps", "development_ap": {...}}',
+    )
+    command.add_argument("config", type=Path, help="TOML file; paths in it are relative to it")
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    import logging
+
+    from featherface.training.settings import read_settings
+    from featherface.training.trainer import Trainer
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    trainer = Trainer(read_settings(arguments.config))
+    scores = trainer.run()
+    result = {"output": str(trainer.settings.output), "steps": trainer.step, "development_ap": scores}
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        lines = [f"{name}: {score:.4f}" for name, score in scores.items()]
+        print("\n".join([f"Trained {trainer.step} steps into {trainer.settings.output}.", *lines]))
+    return 0
 
 
 def add_detect(subparsers: Subparsers) -> None:

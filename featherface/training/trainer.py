@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor, distributed, nn
@@ -77,19 +78,21 @@ class Trainer:
         torch.manual_seed(settings.seed + self.rank)
         self._resume()
 
-    def run(self) -> None:
-        """Train to the last step. Raises DivergedError when the loss is not finite."""
+    def run(self) -> dict[str, float]:
+        """Train to the last step and return its development scores.
+
+        Raises DivergedError when the loss is not finite.
+        """
         settings = self.settings.optimiser
         saved_at = time.monotonic()
-        totals: dict[str, float] = {}
+        recent: list[dict[str, float]] = []
         for batch in self._batches():
             for _ in range(settings.repeats):
-                for name, value in self._learn(batch).items():
-                    totals[name] = totals.get(name, 0.0) + value
+                recent.append(self._learn(batch))
                 self.step += 1
                 if self.step % _LOG_STEPS == 0:
-                    self._log({name: total / _LOG_STEPS for name, total in totals.items()})
-                    totals.clear()
+                    self._log({name: fmean(row[name] for row in recent) for name in recent[0]})
+                    recent.clear()
             if time.monotonic() - saved_at > self.settings.save_seconds:
                 self._save()
                 saved_at = time.monotonic()
@@ -97,7 +100,7 @@ class Trainer:
             if evaluation and time.monotonic() - self.scored_at > 60 * evaluation.every_minutes:
                 self._score()
         self._save()
-        self._score()
+        return self._score()
 
     def _learn(self, batch: Batch) -> dict[str, float]:
         with self._precision():
@@ -197,17 +200,19 @@ class Trainer:
         }
         save_checkpoint(state, self.settings.output / "last.pt")
 
-    def _score(self) -> None:
+    def _score(self) -> dict[str, float]:
         """Score the averaged weights on the development pictures and keep them if they are the best yet."""
         self.scored_at = time.monotonic()
         if self.rank:
-            return
+            return {}
         scores = self._development_scores()
         provenance = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "steps": self.step,
             "pictures_per_step": self.settings.data.batch * self.ranks,
             "picture_side": self.settings.data.size,
+            "teacher": self.settings.teacher.name if self.settings.teacher else None,
+            "started_from": self.settings.start.name if self.settings.start else None,
             "development_ap": scores,
             "note": self.settings.note,
         }
@@ -220,6 +225,7 @@ class Trainer:
             save_weights(self.average.module, self.entry, self.settings.output / name, provenance)
         self._append("scores.csv", {"step": self.step, **scores})
         self._save()
+        return scores
 
     def _development_scores(self) -> dict[str, float]:
         evaluation = self.settings.evaluation
