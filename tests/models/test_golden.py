@@ -74,8 +74,8 @@ def test_seeded_v2_outputs(shared: Path, size: str) -> None:
     network = load_network(MODELS["v2"], shared / "reference/v2_seeded.pth")
     golden = np.load(shared / "reference/v2_seeded_golden.npz")
     pixels = torch.from_numpy(golden[f"input_{size}"].astype(np.float32))
-    # The random values amplify the rounding of float32 (float64 is 1.3e-3 off the golden outputs), so the order
-    # of the sums decides: channels last comes within 4e-5 of them, the plain layout on two threads 1.5e-4.
+    # The random values amplify the rounding of float32 (float64 is 1.3e-3 off the golden outputs), so that
+    # the order of sums decides: channels last comes within 4e-5, the plain layout on two threads 1.5e-4.
     network = network.to(memory_format=torch.channels_last)
     with torch.inference_mode():
         outputs = network(pixels.to(memory_format=torch.channels_last))
