@@ -36,7 +36,7 @@ class Record:
     landmarks: np.ndarray
     landmark_source: str  # who set the landmarks: people, or another detector
     wider_name: str | None  # EVENT/NAME.jpg, the key in the official WIDER FACE ground truth
-    archive: Path  # the zip that holds the picture
+    archive: Path  # the zip or folder that holds the picture
     origin: str  # "FILE, line N", for error messages
 
 
@@ -66,8 +66,10 @@ def read_manifest(path: Path, source: str | None = None) -> list[Record]:
 
 
 def open_picture_bytes(record: Record) -> bytes:
-    """Return the encoded picture (JPEG, PNG) of `record`, read straight from its zip."""
+    """Return the encoded picture (JPEG, PNG) of `record`, read straight from its zip or folder."""
     try:
+        if record.archive.is_dir():
+            return (record.archive / record.image).read_bytes()
         return _archive(record.archive, os.getpid()).read(record.image)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise ManifestError(f"{record.origin}: {record.image} in {record.archive}: {error}.") from error

@@ -26,10 +26,12 @@ from featherface.training.batches import Batch, batches
 from featherface.training.blocks import BlockDistillation, matching_modules
 from featherface.training.checkpoints import load_checkpoint, save_checkpoint
 from featherface.training.composites import Composites
+from featherface.training.crops import SquareCrops
 from featherface.training.detector import DetectorObjective
 from featherface.training.pictures import Pictures
 from featherface.training.samples import Sample
 from featherface.training.settings import OptimiserSettings, TrainingSettings
+from featherface.training.wider_labels import read_wider_labels
 from featherface.weights import inspect_checkpoint, load_network, save_weights
 
 __all__ = ["DivergedError", "Trainer"]
@@ -280,8 +282,12 @@ def _student(settings: TrainingSettings) -> nn.Module:
 
 def _dataset(settings: TrainingSettings) -> Dataset[Sample]:
     data = settings.data
-    pictures = Pictures(read_manifest(data.manifest), int(data.cache_gib * 2**30))
-    return Composites(pictures, data.composites, data.size, length=10**9)
+    records = read_manifest(data.manifest) if data.manifest else read_wider_labels(data.wider)
+    pictures = Pictures(records, int(data.cache_gib * 2**30))
+    samples = settings.optimiser.steps * data.batch * int(os.environ.get("WORLD_SIZE", "1"))
+    if data.composites:
+        return Composites(pictures, data.composites, data.size, length=samples)
+    return SquareCrops(pictures, data.size, seed=settings.seed, length=samples)
 
 
 def _imagenet_backbone(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,75 @@
+"""WIDER FACE labels with landmarks: the `label.txt` that RetinaFace (arXiv 1905.00641) published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from featherface.evaluation.manifest import ManifestError, Record
+
+__all__ = ["read_wider_labels"]
+
+_NUMBERS = 20  # x y w h, five times x y visibility, and a blur score
+
+
+def read_wider_labels(path: Path) -> list[Record]:
+    """Read the pictures named in `path`, which lie in the folder `images` beside it.
+
+    A line `# EVENT/NAME.jpg` starts a picture, each further line is a face: x y w h, five landmarks x y flag
+    (all -1 where there are none), a blur score. Raises ManifestError naming file and line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} cannot be read as WIDER FACE labels: {error}.") from error
+    pictures: list[tuple[str, int, list[np.ndarray]]] = []
+    for number, line in enumerate(lines, 1):
+        if line.startswith("#"):
+            pictures.append((line[1:].strip(), number, []))
+        elif line.strip():
+            if not pictures:
+                raise ManifestError(f"{path}, line {number}: a face before the first picture.")
+            pictures[-1][2].append(_face(line, f"{path}, line {number}"))
+    if not pictures:
+        raise ManifestError(f"{path} names no picture.")
+    return [_record(path, *picture) for picture in pictures]
+
+
+def _face(line: str, origin: str) -> np.ndarray:
+    try:
+        face = np.array(line.split(), np.float32)
+    except ValueError as error:
+        raise ManifestError(f"{origin}: {error}.") from error
+    if len(face) < _NUMBERS - 1 or not np.isfinite(face).all():  # some copies leave the blur score out
+        raise ManifestError(f"{origin}: a face has {_NUMBERS} numbers, this line has {len(face)}.")
+    return face
+
+
+def _record(path: Path, name: str, line: int, faces: list[np.ndarray]) -> Record:
+    origin = f"{path}, line {line}"
+    folder = path.parent / "images"
+    try:
+        with Image.open(folder / name) as picture:
+            width, height = picture.size
+    except (OSError, UnidentifiedImageError) as error:
+        raise ManifestError(f"{origin}: {folder / name} cannot be opened: {error}.") from error
+    table = np.array([face[: _NUMBERS - 1] for face in faces], np.float32).reshape(-1, _NUMBERS - 1)
+    boxes = np.concatenate((table[:, :2], table[:, :2] + table[:, 2:4]), axis=1)
+    boxes = boxes.clip(0, (width, height, width, height)).astype(np.float32)
+    landmarks = table[:, 4:].reshape(-1, 5, 3)[..., :2].copy()
+    landmarks[(landmarks < 0).any(axis=(1, 2))] = np.nan
+    return Record(
+        image=name,
+        width=width,
+        height=height,
+        source="wider",
+        boxes=boxes,
+        ignore=(boxes[:, 2:] <= boxes[:, :2]).any(axis=1),
+        landmarks=landmarks,
+        landmark_source="retinaface",
+        wider_name=name,
+        archive=folder,
+        origin=origin,
+    )
