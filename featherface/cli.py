@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from math import isfinite, nan
+from dataclasses import asdict, replace
+from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
     from featherface.analysis.measurements import Accuracy
     from featherface.detection.images import Photo
     from featherface.detection.settings import DetectionSettings
+    from featherface.evaluation.average_precision import Evaluation
+    from featherface.evaluation.curves import SavedCurves
+    from featherface.evaluation.ground_truth import GroundTruth
+    from featherface.evaluation.manifest import Record
+    from featherface.evaluation.pictures import Picture
+    from featherface.evaluation.predictions import Prediction
     from featherface.service import DetectionResult, ModelService
     from featherface.weights import WeightsFile
 
@@ -75,7 +82,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m featherface", description="Two light face detectors, compared.")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_params, add_flops, add_bench, add_study, add_detect, add_train):
+    for add in (add_params, add_flops, add_bench, add_study, add_evaluate, add_detect, add_train):
         add(subparsers)
     return parser
 
@@ -413,6 +420,199 @@ def _train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def add_evaluate(subparsers: Subparsers) -> None:
+    """Declare `evaluate`."""
+    command = _add_command(
+        subparsers,
+        "evaluate",
+        _evaluate,
+        "Score detectors on annotated pictures by average precision.\n\n"
+        "With --ground-truth by the official WIDER FACE protocol, restricted to the pictures given; without,\n"
+        "by the boxes of the manifest, together and by face height. The default is the published setting:\n"
+        "original size, scores above 0.02, NMS at IoU 0.4. A run that was stopped continues where it was\n"
+        "when it is started again with the same --predictions.\n\n"
+        'JSON: {"v1": {"easy": .., "medium": .., "hard": .., "pictures": ..}, ...}, without the model level\n'
+        "with --from-predictions; null where no face counts.",
+    )
+    command.add_argument("--model", default="all", metavar="v1|v2|all", help="(default: %(default)s)")
+    command.add_argument(
+        "--images", type=Path, metavar="DIR", help="pictures as EVENT/NAME.jpg, as in WIDER FACE"
+    )
+    command.add_argument("--manifest", type=Path, metavar="FILE", help="pictures and boxes as JSON lines")
+    command.add_argument("--source", help="only the pictures of this source in the manifest")
+    command.add_argument(
+        "--ground-truth", type=Path, metavar="DIR", help="folder of the official wider_*_val.mat files"
+    )
+    command.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="write the boxes found, one JSON line a picture; several models get FILE with -v1, -v2",
+    )
+    command.add_argument(
+        "--from-predictions", type=Path, metavar="FILE", help="score such a file without a network"
+    )
+    command.add_argument(
+        "--curves", type=Path, metavar="FILE", help="write the precision-recall curves as JSON"
+    )
+    command.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes that work side by side (default: %(default)s)",
+    )
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler, as tcp://HOST:8786"
+    )
+    _add_network_options(command, resize="original")
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from featherface.evaluation.average_precision import evaluate
+    from featherface.evaluation.manifest import read_manifest
+    from featherface.evaluation.predictions import read_predictions
+
+    _check_evaluation(arguments)
+    records = read_manifest(arguments.manifest, arguments.source) if arguments.manifest else []
+    truth = _ground_truth(arguments.ground_truth, records)
+    if arguments.from_predictions:
+        evaluation = evaluate(read_predictions(arguments.from_predictions), truth)
+        _print_evaluation(str(arguments.from_predictions), evaluation, truth, arguments.json)
+        if arguments.json:
+            print(json.dumps(_evaluation_entry(evaluation)))
+        return 0
+    evaluations = _run_evaluation(arguments, records, truth)
+    if arguments.json:
+        print(json.dumps({key: _evaluation_entry(evaluation) for key, evaluation in evaluations.items()}))
+    return 0
+
+
+def _check_evaluation(arguments: argparse.Namespace) -> None:
+    """Raise CommandError unless the options say which pictures, and what they are for."""
+    if arguments.workers < 1:
+        raise CommandError("--workers must be at least 1.")
+    if arguments.images and arguments.manifest:
+        raise CommandError("Give --images or --manifest, not both.")
+    if arguments.source and not arguments.manifest:
+        raise CommandError("--source chooses from a --manifest.")
+    annotated = arguments.manifest or arguments.ground_truth
+    if arguments.from_predictions:
+        if arguments.images or arguments.predictions or arguments.curves:
+            raise CommandError("--from-predictions goes with --ground-truth or --manifest alone.")
+        if not annotated:
+            raise CommandError("--from-predictions needs --ground-truth or --manifest.")
+    elif not arguments.images and not arguments.manifest:
+        raise CommandError("Give --images, --manifest or --from-predictions.")
+    elif not annotated and not arguments.predictions:
+        raise CommandError("--images needs --ground-truth to score, or --predictions to write.")
+    if arguments.curves and not annotated:
+        raise CommandError("--curves needs --ground-truth or --manifest.")
+
+
+def _ground_truth(folder: Path | None, records: Sequence[Record]) -> GroundTruth | None:
+    from featherface.evaluation.ground_truth import manifest_ground_truth, wider_ground_truth
+
+    if folder is not None:
+        return wider_ground_truth(folder)
+    return manifest_ground_truth(records) if records else None
+
+
+def _run_evaluation(
+    arguments: argparse.Namespace, records: Sequence[Record], truth: GroundTruth | None
+) -> dict[str, Evaluation]:
+    """Predict with each model, print and save what was asked for, and return evaluations by model."""
+    from featherface.detection.preprocess import Resize
+    from featherface.evaluation.average_precision import evaluate
+    from featherface.evaluation.curves import save_curves
+    from featherface.evaluation.pictures import folder_pictures, manifest_pictures
+    from featherface.evaluation.run import PUBLISHED
+    from featherface.models import MODELS
+    from featherface.service import ModelService
+
+    pictures = manifest_pictures(records) if records else folder_pictures(arguments.images)
+    if truth is not None:
+        truth.only(picture.name for picture in pictures)  # before hours of work
+    settings = replace(PUBLISHED, resize=Resize(arguments.resize), side=arguments.size)
+    keys = _model_keys(arguments.model, "all")
+    evaluations, curves = {}, []
+    for key, weights in _chosen_weights(ModelService(), keys, dict(arguments.weights)).items():
+        predictions = _predicted(arguments, weights, settings, pictures)
+        if truth is not None:
+            evaluations[key] = evaluate(predictions, truth)
+            _print_evaluation(MODELS[key].name, evaluations[key], truth, arguments.json)
+            curves.append(_saved_curves(arguments, weights, evaluations[key]))
+    if arguments.curves:
+        save_curves(arguments.curves, curves)
+    return evaluations
+
+
+def _predicted(
+    arguments: argparse.Namespace,
+    weights: WeightsFile,
+    settings: DetectionSettings,
+    pictures: Sequence[Picture],
+) -> list[Prediction]:
+    """Predict all pictures with one model, continuing its predictions file."""
+    from featherface.evaluation.predictions import resume_predictions
+    from featherface.evaluation.run import Predictor, predict_pictures
+    from featherface.models import MODELS
+    from featherface.weights import load_network
+
+    output, finished = arguments.predictions, []
+    if output is not None:
+        if arguments.model == "all":
+            output = output.with_stem(f"{output.stem}-{weights.key}")
+        run = {"model": weights.key, "weights_sha256": weights.sha256, **asdict(settings)}
+        finished = resume_predictions(output, run)
+    return predict_pictures(
+        Predictor(load_network(MODELS[weights.key], weights.path, weights.sha256), settings),
+        pictures,
+        finished=finished,
+        output=output,
+        workers=arguments.workers,
+        scheduler=arguments.scheduler,
+    )
+
+
+def _saved_curves(arguments: argparse.Namespace, weights: WeightsFile, evaluation: Evaluation) -> SavedCurves:
+    from featherface.analysis.machine import now, this_machine
+    from featherface.evaluation.curves import SavedCurves
+
+    name = (arguments.manifest or arguments.images).name
+    return SavedCurves(
+        model=weights.key,
+        weights_sha256=weights.sha256,
+        picture_set=f"{name}, {arguments.source}" if arguments.source else name,
+        resize=arguments.resize,
+        side=arguments.size,
+        date=now(),
+        machine=asdict(this_machine()),
+        evaluation=evaluation,
+    )
+
+
+def _print_evaluation(name: str, evaluation: Evaluation, truth: GroundTruth, as_json: bool) -> None:
+    """Print one table, and say on standard error where it does not cover the whole ground truth."""
+    if evaluation.pictures < len(truth.pictures):
+        print(
+            f"{name}: {evaluation.pictures:,} of the {len(truth.pictures):,} pictures of the {truth.protocol} "
+            "ground truth; the scores are of these alone.",
+            file=sys.stderr,
+        )
+    if as_json:
+        return
+    print(f"{name}: average precision, {evaluation.protocol}, {evaluation.pictures:,} pictures")
+    for subset, curve in evaluation.curves.items():
+        score = f"{curve.average_precision:.4f}" if curve.faces else "-"
+        print(f"  {subset:<12}{score:>8}  of {curve.faces:,} faces")
+
+
+def _evaluation_entry(evaluation: Evaluation) -> dict[str, float | None]:
+    scores = {name: None if isnan(score) else score for name, score in evaluation.scores().items()}
+    return scores | {"pictures": evaluation.pictures}
+
+
 def add_detect(subparsers: Subparsers) -> None:
     """Declare `detect`."""
     command = _add_command(
@@ -434,22 +634,7 @@ def add_detect(subparsers: Subparsers) -> None:
         "photos", nargs="+", type=Path, metavar="PHOTO", help="a picture, or a folder for those in it"
     )
     command.add_argument("--model", default="both", metavar="v1|v2|both", help="(default: %(default)s)")
-    command.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        type=_weights_option,
-        metavar="MODEL=FILE",
-        help="a checkpoint of your own, as v1=FILE; once for each model (default: the shipped weights)",
-    )
-    command.add_argument(
-        "--resize",
-        choices=("fit", "original", "study"),
-        default="fit",
-        help="fit the longer side to --size, keep the original size, or stretch to a square of --size as the "
-        "study did (default: %(default)s)",
-    )
-    command.add_argument("--size", type=int, default=DEFAULT_SIDE, help=_range_help("pixels", SIDE_RANGE))
+    _add_network_options(command, resize="fit")
     command.add_argument(
         "--conf", type=float, default=DEFAULT_CONFIDENCE, help=_range_help("least score", CONFIDENCE_RANGE)
     )
@@ -463,6 +648,25 @@ def add_detect(subparsers: Subparsers) -> None:
         metavar="DIR",
         help="write each photo here with its faces, models side by side",
     )
+
+
+def _add_network_options(command: argparse.ArgumentParser, resize: str) -> None:
+    command.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        type=_weights_option,
+        metavar="MODEL=FILE",
+        help="a checkpoint of your own, as v1=FILE; once for each model (default: the shipped weights)",
+    )
+    command.add_argument(
+        "--resize",
+        choices=("fit", "original", "study"),
+        default=resize,
+        help="fit the longer side to --size, keep the original size, or stretch to a square of --size as the "
+        "study did (default: %(default)s)",
+    )
+    command.add_argument("--size", type=int, default=DEFAULT_SIDE, help=_range_help("pixels", SIDE_RANGE))
 
 
 def _range_help(what: str, allowed: tuple[float, float]) -> str:
