@@ -1,12 +1,13 @@
 """The one door to the models, for every page and for the command line.
 
-A `ModelService` is shared by all sessions of a process. All of PyTorch's work goes through one thread: each
-thread that uses PyTorch keeps an OpenMP team of its own, and a second team, even an idle one, takes a pass of
-V2 at 640 x 640 from 50 ms to 95 ms on two cores.
+A `ModelService` is shared by all sessions of a process. Networks run in a few threads of its own, each pass on
+one core. A second core for the same pass saves a sixth of it on an idle machine with two (V1 at 640 x 640: 84
+instead of 98 ms), but as soon as anything else wants a core they wait for each other: 1,700 to 3,100 ms.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
+import torch
 from cachetools import LRUCache
 
 from featherface.config import WEIGHTS_DIR
@@ -37,19 +39,20 @@ __all__ = [
     "UntrainedError",
 ]
 
-_MAX_WAITING = 32  # network passes; the last of them starts after about ten seconds
+_WORKERS = min(4, os.cpu_count() or 1)  # passes at once; each takes up to 0.7 GB, V1 at original size
+_MAX_WAITING = 32  # passes; the last of them starts within a few seconds
 _CACHE_BYTES = 64 * 2**20  # raw candidates; a photo and model take 300 kB at the most, 10 kB usually
 _USER_NETWORKS = 4  # networks kept of people's own checkpoints, 2.5 MB each
 
 _Result = TypeVar("_Result")
-OnWait = Callable[[int], None]  # told how many passes come first, each time that this number falls
+OnWait = Callable[[int], None]  # told the position in the queue each time it changes, 1 being the next
 
 
 class ServiceBusyError(RuntimeError):
-    """Too many network passes wait already; `position` is the place that one more would have had."""
+    """The queue is full; `position` is the place in it that one more would have had, 1 being the next."""
 
     def __init__(self, position: int) -> None:
-        super().__init__(f"Busy: {position} analyses come first; try again in a few seconds.")
+        super().__init__(f"Busy, position {position} in the queue: try again in a few seconds.")
         self.position = position
 
 
@@ -84,28 +87,31 @@ class DetectionResult:
 
 
 class NetworkQueue:
-    """The thread in which all networks run, one piece of work at a time, first come, first served."""
+    """Threads in which networks run, each on one core: first come, first served."""
 
-    def __init__(self, max_waiting: int = _MAX_WAITING) -> None:
-        self._max_waiting = max_waiting
+    def __init__(self, workers: int = _WORKERS, max_waiting: int = _MAX_WAITING) -> None:
+        self._workers = workers
+        self._limit = workers + max_waiting
         self._changed = threading.Condition()
-        self._tickets: list[object] = []  # the first one's work is running
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
+        self._tickets: list[object] = []  # in order of arrival; work of the first `workers` is running
+        self._threads = ThreadPoolExecutor(
+            workers, "network", initializer=torch.set_num_threads, initargs=(1,)
+        )
 
     def run(self, work: Callable[[], _Result], on_wait: OnWait | None = None) -> _Result:
-        """Return what `work` returns, once all work that came earlier is done.
+        """Return what `work` returns, once its turn has come.
 
         `on_wait` is called in the caller's thread. Work must not queue further work. Raises ServiceBusyError
         when the queue is full.
         """
         ticket = object()
         with self._changed:
-            if len(self._tickets) > self._max_waiting:
-                raise ServiceBusyError(len(self._tickets))
+            if len(self._tickets) >= self._limit:
+                raise ServiceBusyError(self._position(len(self._tickets)))
             self._tickets.append(ticket)
         try:
             self._await_turn(ticket, on_wait)
-            return self._thread.submit(work).result()
+            return self._threads.submit(work).result()
         finally:  # also when a session ends while it waits
             with self._changed:
                 self._tickets.remove(ticket)
@@ -115,10 +121,16 @@ class NetworkQueue:
         position = None
         while position != 0:
             with self._changed:
-                self._changed.wait_for(lambda told=position: self._tickets.index(ticket) != told)
-                position = self._tickets.index(ticket)
+                self._changed.wait_for(
+                    lambda told=position: self._position(self._tickets.index(ticket)) != told
+                )
+                position = self._position(self._tickets.index(ticket))
             if position > 0 and on_wait is not None:
                 on_wait(position)
+
+    def _position(self, index: int) -> int:
+        """Place among those who wait, 1 being the next, or 0 for work that may run."""
+        return max(0, index - self._workers + 1)
 
 
 class ModelService:
@@ -128,13 +140,18 @@ class ModelService:
     """
 
     def __init__(
-        self, folder: Path = WEIGHTS_DIR, *, max_waiting: int = _MAX_WAITING, cache_bytes: int = _CACHE_BYTES
+        self,
+        folder: Path = WEIGHTS_DIR,
+        *,
+        queue: NetworkQueue | None = None,
+        cache_bytes: int = _CACHE_BYTES,
     ) -> None:
         self.folder = folder
-        self.queue = NetworkQueue(max_waiting)
-        self._shipped: dict[str, Detector] = {}  # by checksum; used in the queue's thread only
-        self._users: LRUCache[str, Detector] = LRUCache(_USER_NETWORKS)  # likewise
-        self._lock = threading.Lock()  # guards all that follows
+        self._queue = queue or NetworkQueue()
+        self._loading = threading.Lock()  # guards the two that follow; held while a network loads
+        self._shipped: dict[str, Detector] = {}  # by checksum
+        self._users: LRUCache[str, Detector] = LRUCache(_USER_NETWORKS)  # by checksum
+        self._lock = threading.Lock()  # guards all that follows; never held for long
         self._loaded: dict[str, WeightsFile] = {}  # shipped weights in use, by model
         self._results: LRUCache[tuple, DetectionResult] = LRUCache(
             cache_bytes, getsizeof=lambda result: result.detections.nbytes
@@ -180,7 +197,7 @@ class ModelService:
         if cached is not None:
             return replace(cached, from_cache=True)
         try:
-            result = self.queue.run(lambda: self._pass(photo, weights, resize, side), on_wait)
+            result = self._queue.run(lambda: self._pass(photo, weights, resize, side), on_wait)
             with self._lock:
                 self._results[request] = result
             return result
@@ -243,9 +260,12 @@ class ModelService:
 
     def _detector(self, weights: WeightsFile) -> Detector:
         kept = self._shipped if weights.source == "shipped" else self._users
-        if weights.sha256 not in kept:
-            kept[weights.sha256] = Detector(load_network(MODELS[weights.key], weights.path, weights.sha256))
-            if weights.source == "shipped":
-                with self._lock:
-                    self._loaded[weights.key] = weights
-        return kept[weights.sha256]
+        with self._loading:
+            if weights.sha256 not in kept:
+                network = load_network(MODELS[weights.key], weights.path, weights.sha256)
+                kept[weights.sha256] = Detector(network)
+            detector = kept[weights.sha256]
+        if weights.source == "shipped":
+            with self._lock:
+                self._loaded[weights.key] = weights
+        return detector

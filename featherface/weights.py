@@ -298,7 +298,7 @@ def _require_fit(name: str, entry: ModelEntry, state: Mapping[str, Tensor]) -> N
                 raise WeightsError(f"{name} holds weights of {other.name}, not of {entry.name}.")
         raise WeightsError(f"{name} does not fit {entry.name}: {', '.join(differences)}.")
     for tensor_name, tensor in state.items():
-        values = tensor.detach().numpy()  # see service.py: no OpenMP team in this thread
+        values = tensor.detach().numpy()
         if not np.isfinite(values).all():
             raise WeightsError(f"{name} carries NaN or infinite values (in {tensor_name}).")
         if tensor_name.endswith("running_var") and (values < 0).any():

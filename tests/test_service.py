@@ -157,8 +157,9 @@ def test_the_cache_is_bounded_in_bytes(trained, passes):
 
 
 def test_sessions_that_ask_for_the_same_share_one_pass(trained, passes):
-    service = ModelService(trained)
-    blocker = Blocker(service.queue)
+    queue = NetworkQueue(workers=1)
+    service = ModelService(trained, queue=queue)
+    blocker = Blocker(queue)
     with ThreadPoolExecutor(8) as sessions:
         asked = [sessions.submit(service.detect, photo(0), "v2", SETTINGS) for _ in range(8)]
         blocker.release.set()
@@ -177,8 +178,9 @@ def test_many_sessions_get_what_each_would_get_alone(trained):
 
 
 def test_a_session_that_goes_while_it_waits_leaves_its_pass_to_others(trained, passes):
-    service = ModelService(trained)
-    blocker = Blocker(service.queue)
+    queue = NetworkQueue(workers=1)
+    service = ModelService(trained, queue=queue)
+    blocker = Blocker(queue)
 
     def go(position: int) -> None:
         raise SessionGone
@@ -191,17 +193,18 @@ def test_a_session_that_goes_while_it_waits_leaves_its_pass_to_others(trained, p
 
 
 def test_where_the_first_session_fails_the_next_tries_itself(trained, monkeypatch):
-    service = ModelService(trained)
+    queue = NetworkQueue()
+    service = ModelService(trained, queue=queue)
     claimed, release = threading.Event(), threading.Event()
-    run = service.queue.run
+    run = queue.run
 
     def failing_run(work, on_wait):
-        monkeypatch.setattr(service.queue, "run", run)  # fails once
+        monkeypatch.setattr(queue, "run", run)  # fails once
         claimed.set()
         release.wait(TIMEOUT)
         raise MemoryError
 
-    monkeypatch.setattr(service.queue, "run", failing_run)
+    monkeypatch.setattr(queue, "run", failing_run)
     first = in_thread(lambda: service.detect(photo(0), "v2", SETTINGS))
     assert claimed.wait(TIMEOUT)
     second = in_thread(lambda: service.detect(photo(0), "v2", SETTINGS))
@@ -211,7 +214,7 @@ def test_where_the_first_session_fails_the_next_tries_itself(trained, monkeypatc
 
 
 def test_the_queue_serves_in_order_and_tells_positions():
-    queue, done = NetworkQueue(), []
+    queue, done = NetworkQueue(workers=1), []
     blocker = Blocker(queue)
     waits = [waiting(queue, lambda n=n: done.append(n)) for n in range(3)]
     blocker.release.set()
@@ -223,15 +226,31 @@ def test_the_queue_serves_in_order_and_tells_positions():
 
 
 def test_a_full_queue_answers_at_once_with_the_position():
-    queue = NetworkQueue(max_waiting=2)
+    queue = NetworkQueue(workers=1, max_waiting=2)
     blocker = Blocker(queue)
     waits = [waiting(queue, lambda: "served") for _ in range(2)]
-    with pytest.raises(ServiceBusyError, match="Busy: 3 ") as busy:
+    with pytest.raises(ServiceBusyError, match="Busy, position 3 ") as busy:
         queue.run(lambda: None)
     assert busy.value.position == 3
     blocker.release.set()
     assert [future.result(TIMEOUT) for future, _ in waits] == ["served", "served"]
     assert queue.run(lambda: "again") == "again"
+
+
+def test_as_many_run_at_once_as_there_are_workers():
+    queue = NetworkQueue(workers=2, max_waiting=1)
+    blockers = [Blocker(queue), Blocker(queue)]
+    future, positions = waiting(queue, lambda: "served")
+    with pytest.raises(ServiceBusyError) as busy:
+        queue.run(lambda: None)
+    assert (positions, busy.value.position) == ([1], 2)
+    blockers[1].release.set()
+    assert future.result(TIMEOUT) == "served"
+    blockers[0].release.set()
+
+
+def test_networks_run_on_one_core_each():
+    assert NetworkQueue().run(torch.get_num_threads) == 1
 
 
 def test_an_error_in_the_queue_reaches_its_caller_only():
