@@ -427,9 +427,9 @@ def add_evaluate(subparsers: Subparsers) -> None:
         "evaluate",
         _evaluate,
         "Score detectors on annotated pictures by average precision.\n\n"
-        "With --ground-truth by the official WIDER FACE protocol, restricted to the pictures given; without,\n"
-        "by the boxes of the manifest, together and by face height. The default is the published setting:\n"
-        "original size, scores above 0.02, NMS at IoU 0.4. A run that was stopped continues where it was\n"
+        "With --ground-truth by the official WIDER FACE protocol, restricted to the pictures given;\n"
+        "without, by the manifest's boxes, together and by face height. The default is the published\n"
+        "setting: original size, scores above 0.02, NMS at IoU 0.4. A run that was stopped continues\n"
         "when it is started again with the same --predictions.\n\n"
         'JSON: {"v1": {"easy": .., "medium": .., "hard": .., "pictures": ..}, ...}, without the model level\n'
         "with --from-predictions; null where no face counts.",
@@ -596,8 +596,8 @@ def _print_evaluation(name: str, evaluation: Evaluation, truth: GroundTruth, as_
     """Print one table, and say on standard error where it does not cover the whole ground truth."""
     if evaluation.pictures < len(truth.pictures):
         print(
-            f"{name}: {evaluation.pictures:,} of the {len(truth.pictures):,} pictures of the {truth.protocol} "
-            "ground truth; the scores are of these alone.",
+            f"{name}: {evaluation.pictures:,} of the {len(truth.pictures):,} pictures of the "
+            f"{truth.protocol} ground truth; the scores are of these alone.",
             file=sys.stderr,
         )
     if as_json:

@@ -78,15 +78,16 @@ def wider_ground_truth(folder: Path) -> GroundTruth:
 
     Pictures are named EVENT/NAME.jpg. Raises `GroundTruthError` for an absent or unreadable file.
     """
-    faces = _mat(folder / "wider_face_val.mat")
-    kept = {subset.name: _mat(folder / f"wider_{subset.name}_val.mat")["gt_list"] for subset in WIDER_SUBSETS}
+    events, names, faces = _lists(folder / "wider_face_val.mat", "event_list", "file_list", "face_bbx_list")
+    kept = {
+        subset.name: _lists(folder / f"wider_{subset.name}_val.mat", "gt_list")[0] for subset in WIDER_SUBSETS
+    }
     pictures = {}
-    for event, (event_name,) in enumerate(faces["event_list"]):
-        for index, (name,) in enumerate(faces["file_list"][event, 0]):
-            boxes = faces["face_bbx_list"][event, 0][index, 0].astype(np.float64)  # x y w h
+    for event, (event_name,) in enumerate(events):
+        for index, (name,) in enumerate(names[event, 0]):
+            boxes = faces[event, 0][index, 0].astype(np.float64)  # x y w h
             boxes[:, 2:] += boxes[:, :2]
-            rows = {subset: lists[event, 0][index, 0] for subset, lists in kept.items()}
-            counted = {subset: _mask(numbers, len(boxes)) for subset, numbers in rows.items()}
+            counted = {subset: _mask(rows[event, 0][index, 0], len(boxes)) for subset, rows in kept.items()}
             pictures[f"{event_name[0]}/{name[0]}.jpg"] = Faces(boxes, counted)
     return GroundTruth("WIDER FACE", WIDER_SUBSETS, pictures)
 
@@ -112,13 +113,15 @@ def picture_name(record: Record) -> str:
     return record.wider_name or record.image
 
 
-def _mat(path: Path) -> Mapping[str, np.ndarray]:
+def _lists(path: Path, *names: str) -> list[np.ndarray]:
+    """Read the variables `names`, arrays of objects with a row for each event, from a .mat file."""
+    if not path.is_file():
+        raise GroundTruthError(f"the official ground truth {path} is absent.")
     try:
-        return loadmat(path)
-    except FileNotFoundError as error:
-        raise GroundTruthError(f"the official ground truth {path} is absent.") from error
-    except (OSError, ValueError, TypeError, NotImplementedError) as error:
-        raise GroundTruthError(f"{path} is not a readable .mat file: {error}.") from error
+        variables = loadmat(path)
+        return [variables[name] for name in names]
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
+        raise GroundTruthError(f"{path} is not the official ground truth: {error}.") from error
 
 
 def _mask(numbers: np.ndarray, faces: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.io import savemat
 
 from featherface.evaluation.average_precision import average_precision, evaluate
 from featherface.evaluation.ground_truth import (
@@ -60,6 +61,12 @@ def test_a_part_of_the_pictures_is_scored_on_its_own_faces(made_up, wider):
     evaluation = evaluate(part, wider)
     faces = sum(wider.pictures[prediction.image].counted["hard"].sum() for prediction in part)
     assert (evaluation.pictures, evaluation.curves["hard"].faces) == (323, faces)
+
+
+def test_a_file_of_something_else_is_no_ground_truth(tmp_path):
+    savemat(tmp_path / "wider_face_val.mat", {"event_list": np.zeros(1)})
+    with pytest.raises(GroundTruthError, match=r"wider_face_val\.mat is not the official ground truth"):
+        wider_ground_truth(tmp_path)
 
 
 def one_picture(*boxes: tuple[float, ...], counted: list[bool] | None = None) -> GroundTruth:
