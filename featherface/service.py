@@ -1,8 +1,8 @@
 """The one door to the models, for every page and for the command line.
 
-A `ModelService` is shared by all sessions of a process. Networks run in a few threads of its own, each pass on
-one core. A second core for the same pass saves a sixth of it on an idle machine with two (V1 at 640 x 640: 84
-instead of 98 ms), but as soon as anything else wants a core they wait for each other: 1,700 to 3,100 ms.
+A `ModelService` is shared by all sessions of a process. Networks run in a few threads of its own, each pass
+on one core. A second core for the same pass saves a sixth of it on an idle machine with two (V1 at 640 x 640:
+84 instead of 98 ms), but once anything else wants a core they wait for each other: 1,700 to 3,100 ms.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ __all__ = [
 _WORKERS = min(4, os.cpu_count() or 1)  # passes at once; each takes up to 0.7 GB, V1 at original size
 _MAX_WAITING = 32  # passes; the last of them starts within a few seconds
 _CACHE_BYTES = 64 * 2**20  # raw candidates; a photo and model take 300 kB at the most, 10 kB usually
+_RESULT_BYTES = 2**10  # of a result beside its arrays, roughly; so that empty ones count too
 _USER_NETWORKS = 4  # networks kept of people's own checkpoints, 2.5 MB each
 
 _Result = TypeVar("_Result")
@@ -154,7 +155,7 @@ class ModelService:
         self._lock = threading.Lock()  # guards all that follows; never held for long
         self._loaded: dict[str, WeightsFile] = {}  # shipped weights in use, by model
         self._results: LRUCache[tuple, DetectionResult] = LRUCache(
-            cache_bytes, getsizeof=lambda result: result.detections.nbytes
+            cache_bytes, getsizeof=lambda result: result.detections.nbytes + _RESULT_BYTES
         )
         self._running: dict[tuple, threading.Event] = {}  # passes that will put a result there
 
