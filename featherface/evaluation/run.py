@@ -137,11 +137,15 @@ def _as_completed(submit: _Submit, pictures: Sequence[Picture]) -> Iterator[Pred
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in sorted(done, key=_failed):  # a failure ends the run: keep the others first
                 yield _result(future, running.pop(future))
     finally:
         for future in running:
             future.cancel()
+
+
+def _failed(future: Future[Prediction]) -> bool:
+    return future.exception() is not None
 
 
 def _read(picture: Picture) -> bytes:
