@@ -47,7 +47,7 @@ def annotate(
     if hide is not None:
         _hide_faces(canvas, detections, hide)
     shown = detections if only is None else detections[only]
-    rgb = _rgb(colour)
+    rgb = _parsed(colour)
     line = max(1, round((photo.width * photo.height) ** 0.5 / _LINES_PER_SIDE))
     corners = clip_boxes(np.round(shown.boxes), photo.width - 1, photo.height - 1).astype(int)
     for x1, y1, x2, y2 in corners.tolist():
@@ -70,7 +70,7 @@ def encode_picture(pixels: np.ndarray, kind: Literal["png", "jpeg"]) -> bytes:
     return data.tobytes()
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
+def _parsed(colour: str) -> tuple[int, int, int]:
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue
 

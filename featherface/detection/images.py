@@ -128,7 +128,9 @@ def _from_image(image: Image.Image, name: str) -> Photo:
 
 
 def _damaged(name: str) -> ImageError:
-    return ImageError(f"{name} is damaged or cut off; copy or export it again and try once more.")
+    return ImageError(
+        f"{name} is damaged, cut off or of an unusual kind; save it again as JPEG or PNG and try once more."
+    )
 
 
 def _check_bytes(count: int, name: str) -> None:
@@ -174,11 +176,8 @@ def _cmyk_through_profile(image: Image.Image) -> Image.Image:
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
         return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (
-        ImageCms.PyCMSError,
-        OSError,
-    ):  # a profile that does not fit: plain conversion shows the faces too
-        return image.convert("RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image.convert("RGB")  # the profile does not fit: colours suffer, faces do not
 
 
 def _from_array(array: np.ndarray) -> Photo:
