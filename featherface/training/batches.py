@@ -72,7 +72,7 @@ def batches(
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_single_threaded,
-        persistent_workers=False,
+        generator=torch.Generator(),  # else it would draw from the run's own, and a resumed run twice
     )
     return iter(loader)
 

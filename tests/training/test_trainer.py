@@ -1,0 +1,166 @@
+"""The loop: it learns, resumes exactly, and loses nothing to bad luck."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from featherface.models import MODELS
+from featherface.training import trainer as trainer_module
+from featherface.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from featherface.training.composites import CompositeRecipe
+from featherface.training.settings import (
+    BlockSettings,
+    DataSettings,
+    DetectorSettings,
+    OptimiserSettings,
+    SettingsError,
+    TrainingSettings,
+    read_settings,
+)
+from featherface.training.trainer import DivergedError, Trainer
+from featherface.weights import load_network, save_weights
+
+
+@pytest.fixture
+def settings(manifest: Path, tmp_path: Path) -> TrainingSettings:
+    """A few steps of V2 on the labels of the tiny pictures."""
+    recipe = CompositeRecipe({"scenes": 1.0}, {"portraits": 1.0}, most_scenes=1, most_portraits=2)
+    return TrainingSettings(
+        model="v2",
+        output=tmp_path / "run",
+        data=DataSettings(manifest=manifest, composites=recipe, size=64, batch=2, workers=0),
+        optimiser=OptimiserSettings(steps=6, learning_rate=1e-3, ema_decay=0.5, repeats=2),
+        detector=DetectorSettings(mixup_alpha=0.2, cutmix=0.5, dropblock=0.1),
+        save_seconds=0,
+    )
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(settings, tmp_path, monkeypatch):
+    straight = Trainer(settings)
+    straight.run()
+
+    stopped = replace(settings, output=tmp_path / "stopped")
+    learn = Trainer._learn
+    with monkeypatch.context() as patch:
+
+        def learn_until_killed(self, batch):
+            if self.step == 4:
+                raise KeyboardInterrupt
+            return learn(self, batch)
+
+        patch.setattr(Trainer, "_learn", learn_until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            Trainer(stopped).run()
+    resumed = Trainer(stopped)
+    assert resumed.step == 4
+    resumed.run()
+
+    for name, tensor in straight.average.state_dict().items():
+        assert torch.equal(tensor, resumed.average.state_dict()[name]), name
+    kept = load_network(MODELS["v2"], tmp_path / "stopped" / "best.safetensors")
+    assert torch.equal(
+        kept.state_dict()["bifpn.0.p4_w1"], resumed.average.module.state_dict()["bifpn.0.p4_w1"]
+    )
+
+
+def test_twenty_steps_overfit_a_few_faces(settings):
+    torch.manual_seed(0)
+    plain = replace(
+        settings,
+        optimiser=OptimiserSettings(steps=20, learning_rate=1e-2, ema_decay=0.5, repeats=20),
+        detector=DetectorSettings(),
+        save_seconds=1e9,
+    )
+    trainer = Trainer(plain)
+    batch = next(trainer._batches())
+    first = sum(trainer._learn(batch).values())
+    for _ in range(19):
+        last = sum(trainer._learn(batch).values())
+    assert last < first / 2
+
+
+def test_teacher_hints_and_blocks_train_too(settings, tmp_path):
+    torch.manual_seed(0)
+    teacher = save_weights(MODELS["v1"].builder(), MODELS["v1"], tmp_path / "teacher.safetensors", {}).path
+    distilled = replace(
+        settings, teacher=teacher, detector=DetectorSettings(labels=0.0, distillation=0.7, hints=0.1)
+    )
+    Trainer(distilled).run()
+    blocks = replace(
+        settings,
+        output=tmp_path / "blocks",
+        teacher=teacher,
+        detector=None,
+        blocks=BlockSettings(local=("body.stage*.*",), window=4, calibration=2),
+        optimiser=replace(settings.optimiser, steps=20, frozen_batch_norm=("*",)),
+    )
+    Trainer(blocks).run()
+    (row,) = csv.DictReader((tmp_path / "blocks" / "log.csv").read_text().splitlines())
+    assert {"step", "learning_rate", "mean", "body.stage1.0"} <= row.keys()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(settings):
+    trainer = Trainer(settings)
+    with torch.no_grad():
+        trainer.student.shared_heads[0].cls_head.bias.fill_(torch.nan)
+    with pytest.raises(DivergedError, match="step 0"):
+        trainer.run()
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    path = tmp_path / "last.pt"
+    state = {"model": {}, "ema": {}, "step": 1}
+    save_checkpoint(state, path)
+
+    def no_space(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", no_space)
+    with pytest.raises(CheckpointError, match="No space left"):
+        save_checkpoint({**state, "step": 2}, path)
+    assert load_checkpoint(path)["step"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])
+def test_a_damaged_checkpoint_is_named(tmp_path, content):
+    path = tmp_path / "last.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"last\.pt"):
+        load_checkpoint(path)
+
+
+def test_the_recipes_that_ship_are_readable():
+    recipes = sorted((Path(trainer_module.__file__).parent / "recipes").glob("*.toml"))
+    assert "study_v2.toml" in {path.name for path in recipes}
+    for path in recipes:
+        read_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = ", "cannot be read"),
+        ('model = "v9"', "missing value|v9"),
+        ('model = "v2"\noutput = "x"\nspeed = 3', "speed"),
+        (
+            'model = "v2"\noutput = "x"\n[data]\nmanifest = "m"\n[optimiser]\nsteps = 1\n',
+            r"either \[blocks\] or \[detector\]",
+        ),
+        (
+            'model = "v2"\noutput = "x"\n[data]\nmanifest = "m"\n[optimiser]\nsteps = 1\n'
+            "[detector]\ndistillation = 0.7\n",
+            "needs a `teacher`",
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_explained(tmp_path, text, message):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        read_settings(path)
