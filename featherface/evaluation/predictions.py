@@ -68,12 +68,13 @@ def resume_predictions(path: Path, run: Mapping[str, object]) -> list[Prediction
     file, so that no file is continued by another network. Raises `PredictionsError` where one would be.
     """
     record = path.with_name(f"{path.name}.run.json")
+    text = json.dumps(run, indent=2) + "\n"
     if not path.exists():
-        record.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+        record.write_text(text, encoding="utf-8")
         return []
     if not record.exists():
         raise PredictionsError(f"{path} exists, and no {record.name} says what made it; choose another file.")
-    if json.loads(record.read_text(encoding="utf-8")) != run:
+    if record.read_text(encoding="utf-8") != text:
         raise PredictionsError(f"{path} was made by other weights or settings (see {record.name}).")
     predictions = read_predictions(path)
     with path.open("rb+") as file:
