@@ -18,7 +18,7 @@ def targets(face: list[int], landmarks: bool = True) -> Targets:
 
 
 def test_multibox_by_hand():
-    """One positive among four anchors: two hard negatives count, box error 2 in one value, points 0.5 in all."""
+    """One positive of four anchors: two hard negatives count, box error 2 in one value, points 0.5 in all."""
     loc = torch.zeros(1, 4, 4)
     loc[0, 0, 0] = 2.0
     logits = torch.zeros(1, 4, 2)
