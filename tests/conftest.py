@@ -14,7 +14,5 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def shared() -> Path:
     """The folder of reference outputs and pictures beside the checkout; a user's machine has none."""
     if not SHARED.is_dir() and not os.environ.get("CI"):
-        pytest.skip(
-            "needs the reference folder ../shared, which stands beside the checkout in development and CI only"
-        )
+        pytest.skip("needs the folder ../shared, which stands beside the checkout in development and CI only")
     return SHARED
