@@ -46,15 +46,15 @@ class Prediction:
 def read_predictions(path: Path) -> list[Prediction]:
     """Read a predictions file.
 
-    A last line without its line end is left out: a run was cut off there. Raises `PredictionsError` for any
-    other line that is not a prediction, and for a picture that comes twice.
+    A torn last line, without its line end, is left out: a run was killed there. Raises `PredictionsError` for
+    any other line that is not a prediction, and for a picture that comes twice.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PredictionsError(f"{path} cannot be read as predictions: {error}.") from error
     predictions: dict[str, Prediction] = {}
-    for number, prediction in _whole_lines(text, path):
+    for number, prediction in _parsed_lines(text, path):
         if prediction.image in predictions:
             raise PredictionsError(f"{path}, line {number}: {prediction.image} comes a second time.")
         predictions[prediction.image] = prediction
@@ -76,16 +76,16 @@ def resume_predictions(path: Path, run: Mapping[str, object]) -> list[Prediction
         raise PredictionsError(f"{path} exists, and no {record.name} says what made it; choose another file.")
     if record.read_text(encoding="utf-8") != text:
         raise PredictionsError(f"{path} was made by other weights or settings (see {record.name}).")
-    predictions = read_predictions(path)
     with path.open("rb+") as file:
         file.truncate(file.read().rfind(b"\n") + 1)  # what a killed run left half written
-    return predictions
+    return read_predictions(path)
 
 
-def _whole_lines(text: str, path: Path) -> Iterator[tuple[int, Prediction]]:
-    lines = text.split("\n")
-    for number, line in enumerate(lines[:-1], 1):
+def _parsed_lines(text: str, path: Path) -> Iterator[tuple[int, Prediction]]:
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
         try:
             yield number, Prediction.from_line(line)
         except (KeyError, TypeError, ValueError) as error:
+            if not line.endswith("\n"):
+                return
             raise PredictionsError(f"{path}, line {number} is not a prediction: {error}.") from error

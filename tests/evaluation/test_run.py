@@ -70,6 +70,16 @@ def test_a_predictions_file_of_another_run_is_not_continued(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("last", "pictures"),
+    [("", 1), ("\n", 1), ('\n{"image', 1), ('\n{"image": "b", "boxes": [], "scores": []}', 2)],
+)
+def test_a_last_line_without_its_end_counts_if_it_is_whole(tmp_path, last, pictures):
+    file = tmp_path / "predictions.jsonl"
+    file.write_text('{"image": "a", "boxes": [], "scores": []}' + last)
+    assert len(read_predictions(file)) == pictures
+
+
+@pytest.mark.parametrize(
     ("line", "complaint"),
     [
         ("{", "Expecting"),
