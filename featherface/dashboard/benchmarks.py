@@ -77,8 +77,9 @@ class BenchmarkJob:
         if self._unwanted():
             return "stopped"
         self.state = "running"
-        for self.progress in benchmark(networks, self.request.points, self.request.photo):
-            if self._unwanted() and self.progress.done < self.progress.total:
+        for progress in benchmark(networks, self.request.points, self.request.photo):
+            self.progress = progress
+            if self._unwanted() and progress.done < progress.total:
                 return "stopped"
         return "finished"
 
