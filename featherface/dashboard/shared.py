@@ -7,10 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from featherface.analysis.machine import Machine, this_machine
 from featherface.config import WEIGHTS_DIR
 from featherface.service import ModelService
 
-__all__ = ["model_service", "weights_folder"]
+__all__ = ["machine", "model_service", "weights_folder"]
 
 
 def weights_folder() -> Path:
@@ -22,3 +23,9 @@ def weights_folder() -> Path:
 def model_service() -> ModelService:
     """Return the one model service of this process."""
     return ModelService(weights_folder())
+
+
+@st.cache_resource(show_spinner=False)
+def machine() -> Machine:
+    """Return what machine this is."""
+    return this_machine()

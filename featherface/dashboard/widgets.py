@@ -1,0 +1,57 @@
+"""Small pieces that several pages show."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from featherface.analysis.machine import Badge
+
+__all__ = ["origin_badge", "plain", "refusals", "show_chart"]
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
+_BADGES = {
+    Badge.MEASURED: ("Measured", ":material/timer:", "green"),
+    Badge.PUBLISHED: ("Published", ":material/article:", "blue"),
+    Badge.TARGET: ("Target", ":material/flag:", "orange"),
+}
+
+
+def plain(text: str) -> str:
+    """Return Markdown that shows `text`, for instance a file's name, as it is."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def origin_badge(origin: Badge, detail: str) -> None:
+    """Show where the numbers beside it come from; `detail` says when and on what machine, or which source."""
+    label, icon, colour = _BADGES[origin]
+    st.badge(label, icon=icon, color=colour, help=plain(detail))
+
+
+def refusals(sentences: list[str]) -> None:
+    """Show one sentence for each thing that could not be used."""
+    for sentence in sentences:
+        st.error(plain(sentence), icon=":material/error:")
+
+
+def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) -> None:
+    """Show a chart with its toolbar (PNG) and its data as CSV, in files called `name`."""
+    config = {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    }
+    st.plotly_chart(figure, key=name, config=config, alt=alt)
+    st.download_button(
+        "Data (CSV)",
+        lambda: data.to_csv(index=False),
+        f"{name}.csv",
+        "text/csv",
+        key=f"{name}_csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
