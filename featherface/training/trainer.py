@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
+import pandas as pd
 import torch
 from torch import Tensor, distributed, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -102,7 +103,10 @@ class Trainer:
             if evaluation and time.monotonic() - self.scored_at > 60 * evaluation.every_minutes:
                 self._score()
         self._save()
-        return self._score()
+        scores = self._score()
+        if self.ranks > 1:
+            distributed.destroy_process_group()
+        return scores
 
     def _learn(self, batch: Batch) -> dict[str, float]:
         with self._precision():
@@ -185,6 +189,10 @@ class Trainer:
         self.objective.load_state_dict(state["objective"])
         self.step, self.best = state["step"], state["best"]
         torch.set_rng_state(state["random"])
+        torch.cuda.set_rng_state_all(state["random_cuda"])
+        for log in self.settings.output.glob("*.csv"):  # what comes after the checkpoint is done again
+            rows = pd.read_csv(log)
+            rows[rows["step"] <= self.step].to_csv(log, index=False)
         logger.info("Going on at step %d of %d.", self.step, self.settings.optimiser.steps)
 
     def _save(self) -> None:
@@ -199,6 +207,7 @@ class Trainer:
             "step": self.step,
             "best": self.best,
             "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all(),
         }
         save_checkpoint(state, self.settings.output / "last.pt")
 
