@@ -10,7 +10,16 @@ from featherface.analysis.layers import FLOPS_PER_MAC, Layer, layer_table
 from featherface.analysis.memory import PeakMemory, peak_memory
 from featherface.models import GROUPS
 
-__all__ = ["SWEEP_SIDES", "Cost", "GroupCost", "cost", "flops_report", "group_costs", "sweep"]
+__all__ = [
+    "SWEEP_SIDES",
+    "Cost",
+    "GroupCost",
+    "SizeCost",
+    "cost",
+    "flops_report",
+    "group_costs",
+    "sweep",
+]
 
 SWEEP_SIDES = (160, 320, 480, 640, 800, 1024, 1280)  # pixels, from thumbnails to large photos
 
@@ -68,6 +77,20 @@ class Cost:
         return next(count for count in self.counts if count.counter is counter)
 
 
+@dataclass(frozen=True)
+class SizeCost:
+    """What one model costs for a square picture."""
+
+    side: int  # pixels
+    macs: int
+    peak_bytes: int  # of activations
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations."""
+        return FLOPS_PER_MAC * self.macs
+
+
 def cost(key: str, height: int, width: int | None = None) -> Cost:
     """Count model `key` at `height` x `width` pixels, a square where no width is given.
 
@@ -95,9 +118,16 @@ def group_costs(table: Iterable[Layer]) -> tuple[GroupCost, ...]:
     return tuple(_group_cost(group, [layer for layer in layers if layer.group == group]) for group in groups)
 
 
-def sweep(key: str, sides: Iterable[int] = SWEEP_SIDES) -> tuple[Cost, ...]:
+def sweep(key: str, sides: Iterable[int] = SWEEP_SIDES) -> tuple[SizeCost, ...]:
     """The cost at each square input size. Raises InputSizeError."""
-    return tuple(cost(key, side) for side in sides)
+    return tuple(
+        SizeCost(
+            side,
+            macs=sum(layer.macs for layer in layer_table(key, side, side)),
+            peak_bytes=peak_memory(key, side, side).peak_bytes,
+        )
+        for side in sides
+    )
 
 
 def flops_report(keys: Iterable[str], height: int, width: int | None = None) -> Mapping[str, object]:

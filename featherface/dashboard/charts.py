@@ -9,9 +9,19 @@ import plotly.graph_objects as go
 from featherface.detection.agreement import AgreementCurve
 from featherface.models import ModelEntry
 
-__all__ = ["BOTH_COLOUR", "threshold_chart"]
+__all__ = ["BOTH_COLOUR", "chart_layout", "threshold_chart"]
 
 BOTH_COLOUR = "#0d9488"  # what two models share; told apart from blue and orange, in light and dark
+
+
+def chart_layout(height: int, **parts: object) -> dict[str, object]:
+    """Return what the layout of every chart starts from, `height` in pixels, with further Plotly `parts`."""
+    return {
+        "height": height,
+        "margin": {"l": 10, "r": 10, "t": 60, "b": 10},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        **parts,
+    }
 
 
 def threshold_chart(
@@ -63,16 +73,14 @@ def threshold_chart(
         }
         for entry in ((first,) if together else (first, second))
     ]
-    layout = {
-        "height": 400,
-        "margin": {"l": 10, "r": 10, "t": 60, "b": 10},
-        "hovermode": "x unified",
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "xaxis": {"title": {"text": "Confidence threshold"}, "range": [0, 1], "anchor": "y2"},
-        "yaxis": {"title": {"text": "Faces"}, "domain": [0.44, 1], "rangemode": "tozero"},
-        "yaxis2": {"title": {"text": "Agreement, %"}, "domain": [0, 0.34], "range": [0, 105]},
-        "shapes": marks,
-        "annotations": [
+    layout = chart_layout(
+        400,
+        hovermode="x unified",
+        xaxis={"title": {"text": "Confidence threshold"}, "range": [0, 1], "anchor": "y2"},
+        yaxis={"title": {"text": "Faces"}, "domain": [0.44, 1], "rangemode": "tozero"},
+        yaxis2={"title": {"text": "Agreement, %"}, "domain": [0, 0.34], "range": [0, 105]},
+        shapes=marks,
+        annotations=[
             {
                 "text": f"{current[first.key]:.2f}" if together else "",
                 "x": current[first.key],
@@ -83,5 +91,5 @@ def threshold_chart(
                 "yanchor": "top",
             }
         ],
-    }
+    )
     return go.Figure(data=traces, layout=layout)
