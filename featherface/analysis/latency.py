@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from scipy import stats
 from torch import nn
 
 from featherface.analysis.layers import check_size
-from featherface.analysis.machine import Machine, now, this_machine
+from featherface.analysis.machine import Machine, now, this_machine, torch_threads
 from featherface.config import DEFAULT_SIDE, PIXEL_MEAN_BGR
 from featherface.detection.detector import Detector
 from featherface.detection.images import decode_photo
@@ -322,7 +321,7 @@ def _measure(runners: Mapping[str, _Runner], point: LatencySettings) -> Iterator
     wall = processor = 0.0
     for number in range(point.warmup + point.runs):
         keys = list(runners) if number % 2 == 0 else list(reversed(runners))
-        with _pinned(point.threads):
+        with torch_threads(point.threads):
             wall_start, processor_start = time.perf_counter(), time.process_time()
             times = {key: runners[key]() for key in keys}
             wall_round, processor_round = (
@@ -345,17 +344,6 @@ def _measure(runners: Mapping[str, _Runner], point: LatencySettings) -> Iterator
             cpu_share=processor / wall if wall else 0.0,
             complete=number == point.warmup + point.runs - 1,
         )
-
-
-@contextmanager
-def _pinned(threads: int) -> Iterator[None]:
-    """Give PyTorch `threads` threads for one round only, since the setting is the whole process's."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _work(point: LatencySettings) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +13,15 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["Badge", "Machine", "Quantity", "measured", "now", "published", "target", "this_machine"]
+__all__ = [
+    "Badge",
+    "Machine",
+    "Quantity",
+    "measured",
+    "now",
+    "this_machine",
+    "torch_threads",
+]
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,17 @@ def this_machine() -> Machine:
         python=platform.python_version(),
         torch=torch.__version__,
     )
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let PyTorch use `count` threads for operations started here, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def now() -> str:
@@ -72,16 +93,6 @@ class Quantity:
 def measured(value: float, unit: str, how: str, when: str, machine: Machine) -> Quantity:
     """A number that this program measured."""
     return Quantity(value, unit, Badge.MEASURED, how, when, machine)
-
-
-def published(value: float, unit: str, source: str) -> Quantity:
-    """A number that somebody else reported."""
-    return Quantity(value, unit, Badge.PUBLISHED, source)
-
-
-def target(value: float, unit: str, source: str) -> Quantity:
-    """A number that nobody measured."""
-    return Quantity(value, unit, Badge.TARGET, source)
 
 
 def _processor() -> str:

@@ -9,10 +9,10 @@ from enum import StrEnum
 from featherface.analysis.latency import summary
 from featherface.analysis.measurements import Measurements
 
-__all__ = ["REAL_TIME_MILLISECONDS", "Recommendation", "Support", "recommendations"]
+__all__ = ["NOTICEABLE_LOSS", "REAL_TIME_MILLISECONDS", "Recommendation", "Support", "recommendations"]
 
 REAL_TIME_MILLISECONDS = 1000 / 30  # a frame of common video
-_LOSS = 0.01  # of average precision that is worth speaking of
+NOTICEABLE_LOSS = 0.01  # of average precision that is worth speaking of
 _TOLERABLE_LOSS = 0.03  # mean average precision that a smaller model may cost and still be the first choice
 
 
@@ -116,7 +116,7 @@ def _by_precision(
         f"{name} {read(first):.3f} and {read(second):.3f}",
         f"{first.protocol}, {first.pictures} pictures",
     )
-    if abs(gap) <= _LOSS:
+    if abs(gap) <= NOTICEABLE_LOSS:
         return Recommendation(scenario, Support.EITHER, f"Both models reach the same {words}.", numbers)
     better, support = ("V1", Support.V1) if gap > 0 else ("V2", Support.V2)
     return Recommendation(scenario, support, f"{better} is {abs(gap):.3f} ahead in {words}.", numbers)

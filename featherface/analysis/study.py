@@ -12,6 +12,7 @@ from torch import nn
 
 from featherface.analysis.claims import RECIPE, audit
 from featherface.analysis.complexity import cost
+from featherface.analysis.headlines import headlines
 from featherface.analysis.latency import LatencyResult, LatencySettings, summary
 from featherface.analysis.machine import now, this_machine
 from featherface.analysis.measurements import Accuracy, Measurements, ModelMeasurements
@@ -76,6 +77,7 @@ def record(measurements: Measurements) -> Mapping[str, object]:
             "latency_summary": {key: asdict(found) for key, found in times.items()},
             "speed_up": latency and asdict(measurements.speed_up),
             "noise": latency and asdict(measurements.noise),
+            "headlines": [asdict(row) for row in headlines(measurements)],
             "radar": asdict(radar(measurements)),
         },
         "claims": [row.as_record() for row in audit(measurements)],

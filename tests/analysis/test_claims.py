@@ -9,6 +9,7 @@ import torch
 from featherface.analysis import study
 from featherface.analysis.claims import CLAIMS, Claim, Reading, Verdict, audit
 from featherface.analysis.complexity import cost
+from featherface.analysis.headlines import headlines
 from featherface.analysis.latency import LatencyResult, LatencySettings
 from featherface.analysis.machine import Badge, now, this_machine
 from featherface.analysis.measurements import Accuracy, Measurements, ModelMeasurements
@@ -181,6 +182,17 @@ def test_the_radar_leaves_out_what_is_missing(counted):
     assert axes["Speed"].scores == {"v1": pytest.approx(0.5), "v2": 1}
     assert axes["Accuracy"].scores["v1"] == pytest.approx((0.93 + 0.91 + 0.8) / 3)
     assert axes["Efficiency"].ratio == pytest.approx(2.82 * 2.54 / 2.64, rel=1e-3)
+
+
+def test_headlines_carry_their_provenance(counted):
+    bare = headlines(counted)
+    full = headlines(scored(timed(counted, 2), v1=0.8, v2=0.7))
+
+    assert [row.change is None for row in bare] == [False, False, True, False, True]
+    assert [round(row.change, 2) for row in full] == [-0.57, -0.65, -0.5, -0.56, -0.04]
+    assert all(
+        value.badge is Badge.MEASURED and value.source for row in full for value in row.values.values()
+    )
 
 
 @pytest.mark.parametrize(
