@@ -234,21 +234,19 @@ def add_bench(subparsers: Subparsers) -> None:
 
 def _add_threads(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--threads", type=int, metavar="N", help="threads for PyTorch (default: as many as it chooses)"
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="threads for PyTorch (default: %(default)s, as the dashboard runs the networks)",
     )
-
-
-def _threads(arguments: argparse.Namespace) -> int:
-    import torch
-
-    return torch.get_num_threads() if arguments.threads is None else arguments.threads
 
 
 def _bench(arguments: argparse.Namespace) -> int:
     from featherface.analysis.latency import LatencySettings, benchmark
 
     points = [
-        LatencySettings(side, side, 1, _threads(arguments), arguments.runs, arguments.warmup)
+        LatencySettings(side, side, 1, arguments.threads, arguments.runs, arguments.warmup)
         for side in arguments.sizes
     ]
     photo = arguments.photo and arguments.photo.read_bytes()
@@ -354,7 +352,7 @@ def _study(arguments: argparse.Namespace) -> int:
     accuracies = _accuracies(arguments.curves) if arguments.curves else {}
     arguments.out.mkdir(parents=True, exist_ok=True)  # before minutes of measuring
     networks, weights = _networks()
-    results = _watched(benchmark(networks, [study.rounds(_threads(arguments), quick=arguments.quick)]))
+    results = _watched(benchmark(networks, [study.rounds(arguments.threads, quick=arguments.quick)]))
     measurements = study.measure(networks, weights, results[0] if results else None, accuracies)
     path = study.write(measurements, arguments.out)
     if arguments.json:

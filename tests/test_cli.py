@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from featherface import service
+from featherface.analysis.latency import LatencySettings
 from featherface.cli import main
 from featherface.detection.preprocess import Resize
 from featherface.models import MODELS
@@ -210,3 +211,33 @@ def test_an_error_without_a_name_of_ours_is_not_hidden(monkeypatch):
 def test_the_help_offers_every_resize_mode(capsys):
     main(["detect", "--help"])
     assert f"{{{','.join(Resize)}}}" in capsys.readouterr().out
+
+
+def test_flops(capsys):
+    assert main(["flops", "--size", "64", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert counts["v1"]["macs"] > counts["v1"]["counter_macs"] > counts["v1"]["thop_macs"]
+    assert counts["v2"]["macs"] == counts["v2"]["thop_macs"]
+    assert main(["flops", "--size", "64", "--model", "v1"]) == 0
+    assert "bilinear sampling" in capsys.readouterr().out
+
+
+def test_bench(capsys):
+    options = ["bench", "--sizes", "32", "64", "--runs", "2", "--warmup", "0"]
+    assert main([*options, "--json"]) == 0
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert [point["settings"]["width"] for point in points] == [32, 64]
+    assert all(point["summary"].keys() == MODELS.keys() and point["complete"] for point in points)
+    assert main(options) == 0
+    assert "times as fast" in capsys.readouterr().out
+
+
+def test_study(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "featherface.analysis.study.rounds", lambda *_, **__: LatencySettings(64, 64, runs=2, warmup=0)
+    )
+    out = tmp_path / "results" / "study"
+    assert main(["study", "--out", str(out), "--quick", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((out / "comparison_summary.json").read_text())
+    assert main(["study", "--out", str(out), "--quick"]) == 0
+    assert "56.7% reduction" in capsys.readouterr().out
