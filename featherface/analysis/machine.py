@@ -70,6 +70,7 @@ class Badge(StrEnum):
     """Where a number comes from."""
 
     MEASURED = "measured"  # here, by this program
+    COUNTED = "counted"  # here too, but exact: the same for every machine and weights file
     PUBLISHED = "published"  # by the source named
     TARGET = "target"  # somebody wants it to be so
 

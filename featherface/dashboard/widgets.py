@@ -15,6 +15,7 @@ __all__ = ["origin_badge", "plain", "refusals", "show_chart"]
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 _BADGES = {
     Badge.MEASURED: ("Measured", ":material/timer:", "green"),
+    Badge.COUNTED: ("Counted", ":material/calculate:", "green"),
     Badge.PUBLISHED: ("Published", ":material/article:", "blue"),
     Badge.TARGET: ("Target", ":material/flag:", "orange"),
 }
