@@ -49,7 +49,7 @@ def headlines(measurements: Measurements) -> tuple[Headline, ...]:
     return (
         _headline("Parameters", parameters),
         _headline("Multiply-accumulates", macs),
-        _headline("Time for a photo", _times(measurements)),
+        _headline("Time", _times(measurements)),
         _headline("Size of the weights", stored),
         _headline("Average precision", precision, more_is_better=True),
     )
@@ -66,7 +66,8 @@ def _times(measurements: Measurements) -> Mapping[str, Quantity | None]:
     if latency is None:
         return dict.fromkeys(measurements.models)
     settings = latency.settings
-    how = f"median of {latency.rounds} rounds at {settings.width} x {settings.height}, {settings.threads} threads"
+    point = f"{settings.width} x {settings.height}, {settings.threads} threads"
+    how = f"median of {latency.rounds} rounds at {point}: {', '.join(latency.stages)}"
     return {
         key: measured(summary(latency, key).median, "ms", how, latency.when, latency.machine)
         for key in measurements.models

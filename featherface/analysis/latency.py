@@ -90,6 +90,11 @@ class LatencyResult:
         """How many rounds were measured so far."""
         return min(len(self.totals(key)) for key in self.milliseconds)
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What was timed."""
+        return tuple(next(iter(self.milliseconds.values())))
+
     def totals(self, key: str) -> np.ndarray:
         """The wall time of each round of one model, all stages together, (R,) float64 milliseconds."""
         stages = list(self.milliseconds[key].values())
