@@ -11,6 +11,7 @@ from featherface.models import ModelEntry
 
 __all__ = ["BOTH_COLOUR", "chart_layout", "threshold_chart"]
 
+_CROWDED = 0.1  # below this threshold counts run into thousands and would flatten all the rest
 BOTH_COLOUR = "#0d9488"  # what two models share; told apart from blue and orange, in light and dark
 
 
@@ -18,8 +19,8 @@ def chart_layout(height: int, **parts: object) -> dict[str, object]:
     """Return what the layout of every chart starts from, `height` in pixels, with further Plotly `parts`."""
     return {
         "height": height,
-        "margin": {"l": 10, "r": 10, "t": 60, "b": 10},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "margin": {"l": 10, "r": 10, "t": 40, "b": 10},
+        "legend": {"orientation": "h", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"},
         **parts,
     }
 
@@ -77,7 +78,7 @@ def threshold_chart(
         400,
         hovermode="x unified",
         xaxis={"title": {"text": "Confidence threshold"}, "range": [0, 1], "anchor": "y2"},
-        yaxis={"title": {"text": "Faces"}, "domain": [0.44, 1], "rangemode": "tozero"},
+        yaxis={"title": {"text": "Faces"}, "domain": [0.44, 1], "range": [0, _tallest(curve)]},
         yaxis2={"title": {"text": "Agreement, %"}, "domain": [0, 0.34], "range": [0, 105]},
         shapes=marks,
         annotations=[
@@ -93,3 +94,8 @@ def threshold_chart(
         ],
     )
     return go.Figure(data=traces, layout=layout)
+
+
+def _tallest(curve: AgreementCurve) -> float:
+    usual = curve.confidences >= _CROWDED
+    return 1.1 * max(1, curve.first[usual].max(), curve.second[usual].max())
