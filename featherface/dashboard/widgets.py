@@ -10,7 +10,7 @@ import streamlit as st
 
 from featherface.analysis.machine import Badge
 
-__all__ = ["origin_badge", "plain", "refusals", "show_chart"]
+__all__ = ["badge_text", "origin_badge", "plain", "refusals", "show_chart"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 _BADGES = {
@@ -32,6 +32,12 @@ def origin_badge(origin: Badge, detail: str) -> None:
     st.badge(label, icon=icon, color=colour, help=plain(detail))
 
 
+def badge_text(origin: Badge) -> str:
+    """Return the badge as Markdown, for labels and table cells."""
+    label, icon, colour = _BADGES[origin]
+    return f":{colour}-badge[{icon} {label}]"
+
+
 def refusals(sentences: list[str]) -> None:
     """Show one sentence for each thing that could not be used."""
     for sentence in sentences:
@@ -39,20 +45,35 @@ def refusals(sentences: list[str]) -> None:
 
 
 def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) -> None:
-    """Show a chart with its toolbar (PNG) and its data as CSV, in files called `name`."""
+    """Show a chart with its toolbar (PNG or SVG) and its data as CSV, in files called `name`."""
+    picture = st.session_state.get("chart_format", "png")
     config = {
         "displaylogo": False,
-        "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
+        "toImageButtonOptions": {"format": picture, "filename": name, "scale": 2},
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     }
     st.plotly_chart(figure, key=name, config=config, alt=alt)
-    st.download_button(
-        "Data (CSV)",
-        lambda: data.to_csv(index=False),
-        f"{name}.csv",
-        "text/csv",
-        key=f"{name}_csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "Data (CSV)",
+            lambda: data.to_csv(index=False),
+            f"{name}.csv",
+            "text/csv",
+            key=f"{name}_csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )
+        st.button(
+            f"Saves {picture.upper()}",
+            key=f"{name}_format",
+            icon=":material/photo_camera:",
+            type="tertiary",
+            help="The camera in a chart's toolbar saves a picture of it. Click for the other format, PNG or SVG.",
+            on_click=_other_format,
+        )
+
+
+def _other_format() -> None:
+    before = st.session_state.get("chart_format", "png")
+    st.session_state["chart_format"] = "svg" if before == "png" else "png"
