@@ -13,11 +13,23 @@ st.set_page_config(page_title="FeatherFace Compare", page_icon=str(_ICON), layou
 page = st.navigation(
     [
         st.Page(
+            "pages/overview.py",
+            title="Overview",
+            icon=":material/compare:",
+            help="What V2 gains and loses against V1, how sure that is, and which claims hold.",
+            default=True,
+        ),
+        st.Page(
             "pages/detection.py",
             title="Detection",
             icon=":material/frame_person:",
             help="Both detectors on your own photos, side by side.",
-            default=True,
+        ),
+        st.Page(
+            "pages/architecture.py",
+            title="Architecture",
+            icon=":material/account_tree:",
+            help="What both networks are made of: parameters, layers, diagrams, what a cell sees.",
         ),
     ],
     position="top",
