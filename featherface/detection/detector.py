@@ -17,6 +17,7 @@ from featherface.detection.images import Photo
 from featherface.detection.postprocess import decode_candidates, select
 from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.detection.settings import DetectionSettings
+from featherface.models.deformable import InferenceDeformableConv2d, ModulatedDeformableConv2d
 
 __all__ = ["Detector", "RawResult"]
 
@@ -82,11 +83,16 @@ class Detector:
 def _compiled(network: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
     """Return a fast copy of `network` for any batch, height and width; the network stays as it is.
 
-    Channels last, batch norm folded into the convolutions and no Python between the layers: a third of the
-    eager network's time for V2, two thirds for V1. `torch.jit` is deprecated for `torch.compile` (which needs
-    a C++ compiler on the user's machine) and `torch.export` (which takes 5 to 10 s a network).
+    Channels last, batch norm folded into the convolutions, deformable convolutions replaced by their faster
+    twins and no Python between the layers: half of the eager network's time. `torch.jit` is deprecated for
+    `torch.compile` (which needs a C++ compiler on the user's machine) and `torch.export` (which takes 5 to
+    10 s a network).
     """
-    copied = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
+    copied = copy.deepcopy(network).eval()
+    for name, module in list(copied.named_modules()):
+        if isinstance(module, ModulatedDeformableConv2d):
+            copied.set_submodule(name, InferenceDeformableConv2d(module))
+    copied = copied.to(memory_format=torch.channels_last)
     example = torch.zeros(1, 3, 2 * MIN_SIDE, 2 * MIN_SIDE).to(memory_format=torch.channels_last)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the deprecation, and loops over fusion weights being unrolled

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ModulatedDeformableConv2d", "modulated_deformable_conv2d"]
+__all__ = ["InferenceDeformableConv2d", "ModulatedDeformableConv2d", "modulated_deformable_conv2d"]
 
 _TAPS = 9  # of the 3 x 3 kernel, row-major
+_CORNERS = 4  # that a bilinear sample is mixed from
 
 
 def modulated_deformable_conv2d(features: Tensor, offsets: Tensor, masks: Tensor, weight: Tensor) -> Tensor:
@@ -56,3 +57,68 @@ class ModulatedDeformableConv2d(nn.Module):
         return modulated_deformable_conv2d(
             features, self.offset_conv(features), masks, self.regular_conv.weight
         )
+
+
+class InferenceDeformableConv2d(nn.Module):
+    """A frozen twin of a `ModulatedDeformableConv2d` that takes a third of its time; not for training.
+
+    It multiplies first and samples afterwards, which is the same since both are linear: every cell meets all
+    nine taps of the kernel, and each output cell is the weighted sum of 9 taps x 4 corners of those products,
+    which `embedding_bag` gathers in one go. Offsets and masks come from one convolution.
+    """
+
+    def __init__(self, layer: ModulatedDeformableConv2d) -> None:
+        super().__init__()
+        offsets, masks, kernel = layer.offset_conv, layer.modulator_conv, layer.regular_conv.weight.detach()
+        self.out_channels, in_channels = kernel.shape[:2]
+        tap = torch.arange(3, dtype=kernel.dtype, device=kernel.device) - 1
+        self.points = nn.Conv2d(in_channels, 3 * _TAPS, 3, padding=1)  # nine y, nine x, nine masks
+        self.points.weight = nn.Parameter(
+            torch.cat((offsets.weight[0::2], offsets.weight[1::2], masks.weight)).detach()
+        )
+        self.points.bias = nn.Parameter(
+            torch.cat(
+                (
+                    offsets.bias[0::2] + tap.repeat_interleave(3),
+                    offsets.bias[1::2] + tap.repeat(3),
+                    masks.bias,
+                )
+            ).detach()
+        )
+        self.kernel = nn.Parameter(kernel.permute(1, 2, 3, 0).reshape(in_channels, -1))  # (C, 9 * O)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, O, H, W), channels last in memory."""
+        batch, channels, height, width = features.shape
+        y, x, masks = self.points(features).permute(0, 2, 3, 1).split(_TAPS, dim=-1)  # (N, H, W, 9) each
+        y = y + torch.arange(height, dtype=y.dtype, device=y.device).view(height, 1, 1)
+        x = x + torch.arange(width, dtype=x.dtype, device=x.device).view(width, 1)
+        y, x = y.clamp_(-1, height), x.clamp_(-1, width)  # from there on all four corners count nothing
+        top, left = y.floor(), x.floor()
+        down, right = y.sub_(top), x.sub_(left)
+        masks = torch.sigmoid(masks).mul_(2)
+        lower = down.mul_(masks)
+        upper = masks.sub_(lower)
+        lower_right, upper_right = lower * right, upper * right
+        shares = torch.stack(
+            (upper.sub_(upper_right), upper_right, lower.sub_(lower_right), lower_right), dim=-2
+        )  # (N, H, W, 4, 9)
+        # a border of zeros, one cell above and left, two below and right, holds every corner outside
+        padded = functional.pad(features.permute(0, 2, 3, 1), (0, 0, 1, 2, 1, 2))
+        products = (padded.reshape(-1, channels) @ self.kernel).view(-1, self.out_channels)
+        stride = width + 3  # cells in a padded row
+        cells = top.mul_(stride).add_(left).int()
+        first = (torch.arange(batch, device=y.device) * (height + 3) + 1) * stride + 1
+        rows = cells.add_(first.view(batch, 1, 1, 1).int()).mul_(_TAPS)
+        rows = rows.add_(torch.arange(_TAPS, device=y.device).int())  # of `products`, top left corner
+        # offsets that are not numbers (weights gone wild) must not read elsewhere
+        rows = rows.clamp_(0, _TAPS * (batch * (height + 3) - 1) * stride - _TAPS - 1)
+        below = rows + _TAPS * stride
+        corners = torch.stack((rows, rows + _TAPS, below, below + _TAPS), dim=-2)
+        sums = functional.embedding_bag(
+            corners.view(-1, _CORNERS * _TAPS),
+            products,
+            mode="sum",
+            per_sample_weights=shares.view(-1, _CORNERS * _TAPS),
+        )
+        return sums.view(batch, height, width, self.out_channels).permute(0, 3, 1, 2)
