@@ -28,7 +28,7 @@ from featherface.dashboard.photo_strip import choose_photo
 from featherface.dashboard.photos import PhotoFile, Picture, data_uri, decoded, picture
 from featherface.dashboard.shared import machine, model_service
 from featherface.dashboard.viewer import Panel, show_viewer
-from featherface.dashboard.widgets import origin_badge, plain, show_chart
+from featherface.dashboard.widgets import counted_faces, origin_badge, plain, show_chart
 from featherface.detection.agreement import AgreementCurve, agreement_curve
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import encode_picture
@@ -121,7 +121,7 @@ def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display) 
     return Panel(
         name=name,
         colour=MODELS[key].colour,
-        alt=f"{file.name}, {file.about}: {len(faces)} faces found by {name}",
+        alt=f"{file.name}, {file.about}: {counted_faces(len(faces))} found by {name}",
         message=_message(key, comparison, nothing_differs=display.differences and len(alone) == 0),
         detections=faces,
         pairs=partners,

@@ -147,7 +147,7 @@ def compare(
 def _title(key: str, count: int, width: int) -> np.ndarray:
     """Return a band, (H, width, 3) uint8 RGB, that says whose faces are below it."""
     scale = max(0.35, width / 1200)
-    text = f"{MODELS[key].name}: {count} {'face' if count == 1 else 'faces'}"
+    text = f"{MODELS[key].name}: {count} face{'s' * (count != 1)}"
     (_, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     band = np.full((3 * height, width, 3), 255, np.uint8)
     band[:, : max(2, height // 2)] = np.frombuffer(bytes.fromhex(MODELS[key].colour[1:]), np.uint8)

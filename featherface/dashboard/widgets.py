@@ -10,7 +10,7 @@ import streamlit as st
 
 from featherface.analysis.machine import Badge
 
-__all__ = ["badge_text", "origin_badge", "plain", "refusals", "show_chart"]
+__all__ = ["badge_text", "counted_faces", "origin_badge", "plain", "refusals", "show_chart"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 _BADGES = {
@@ -19,6 +19,11 @@ _BADGES = {
     Badge.PUBLISHED: ("Published", ":material/article:", "blue"),
     Badge.TARGET: ("Target", ":material/flag:", "orange"),
 }
+
+
+def counted_faces(count: int) -> str:
+    """Return "1 face", "2 faces" and so on."""
+    return "1 face" if count == 1 else f"{count} faces"
 
 
 def plain(text: str) -> str:
@@ -69,7 +74,7 @@ def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) ->
             key=f"{name}_format",
             icon=":material/photo_camera:",
             type="tertiary",
-            help="The camera in a chart's toolbar saves a picture of it. Click for the other format, PNG or SVG.",
+            help="What the camera in a chart's toolbar saves. Click for the other format.",
             on_click=_other_format,
         )
 
