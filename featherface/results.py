@@ -27,6 +27,7 @@ __all__ = [
     "TrainingLog",
     "accuracies",
     "accuracy",
+    "input_words",
     "load_networks",
     "shipped_curves",
     "training_logs",
@@ -93,11 +94,17 @@ def accuracy(saved: SavedCurves) -> Accuracy | None:
         return None
     return Accuracy(
         **found,
-        protocol=f"{saved.evaluation.protocol}, {saved.picture_set}, {_input_words(saved)}",
+        protocol=f"{saved.evaluation.protocol}, {saved.picture_set}, {input_words(saved)}",
         pictures=saved.evaluation.pictures,
         badge=Badge.MEASURED,
         source=f"weights {saved.weights_sha256[:12]}, {saved.date}",
     )
+
+
+def input_words(saved: SavedCurves) -> str:
+    """Say at what size the pictures went in."""
+    words = {"original": "original size", "fit": f"longer side {saved.side}"}
+    return words.get(saved.resize, f"stretched to {saved.side} x {saved.side}")
 
 
 def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict[str, Accuracy]:
@@ -137,8 +144,3 @@ def _table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     if missing:
         raise ValueError(f"{path.name} has no column {missing[0]}.")
     return table
-
-
-def _input_words(saved: SavedCurves) -> str:
-    words = {"original": "original size", "fit": f"longer side {saved.side}"}
-    return words.get(saved.resize, f"stretched to {saved.side} x {saved.side}")

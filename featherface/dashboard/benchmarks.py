@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import time
 from collections import deque
@@ -29,6 +30,7 @@ _LOG = logging.getLogger(__name__)
 _MAX_JOBS = 8  # running and waiting
 _MAX_RESULTS = 200  # points kept, the newest; 100 rounds of two models take 3 kB
 _MIN_ROUNDS = 2  # below, there is no spread
+_CLOSE_SECONDS = 30
 _UNWATCHED_SECONDS = 180  # a hidden tab still asks once a minute
 
 
@@ -95,6 +97,7 @@ class BenchmarkQueue:
         self._lock = Lock()  # guards what follows
         self._jobs: list[BenchmarkJob] = []  # the first one runs
         self._results: deque[tuple[BenchmarkRequest, LatencyResult]] = deque(maxlen=_MAX_RESULTS)
+        self._thread: Thread | None = None
 
     def submit(self, request: BenchmarkRequest) -> BenchmarkJob:
         """Return the job for `request`: the one under way if somebody else wants the same.
@@ -110,7 +113,8 @@ class BenchmarkQueue:
             job = BenchmarkJob(request)
             self._jobs.append(job)
             if len(self._jobs) == 1:
-                Thread(target=self._work, name="benchmark", daemon=True).start()
+                self._thread = Thread(target=self._work, name="benchmark", daemon=True)
+                self._thread.start()
             return job
 
     def jobs(self) -> tuple[BenchmarkJob, ...]:
@@ -130,6 +134,13 @@ class BenchmarkQueue:
                 return result
         return None
 
+    def close(self) -> None:
+        """Stop all jobs and wait for the round at work: a process must not end in the middle of one."""
+        for job in self.jobs():
+            job.stop()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_SECONDS)
+
     def _work(self) -> None:
         while jobs := self.jobs():
             job = jobs[0]
@@ -147,4 +158,6 @@ class BenchmarkQueue:
 @st.cache_resource(show_spinner=False)
 def benchmark_queue() -> BenchmarkQueue:
     """Return the one queue of this process."""
-    return BenchmarkQueue(lambda: load_networks(weights_folder())[0])
+    queue = BenchmarkQueue(lambda: load_networks(weights_folder())[0])
+    atexit.register(queue.close)
+    return queue

@@ -70,24 +70,22 @@ def radar_chart(radar: Radar) -> go.Figure:
     return figure
 
 
-def precision_bars(scores: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> go.Figure:
-    """Draw average precision, 0..1, a group of bars a subset.
-
-    scores: by the run's name and the subset's. colours: by the run's name.
-    """
-    figure = go.Figure(
+def precision_bars(scores: Mapping[str, Mapping[str, float]]) -> go.Figure:
+    """Draw average precision, 0..1, by model key and subset: a group of bars a subset."""
+    bars = [
         go.Bar(
-            name=name,
+            name=MODELS[key].name,
             x=list(found),
             y=list(found.values()),
             text=[f"{score:.3f}" for score in found.values()],
             textposition="outside",
             cliponaxis=False,
-            marker={"color": colours[name]},
-            hovertemplate="%{x}: %{y:.4f}<extra>" + name + "</extra>",
+            marker={"color": MODELS[key].colour},
+            hovertemplate="%{x}: %{y:.4f}<extra>" + MODELS[key].name + "</extra>",
         )
-        for name, found in scores.items()
-    )
+        for key, found in scores.items()
+    ]
+    figure = go.Figure(bars)
     figure.update_layout(
         chart_layout(
             360,
@@ -99,19 +97,19 @@ def precision_bars(scores: Mapping[str, Mapping[str, float]], colours: Mapping[s
     return figure
 
 
-def curve_chart(curves: Mapping[str, Curve], colours: Mapping[str, str]) -> go.Figure:
-    """Draw precision against recall, a line a run; both maps are by the run's name."""
+def curve_chart(curves: Mapping[str, Curve]) -> go.Figure:
+    """Draw precision against recall, a line a model; `curves` by its key."""
     figure = go.Figure()
-    for name, curve in curves.items():
+    for key, curve in curves.items():
         chosen = np.unique(np.linspace(0, len(curve.recall) - 1, _DRAWN_POINTS).astype(int))
         figure.add_trace(
             go.Scatter(
-                name=f"{name}: {curve.average_precision:.3f}",
+                name=f"{MODELS[key].name}: {curve.average_precision:.3f}",
                 x=curve.recall[chosen],
                 y=curve.precision[chosen],
                 customdata=curve.thresholds[chosen],
                 mode="lines",
-                line={"color": colours[name], "width": 2},
+                line={"color": MODELS[key].colour, "width": 2},
                 hovertemplate="recall %{x:.3f}, precision %{y:.3f}, score %{customdata:.3f}",
             )
         )
