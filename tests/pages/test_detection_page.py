@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from conftest import OpenPage
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from featherface.service import ServiceBusyError, UntrainedError
+
+
+def metrics(page: AppTest) -> dict[str, list[str]]:
+    shown: dict[str, list[str]] = {}
+    for metric in page.metric:
+        shown.setdefault(metric.label, []).append(metric.value)
+    return shown
+
+
+def picture(colour: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (500, 200), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_first_visit_shows_a_sample_already_analysed(open_page: OpenPage) -> None:
+    page = open_page()
+    assert not page.exception
+    assert not page.error
+    assert metrics(page) == {
+        "Faces": ["3", "3"],
+        "Mean confidence": ["0.82", "0.66"],
+        "Time": ["23 ms", "23 ms"],
+        "Found by both": ["2"],
+        "Only V1": ["1"],
+        "Only V2": ["1"],
+    }
+    (table,) = page.dataframe
+    assert table.value["IoU"].tolist() == pytest.approx([38 / 42] * 2)
+    assert table.value["Difference"].tolist() == pytest.approx([0.05, 0.35])
+
+
+def test_threshold_filters_again(open_page: OpenPage) -> None:
+    page = open_page()
+    page.slider(key="conf").set_value(0.58).run()
+    assert metrics(page)["Faces"] == ["3", "1"]
+
+
+def test_separate_thresholds_start_at_the_common_one(open_page: OpenPage) -> None:
+    page = open_page(conf="0.58")
+    page.toggle(key="linked").set_value(False).run()
+    assert (page.slider(key="conf_v1").value, page.slider(key="conf_v2").value) == (0.58, 0.58)
+    page.slider(key="conf_v2").set_value(0.2).run()
+    assert metrics(page)["Faces"] == ["3", "4"]
+
+
+def test_link_restores_settings(open_page: OpenPage) -> None:
+    page = open_page(photo="grace_hopper", conf="0.25", landmarks="false", faces="Blur", resize="study")
+    assert metrics(page)["Faces"] == ["3", "4"]
+    assert page.toggle(key="landmarks").value is False
+    assert page.button(key="show_grace_hopper").proto.type == "primary"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"conf": "7"},
+        {"conf": "nan"},
+        {"nms": "words"},
+        {"side": "100000"},
+        {"resize": "bogus"},
+        {"faces": "Erase"},
+        {"photo": "../../etc/passwd"},
+    ],
+)
+def test_link_with_nonsense_falls_back(open_page: OpenPage, query: dict[str, str]) -> None:
+    page = open_page(**query)
+    assert not page.exception
+    assert metrics(page)["Faces"] == ["3", "3"]
+
+
+def test_model_without_weights_is_left_out(open_page: OpenPage) -> None:
+    page = open_page(failing={"v2": UntrainedError("FeatherFace V2 has no trained weights yet.")})
+    (banner,) = page.warning
+    assert banner.value.startswith("FeatherFace V2 has no trained weights yet.")
+    assert metrics(page)["Faces"] == ["3"]
+    assert not page.dataframe  # nothing to match with
+
+
+def test_busy_service_says_the_position(open_page: OpenPage) -> None:
+    page = open_page(failing={"v1": ServiceBusyError(4)})
+    (message,) = page.error
+    assert "position 4" in message.value
+    assert metrics(page)["Faces"] == ["3"]
+
+
+def test_no_face_is_a_sentence(open_page: OpenPage) -> None:
+    page = open_page(conf="0.97")
+    assert metrics(page)["Faces"] == ["0", "0"]
+    assert metrics(page)["Mean confidence"] == ["none", "none"]
+    assert any("No face was found by both" in caption.value for caption in page.caption)
+
+
+def test_good_uploads_are_kept_and_bad_ones_explained(open_page: OpenPage) -> None:
+    page = open_page()
+    field = page.file_uploader[0]
+    field.upload("[good]*.png", picture("red"))
+    field.upload("bad.png", b"not a picture")
+    field.upload("empty.png", b"")
+    page.run()
+    assert not page.exception
+    assert [len(page.error), "bad" in page.error[0].value, "empty" in page.error[1].value] == [2, True, True]
+    labels = [button.label for button in page.button if button.proto.type == "primary"]
+    assert labels == [r"\[good\]\*\.png"]  # shown as it is, not as Markdown
+    remove = next(button for button in page.button if button.label.startswith("Remove"))
+    remove.click().run()
+    assert not page.exception
+    assert page.button(key="show_size_ladder").proto.type == "primary"
+
+
+def test_same_photo_twice_is_one(open_page: OpenPage) -> None:
+    page = open_page()
+    before = len(page.button)
+    page.file_uploader[0].upload("one.png", picture("red"))
+    page.file_uploader[0].upload("two.png", picture("red"))
+    page.run()
+    assert len(page.button) == before + 2  # its own and the one to remove it
+
+
+def test_refused_checkpoint_is_named(open_page: OpenPage, tmp_path: Path) -> None:
+    (tmp_path / "mine.pth").write_bytes(b"no zip file")
+    page = open_page()
+    assert any("mine\\.pth is not a checkpoint" in caption.value for caption in page.caption)
