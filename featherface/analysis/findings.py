@@ -58,7 +58,9 @@ def _counted(values: Mapping[str, int], words: str, form: str, unit: float, sure
     """Judge an exact count, of which less is better."""
     change = values["v2"] / values["v1"] - 1
     first, second = (form.format(values[key] / unit) for key in ("v1", "v2"))
-    sentence = f"{abs(change):.0%} {'fewer' if change < 0 else 'more'} {words}: {second} instead of {first}"
+    sentence = (
+        f"{100 * abs(change):.0f} % {'fewer' if change < 0 else 'more'} {words}: {second} instead of {first}"
+    )
     direction = Direction.GAIN if change < 0 else Direction.LOSS if change > 0 else Direction.EVEN
     return Finding(direction, sentence, sureness)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from featherface.evaluation.average_precision import Curve, Evaluation
 
-__all__ = ["CurvesError", "SavedCurves", "load_curves", "save_curves"]
+__all__ = ["CurvesError", "SavedCurves", "load_curves", "parse_curves", "save_curves"]
 
 _ARRAYS = ("precision", "recall", "thresholds")
 _DECIMALS = 6
@@ -44,10 +44,18 @@ def save_curves(path: Path, curves: Sequence[SavedCurves]) -> None:
 def load_curves(path: Path) -> list[SavedCurves]:
     """Read what `save_curves` wrote; raises `CurvesError`."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return [_from_json(saved) for saved in document["curves"]]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CurvesError(f"{path} is not a readable curves file: {error}.") from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise CurvesError(f"{path} cannot be read: {error.strerror}.") from error
+    return parse_curves(data, str(path))
+
+
+def parse_curves(data: bytes, name: str) -> list[SavedCurves]:
+    """Read the bytes of a curves file called `name`; raises `CurvesError`."""
+    try:
+        return [_from_json(saved) for saved in json.loads(data)["curves"]]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CurvesError(f"{name} is not a readable curves file: {error}.") from error
 
 
 def _to_json(saved: SavedCurves) -> dict[str, object]:
@@ -71,6 +79,8 @@ def _curve_to_json(curve: Curve) -> dict[str, object]:
 
 def _curve_from_json(document: Mapping) -> Curve:
     arrays = {name: np.array(document[name], np.float64) for name in _ARRAYS}
+    if len({array.shape for array in arrays.values()}) != 1 or arrays["recall"].ndim != 1:
+        raise ValueError(f"{', '.join(_ARRAYS)} are not lists of one length")
     score = document["average_precision"]
     return Curve(
         **arrays, faces=document["faces"], average_precision=float("nan") if score is None else score

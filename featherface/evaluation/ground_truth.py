@@ -16,6 +16,7 @@ __all__ = [
     "GroundTruth",
     "GroundTruthError",
     "Subset",
+    "height_ground_truth",
     "manifest_ground_truth",
     "picture_name",
     "wider_ground_truth",
@@ -97,15 +98,21 @@ def manifest_ground_truth(records: Sequence[Record]) -> GroundTruth:
 
     Faces to ignore, and in a band of heights the faces of other heights, are neither missed nor false alarms.
     """
+    faces = {picture_name(record): (record.boxes, record.ignore) for record in records}
+    return height_ground_truth("manifest", faces)
+
+
+def height_ground_truth(protocol: str, faces: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> GroundTruth:
+    """Take boxes (F, 4), x1 y1 x2 y2, and faces to ignore (F,) bool by picture name, as a manifest's are."""
     pictures = {}
-    for record in records:
-        heights = record.boxes[:, 3] - record.boxes[:, 1]
+    for name, (boxes, ignore) in faces.items():
+        heights = boxes[:, 3] - boxes[:, 1]
         counted = {
-            band.name: ~record.ignore & (heights >= band.min_height) & (heights < band.max_height)
+            band.name: ~ignore & (heights >= band.min_height) & (heights < band.max_height)
             for band in HEIGHT_SUBSETS
         }
-        pictures[picture_name(record)] = Faces(record.boxes.astype(np.float64), counted)
-    return GroundTruth("manifest", HEIGHT_SUBSETS, pictures)
+        pictures[name] = Faces(boxes.astype(np.float64), counted)
+    return GroundTruth(protocol, HEIGHT_SUBSETS, pictures)
 
 
 def picture_name(record: Record) -> str:
