@@ -58,9 +58,9 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
     with Image.open(pair) as picture:
         assert picture.width == 2 * decode_photo(good).width
 
-    link(window, "Architecture").click()
+    link(window, "architecture").click()
     until(window, lambda _: "/architecture" in window.current_url and not in_viewer(window, ".view"))
-    link(window, "Detection").click()
+    link(window, "detection").click()
     until(window, shows("portrait.jpg"))  # the photo and the threshold have stayed
     assert counts(window) == fewer
 
@@ -128,7 +128,7 @@ def counts(window: WebDriver) -> list[int]:
 
 def windows(window: WebDriver) -> list[str]:
     """Return the part of the photo that each picture shows."""
-    return [svg.get_attribute("viewBox") for svg in in_viewer(window, ".view svg")]
+    return [svg.get_dom_attribute("viewBox") for svg in in_viewer(window, ".view svg")]
 
 
 def expected(weights: Path, photo: Path, confidence: float) -> dict[str, int]:
@@ -142,8 +142,8 @@ def button(window: WebDriver, label: str) -> WebElement:
     return window.find_element(By.XPATH, f"//button[normalize-space(.//p)='{label}']")
 
 
-def link(window: WebDriver, label: str) -> WebElement:
-    return window.find_element(By.XPATH, f"//a[normalize-space(.)='{label}' or .//span='{label}']")
+def link(window: WebDriver, page: str) -> WebElement:
+    return window.find_element(By.CSS_SELECTOR, f"nav a[href$='/{page}']")
 
 
 def assert_quiet(window: WebDriver, address: str) -> None:
