@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from featherface.dashboard.shared import settle
+
 _ICON = Path(__file__).parent / "assets" / "icon.png"
 
 st.set_page_config(page_title="FeatherFace Compare", page_icon=str(_ICON), layout="wide")
@@ -31,7 +33,26 @@ page = st.navigation(
             icon=":material/account_tree:",
             help="What both networks are made of: parameters, layers, diagrams, what a cell sees.",
         ),
+        st.Page(
+            "pages/flops.py",
+            title="FLOPs",
+            icon=":material/calculate:",
+            help="What a picture costs at any size, by group and layer, and how counters differ.",
+        ),
+        st.Page(
+            "pages/speed.py",
+            title="Speed",
+            icon=":material/speed:",
+            help="How long both networks take on this machine, measured when you ask, and how sure that is.",
+        ),
+        st.Page(
+            "pages/accuracy.py",
+            title="Accuracy",
+            icon=":material/target:",
+            help="Average precision of both models and their peers, on your pictures too; training.",
+        ),
     ],
     position="top",
 )
 page.run()
+settle(page.title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from featherface.models import GROUPS, MODELS
 __all__ = ["Workload", "model_bars", "model_lines", "roofline_chart"]
 
 _SYMBOLS = dict(zip(GROUPS, ("square", "diamond", "triangle-up", "x", "cross"), strict=True))
+_LABEL = 24  # characters a line beside bars; a phone has room for no more
 _ROOF = "#7c8a90"
 _INTENSITIES = 1e-1, 1e3  # FLOPs per byte that the roofline spans
 
@@ -29,7 +31,7 @@ def model_bars(
             "type": "bar",
             "orientation": "h",
             "name": MODELS[key].name,
-            "y": labels,
+            "y": ["<br>".join(wrap(label, _LABEL)) for label in labels],
             "x": numbers,
             "marker": {"color": MODELS[key].colour},
             "texttemplate": "%{x:.3s}",

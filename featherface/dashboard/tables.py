@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 
 import pandas as pd
 
 from featherface.analysis.complexity import Cost, SizeCost
 from featherface.analysis.counters import Count
 from featherface.analysis.graph import FeatureMap, NetworkGraph
+from featherface.analysis.latency import LatencyResult, summary
 from featherface.analysis.layers import AlignedLayer, Layer
 from featherface.analysis.parameters import GroupReduction, ParameterNode
 from featherface.analysis.receptive_field import ReceptiveField
+from featherface.analysis.roofline import MachinePeak
 from featherface.detection.anchors import anchors
 from featherface.models import MODELS
 
@@ -24,6 +27,7 @@ __all__ = [
     "level_table",
     "parameter_group_table",
     "parameter_table",
+    "roofline_table",
     "side_by_side",
     "station_table",
     "sweep_table",
@@ -187,6 +191,29 @@ def sweep_table(sweeps: Mapping[str, Sequence[SizeCost]], unit: str) -> pd.DataF
             for point in points
         ]
     )
+
+
+def roofline_table(costs: Mapping[str, Cost], peak: MachinePeak, timed: LatencyResult | None) -> pd.DataFrame:
+    """Return one line a model and group: intensity, roof, and what whole models reached if timed."""
+    rows: list[dict[str, object]] = []
+    for key, cost in costs.items():
+        milliseconds = summary(timed, key).median if timed else nan
+        parts = [("whole network", cost.flops, cost.intensity, milliseconds)]
+        parts += [(group.group, group.flops, group.intensity, nan) for group in cost.groups]
+        for name, flops, intensity, spent in parts:
+            at_best = peak.attainable_gflops(intensity)
+            rows.append(
+                {
+                    "Part": f"{MODELS[key].name}, {name}",
+                    "FLOPs per byte": intensity,
+                    "Roof, GFLOPS": at_best,
+                    "At best, ms": flops / at_best / 1e6 if at_best else nan,
+                    "Measured, ms": spent,
+                    "Reached, GFLOPS": flops / spent / 1e6,
+                    "Of the roof, %": 100 * flops / spent / 1e6 / at_best if at_best else nan,
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def counter_table(costs: Mapping[str, Cost]) -> pd.DataFrame:

@@ -1,0 +1,167 @@
+"""The settings of a benchmark, and the queue that it waits in."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from featherface.analysis.latency import BenchmarkError, LatencySettings, summary, variations
+from featherface.config import DEFAULT_SIDE, SIDE_RANGE
+from featherface.dashboard.benchmarks import (
+    BenchmarkBusyError,
+    BenchmarkJob,
+    BenchmarkRequest,
+    benchmark_queue,
+)
+from featherface.dashboard.photos import SAMPLES
+from featherface.dashboard.shared import machine
+from featherface.dashboard.timings import ALONE, AXES, WHOLE, setting_words
+from featherface.dashboard.widgets import plain
+from featherface.models import MODELS
+
+__all__ = ["show_queue", "show_start"]
+
+_SIZES = (160, 320, 480, 640, 960)  # pixels
+_BATCHES = (1, 2, 4, 8)
+_POLL_SECONDS = 1.0
+_IN_ADDRESS = {"bind": "query-params"}
+
+
+def show_start() -> None:
+    """Show the settings of the next benchmark, and a button that starts it."""
+    timed, vary = _choose_kind()
+    base = _choose_setting()
+    try:
+        request = BenchmarkRequest(_points(base, vary), _photo(timed))
+        if request.photo is not None and any(point.batch > 1 for point in request.points):
+            raise BenchmarkError("From file to faces, photos are timed one at a time: set the batch to 1.")
+    except BenchmarkError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    if st.button("Start", type="primary", icon=":material/timer:", disabled=_own_job() is not None):
+        try:
+            st.session_state["benchmark_job"] = benchmark_queue().submit(request)
+        except BenchmarkBusyError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def show_queue() -> None:
+    """Show what runs and waits, whoever asked for it; the whole page runs again when that has changed."""
+    queue = benchmark_queue()
+    seen = len(queue.results())
+    busy = bool(queue.jobs()) or _own_job() is not None
+    last = st.session_state.get("benchmark_job")
+    if last is not None and last.state == "failed":
+        st.error("The benchmark failed; the reason is in the log.", icon=":material/error:")
+
+    def show() -> None:
+        if busy and (len(queue.results()) != seen or not queue.jobs()):
+            st.rerun()
+        _show_jobs(queue.jobs())
+
+    st.fragment(show, run_every=_POLL_SECONDS if busy else None)()
+
+
+def _choose_kind() -> tuple[str, str]:
+    """Return what is timed, and the name of the axis along which it varies."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        timed = st.segmented_control(
+            "Time", [ALONE, WHOLE], default=ALONE, required=True, key="timed", **_IN_ADDRESS
+        )
+        vary = st.segmented_control(
+            "Vary",
+            ["Nothing", *(axis.name for axis in AXES)],
+            default="Nothing",
+            required=True,
+            key="vary",
+            help="Measures one point after the other; the other settings stay as they are.",
+            **_IN_ADDRESS,
+        )
+    return timed, vary
+
+
+def _choose_setting() -> LatencySettings:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        side = st.number_input(
+            "Side, pixels", *SIDE_RANGE, DEFAULT_SIDE, 32, key="bench_side", width=150, **_IN_ADDRESS
+        )
+        batch = st.number_input("Batch", 1, 16, 1, key="batch", width=130, **_IN_ADDRESS)
+        threads = st.segmented_control(
+            "Threads", _thread_counts(), default=1, required=True, key="threads", **_IN_ADDRESS
+        )
+        runs = st.number_input("Rounds", 5, 500, 50, 5, key="runs", width=140, **_IN_ADDRESS)
+        warmup = st.number_input(
+            "Warm-up",
+            0,
+            50,
+            5,
+            key="warmup",
+            width=130,
+            help="Rounds before, not kept: memory, code and the processor's clock settle.",
+            **_IN_ADDRESS,
+        )
+    return LatencySettings(side, side, batch, threads, runs, warmup)
+
+
+def _points(base: LatencySettings, vary: str) -> tuple[LatencySettings, ...]:
+    return {
+        "Nothing": (base,),
+        "Size": variations(base, sides=_SIZES),
+        "Batch": variations(base, batches=_BATCHES),
+        "Threads": variations(base, threads=_thread_counts()),
+    }[vary]
+
+
+def _photo(timed: str) -> bytes | None:
+    """Return the file to time, where more than the network is timed."""
+    if timed == ALONE:
+        return None
+    names = {file.key: file.name for file in SAMPLES}
+    key = st.segmented_control(
+        "Photo",
+        list(names),
+        default=SAMPLES[1].key,
+        required=True,
+        format_func=names.get,
+        key="timed_photo",
+        wrap=True,
+        **_IN_ADDRESS,
+    )
+    return next(file.source.read_bytes() for file in SAMPLES if file.key == key)
+
+
+def _thread_counts() -> range:
+    return range(1, machine().cores + 1)
+
+
+def _own_job() -> BenchmarkJob | None:
+    """Return the benchmark that this session asked for, unless it is over."""
+    job = st.session_state.get("benchmark_job")
+    return None if job is None or job.over else job
+
+
+def _show_jobs(jobs: tuple[BenchmarkJob, ...]) -> None:
+    own = _own_job()
+    if own is not None:
+        own.watch()
+    for position, job in enumerate(jobs):
+        whose = "Your benchmark" if job is own else "Another benchmark"
+        if position:
+            st.caption(f"{whose} waits, number {position} in the queue: one runs at a time.")
+        else:
+            _show_progress(whose, job)
+    if own is not None:
+        st.button("Stop", icon=":material/stop_circle:", on_click=own.stop, help="What was measured is kept.")
+
+
+def _show_progress(whose: str, job: BenchmarkJob) -> None:
+    total = sum(point.runs + point.warmup for point in job.request.points)
+    done, left = 0, ""
+    if job.progress is not None:
+        done, left = job.progress.done, f", about {job.progress.remaining_seconds:.0f} s left"
+    st.progress(done / total, f"{whose}: round {done} of {total}{left}")
+    results = job.results()
+    if results:
+        found = ", ".join(f"{key.upper()} {summary(results[-1], key).median:.1f} ms" for key in MODELS)
+        st.caption(f"So far at {setting_words(results[-1].settings)}: {found}.")

@@ -1,0 +1,87 @@
+"""The FLOPs page over the real networks: exact counts at 640 pixels, links, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from featherface.analysis.machine import this_machine
+from featherface.analysis.roofline import MachinePeak
+from featherface.dashboard import peak
+
+ROOT = Path(__file__).resolve().parents[2]
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
+    """A function that opens the page with query parameters."""
+    monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    st.cache_resource.clear()
+
+    def opened(**query: str) -> AppTest:
+        page = AppTest.from_file(str(ROOT / "pages" / "flops.py"), default_timeout=120)
+        for name, value in query.items():
+            page.query_params[name] = value
+        return page.run()
+
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("unit", "first", "second"),
+    [("MACs", "1.303 GMACs", "0.462 GMACs"), ("FLOPs", "2.606 GFLOPs", "0.924 GFLOPs")],
+)
+def test_totals_name_their_unit(open_page, unit, first, second):
+    page = open_page(unit=unit)
+
+    assert not page.exception
+    assert [card.value for card in page.metric][:2] == [first, second]
+    table = page.dataframe[0].value
+    assert unit in table
+    assert table.groupby("Model")["Share, %"].sum().tolist() == pytest.approx([100, 100])
+
+
+def test_counters_stand_side_by_side_with_what_they_leave_out(open_page):
+    page = open_page(cost="Counters", counter="thop as in the study")
+
+    assert not page.exception
+    counters = page.dataframe[0].value.set_index("Counter")
+    assert counters.loc["thop as in the study", "V1 MACs"] == 1_012_598_976
+    assert counters.loc["layer table", "V1 MACs"] == 1_302_902_976
+    assert counters.loc["layer table", "V2 MACs"] == 462_027_200
+    left_out = page.dataframe[1].value
+    assert left_out.loc[0, "What"] == "deformable convolutions, after sampling"
+    assert left_out.loc[0, "FLOPs"] == 2 * (1_302_902_976 - 1_012_598_976)
+
+
+def test_layers_come_costliest_first(open_page):
+    page = open_page(cost="By layer", width="64", height="64")
+
+    assert not page.exception
+    macs = page.dataframe[0].value["MACs"]
+    assert macs.is_monotonic_decreasing
+    assert (macs > 0).all()
+
+
+def test_the_roof_is_shown_once_somebody_measured_it(open_page, monkeypatch):
+    def measured() -> MachinePeak:
+        return MachinePeak(100.0, 10.0, "2026-01-02T03:04:05+00:00", this_machine())
+
+    monkeypatch.setattr(peak, "measure_peak", measured)
+    page = open_page(cost="Roofline", width="64", height="64")
+    assert not page.get("plotly_chart")
+
+    page.button[0].click().run()
+    page.run()  # the result outlives the click
+
+    assert not page.exception
+    assert len(page.get("plotly_chart")) == 1
+    table = page.dataframe[0].value
+    assert (table["Roof, GFLOPS"] <= 100).all()
+    assert table["Measured, ms"].isna().all()

@@ -1,0 +1,154 @@
+"""The speed page over a queue that measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from featherface.analysis.latency import STAGES, LatencyResult, LatencySettings
+from featherface.analysis.machine import Machine
+from featherface.dashboard.benchmarks import (
+    BenchmarkBusyError,
+    BenchmarkJob,
+    BenchmarkQueue,
+    BenchmarkRequest,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINE = Machine("Processor", 2, 1, 2**33, "System", "3.11", "2.13")
+Open = Callable[..., AppTest]
+
+
+def timing(
+    settings: LatencySettings, *, complete: bool = True, photo: bytes | None = None
+) -> tuple[BenchmarkRequest, LatencyResult]:
+    """V1 takes 60 ms and V2 20 ms in every round; of a photo, a third of it before the network."""
+    rounds = settings.runs if complete else 2
+    stages = STAGES if photo else ("network",)
+    times = {
+        key: {stage: (whole / len(stages),) * rounds for stage in stages}
+        for key, whole in (("v1", 60), ("v2", 20))
+    }
+    result = LatencyResult(settings, MACHINE, "2026-01-02T03:04:05+00:00", times, 1.0, complete)
+    return BenchmarkRequest((settings,), photo), result
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
+    """A function that opens the page with query parameters, over a queue that has measured `kept`."""
+    monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    st.cache_resource.clear()
+
+    def opened(*kept: tuple[BenchmarkRequest, LatencyResult], **query: str) -> AppTest:
+        monkeypatch.setattr(BenchmarkQueue, "results", lambda _: kept)
+        page = AppTest.from_file(str(ROOT / "pages" / "speed.py"), default_timeout=60)
+        for name, value in query.items():
+            page.query_params[name] = value
+        return page.run()
+
+    return opened
+
+
+def test_nothing_is_measured_unasked(open_page):
+    page = open_page()
+
+    assert not page.exception
+    assert page.info[0].value == "Nothing was measured yet on this machine."
+
+
+def test_a_result_shows_medians_and_how_sure_the_speed_up_is(open_page):
+    page = open_page(timing(LatencySettings(runs=10)))
+
+    assert not page.exception
+    assert [card.value for card in page.metric] == ["60.0 ms", "20.0 ms", "3.00"]
+    assert page.metric[2].delta == "3.00 to 3.00, 95 % interval"
+    assert not page.warning
+
+
+def test_a_stopped_run_keeps_its_rounds_and_says_so(open_page):
+    page = open_page(timing(LatencySettings(runs=10), complete=False))
+
+    assert "Stopped after 2 of 10 rounds" in page.info[0].value
+    assert page.metric[0].value == "60.0 ms"
+
+
+def test_a_noisy_run_says_so(open_page):
+    request, result = timing(LatencySettings(runs=10))
+    starved = LatencyResult(**{**vars(result), "cpu_share": 0.5})
+    page = open_page((request, starved))
+
+    assert "noisy" in page.warning[0].value
+
+
+def test_stages_are_split_where_they_were_timed(open_page):
+    page = open_page(timing(LatencySettings(runs=10), photo=b"photo"))
+
+    assert len(page.get("plotly_chart")) == 2
+
+
+def test_points_that_differ_in_size_alone_make_a_sweep(open_page):
+    settings = (LatencySettings(320, 320), LatencySettings(batch=2), LatencySettings())  # oldest first
+    page = open_page(*(timing(point) for point in settings))
+
+    assert not page.exception
+    assert len(page.get("plotly_chart")) == 3  # histogram, by size, by batch
+    assert len(page.dataframe[-1].value) == 3
+    page.toggle(key="same_setting").set_value(True).run()
+    assert len(page.dataframe[-1].value) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "points"),
+    [
+        ({}, [(640, 1, 1)]),
+        ({"bench_side": "320", "runs": "20"}, [(320, 1, 1)]),
+        ({"vary": "Batch"}, [(640, 1, 1), (640, 2, 1), (640, 4, 1), (640, 8, 1)]),
+    ],
+)
+def test_start_asks_for_what_is_set(open_page, monkeypatch, query, points):
+    asked = []
+
+    def submit(_queue: BenchmarkQueue, request: BenchmarkRequest) -> BenchmarkJob:
+        asked.append(request)
+        job = BenchmarkJob(request)
+        job.state = "finished"
+        return job
+
+    monkeypatch.setattr(BenchmarkQueue, "submit", submit)
+    page = open_page(**query)
+    page.button[0].click().run()
+
+    assert not page.exception
+    (request,) = asked
+    assert [(point.height, point.batch, point.threads) for point in request.points] == points
+
+
+def test_photos_are_timed_one_at_a_time(open_page):
+    page = open_page(timed="From file to faces", batch="2")
+
+    assert "set the batch to 1" in page.error[0].value
+
+
+def test_a_full_queue_is_a_sentence(open_page, monkeypatch):
+    def submit(*_: object) -> BenchmarkJob:
+        raise BenchmarkBusyError("8 benchmarks wait already: try again in a few minutes.")
+
+    monkeypatch.setattr(BenchmarkQueue, "submit", submit)
+    page = open_page()
+    page.button[0].click().run()
+
+    assert "try again in a few minutes" in page.error[0].value
+
+
+def test_a_running_benchmark_is_seen_by_every_session(open_page, monkeypatch):
+    jobs = tuple(BenchmarkJob(BenchmarkRequest((LatencySettings(runs=runs),))) for runs in (5, 6))
+    monkeypatch.setattr(BenchmarkQueue, "jobs", lambda _: jobs)
+    page = open_page()
+
+    assert not page.exception
+    assert "Another benchmark waits, number 1 in the queue" in page.caption[1].value
