@@ -21,7 +21,7 @@ from featherface.dashboard.precision import report_charts
 from featherface.dashboard.sample import annotated_photo, untrained_models
 from featherface.dashboard.speed_check import show_speed_check
 from featherface.dashboard.study import curves_of_shipped_weights, measurements
-from featherface.dashboard.widgets import badge_text, plain, show_chart
+from featherface.dashboard.widgets import badge_text, origin_badge, plain, show_chart
 from featherface.dashboard.wording import change_text, origin_text, value_pair
 from featherface.models import MODELS
 from featherface.service import ServiceBusyError
@@ -47,15 +47,16 @@ def show_cards(rows: Sequence[Headline]) -> None:
     with st.grid(5, min_column_width=190):
         for row in rows:
             known = next((quantity for quantity in row.values.values() if quantity is not None), None)
-            st.metric(
-                f"{row.name} {badge_text(known.badge)}" if known else row.name,
-                value_pair(row) if known else "not yet measured",
-                change_text(row),
-                delta_color="normal" if row.more_is_better else "inverse",
-                help=plain(origin_text(row)),
-                border=True,
-                height="stretch",
-            )
+            with st.container(border=True, height="stretch", gap="xsmall"):
+                st.metric(
+                    row.name,
+                    value_pair(row) if known else "not yet measured",
+                    change_text(row),
+                    delta_color="normal" if row.more_is_better else "inverse",
+                )
+                if known:
+                    st.space("stretch")
+                    origin_badge(known.badge, origin_text(row))
 
 
 def show_findings(rows: Sequence[Finding]) -> None:
@@ -66,8 +67,11 @@ def show_findings(rows: Sequence[Finding]) -> None:
         if not chosen:
             column.caption("Nothing, as far as measured.")
         for row in chosen:
+            short, colon, rest = row.sentence.partition(": ")
             unknown = "Not yet measured: " if row.direction is Direction.OPEN else ""
-            column.markdown(f"**{unknown}{plain(row.sentence)}.**  \n:small[{plain(row.sureness)}]")
+            column.markdown(
+                f"**{unknown}{plain(short)}**{plain(colon + rest)}.  \n:small[:gray[{plain(row.sureness)}]]"
+            )
 
 
 def show_sample() -> None:
@@ -147,9 +151,7 @@ def show_claims(rows: Sequence[AuditRow]) -> None:
         pd.DataFrame(
             {
                 "The study says": [_claimed(row) for row in shown],
-                "Verdict": [f":{_VERDICT_COLOURS[row.verdict]}-badge[{row.verdict.value}]" for row in shown],
-                "Found": [plain(row.text) for row in shown],
-                "How it was measured": [_how(row) for row in shown],
+                "Measured": [_found(row) for row in shown],
             }
         ),
         border="horizontal",
@@ -172,11 +174,15 @@ def show_claims(rows: Sequence[AuditRow]) -> None:
 
 def _claimed(row: AuditRow) -> str:
     target = f" {badge_text(Badge.TARGET)}" if row.claim.is_target else ""
-    return f"{plain(row.claim.quote)}{target}  \n:small[{plain(row.claim.where)}]"
+    verdict = f":{_VERDICT_COLOURS[row.verdict]}-badge[{row.verdict.value}]"
+    return f"{plain(row.claim.quote)} {verdict}{target}  \n:small[:gray[{plain(row.claim.where)}]]"
 
 
-def _how(row: AuditRow) -> str:
-    return f"{badge_text(row.reading.badge)} :small[{plain(row.reading.how)}]" if row.reading else ""
+def _found(row: AuditRow) -> str:
+    if row.reading is None:
+        return ":gray[Not yet measured\\.]"
+    how = row.reading.how[:1].upper() + row.reading.how[1:]
+    return f"{plain(row.text)}  \n:small[:gray[{badge_text(row.reading.badge)} {plain(how)}\\.]]"
 
 
 def show_recommendations(rows: Sequence[Recommendation]) -> None:

@@ -37,7 +37,7 @@ _MAX_LOSSES = 6  # lines in a chart of losses, beside their mean
 
 def radar_chart(radar: Radar) -> go.Figure:
     """Draw the measured axes, of which there must be three, a polygon a model."""
-    names = [axis.name for axis in radar.axes]
+    names = [axis.name.replace(" (", "<br>(") for axis in radar.axes]
     figure = go.Figure()
     for key, entry in MODELS.items():
         scores = [axis.scores[key] for axis in radar.axes]
@@ -66,7 +66,7 @@ def radar_chart(radar: Radar) -> go.Figure:
         },
         "angularaxis": {"rotation": 90, "direction": "clockwise", **grid},
     }
-    figure.update_layout(chart_layout(420, polar=polar) | {"margin": {"l": 70, "r": 70, "t": 60, "b": 40}})
+    figure.update_layout(chart_layout(420, polar=polar) | {"margin": {"l": 80, "r": 80, "t": 50, "b": 80}})
     return figure
 
 
@@ -153,7 +153,7 @@ def peers_chart(rows: pd.DataFrame, x_title: str, y_title: str) -> go.Figure:
         chart_layout(
             460,
             showlegend=True,
-            xaxis={"title": {"text": x_title}, "type": "log", "dtick": "D2", "minallowed": 1},
+            xaxis={"title": {"text": x_title}, "type": "log", "tickformat": "~s"},
             yaxis={"title": {"text": y_title}},
         )
     )

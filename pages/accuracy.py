@@ -1,0 +1,316 @@
+"""Accuracy: average precision of both models, of their peers, and how it came about in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from featherface.analysis.claims import CLAIMS
+from featherface.analysis.machine import Badge
+from featherface.analysis.peers import OPERATIONS_NOTE, Peer, by_protocol, peers
+from featherface.config import MAX_BYTES
+from featherface.dashboard.charts_study import (
+    curve_chart,
+    losses_chart,
+    peers_chart,
+    precision_bars,
+    scores_chart,
+)
+from featherface.dashboard.own_runs import add_curves, evaluate_zip, forget_runs, own_curves
+from featherface.dashboard.peer_table import peer_table, source_table
+from featherface.dashboard.precision import Run, runs
+from featherface.dashboard.sample import untrained_models
+from featherface.dashboard.study import curves_of_shipped_weights, logs_of_training
+from featherface.dashboard.widgets import badge_text, origin_badge, plain, refusals, show_chart
+from featherface.evaluation.curves import CurvesError
+from featherface.evaluation.wider_zip import MAX_ZIP_PICTURES, WiderZipError
+from featherface.models import MODELS
+from featherface.results import TrainingLog, accuracy
+from featherface.service import ServiceBusyError
+
+_MEASURES = ("easy", "medium", "hard", "mean")
+_WIDTHS = {"parameters": "Parameters", "operations": "Operations, as printed"}
+_COMMAND = """\
+python -m featherface evaluate --images WIDER_val/images --ground-truth eval_tools/ground_truth \\
+    --predictions found.jsonl --curves weights/evaluation/all_wider.json"""
+
+
+def show_overall(official: Sequence[Run]) -> None:
+    """Show measured, published and targeted average precision in one table, each with its badge."""
+    rows = [_measured_row(key, run) for run in official for key in run.results]
+    rows += [_published_row(peer) for peer in peers() if peer.name.startswith(MODELS["v1"].name)]
+    target = next(claim for claim in CLAIMS if claim.id == "target-map")
+    rows.append(
+        {
+            "Model": MODELS["v2"].name,
+            "Mean": f"{target.low / 100:.2f} or more",
+            "Where from": f"{badge_text(Badge.TARGET)} {plain(target.quote)}, the study",
+        }
+    )
+    missing = [entry.name for key, entry in MODELS.items() if not any(key in run.results for run in official)]
+    if missing:
+        st.info(
+            f"Not yet measured for {' and '.join(missing)}: no result of the official protocol lies beside "
+            "the weights in use.",
+            icon=":material/pending:",
+        )
+    st.table(
+        pd.DataFrame(rows).fillna(""),
+        border="horizontal",
+        alt="Average precision of both models, measured, published and targeted",
+    )
+
+
+def _measured_row(key: str, run: Run) -> dict[str, str]:
+    saved = run.results[key]
+    found = accuracy(saved)
+    return {
+        "Model": MODELS[key].name,
+        **{name.capitalize(): f"{getattr(found, name):.3f}" for name in _MEASURES},
+        "Where from": f"{badge_text(Badge.MEASURED)} {plain(run.title)}, {found.pictures:,} pictures",
+    }
+
+
+def _published_row(peer: Peer) -> dict[str, str]:
+    mean = (peer.easy + peer.medium + peer.hard) / 3
+    scores = {"easy": peer.easy, "medium": peer.medium, "hard": peer.hard, "mean": mean}
+    return {
+        "Model": MODELS["v1"].name,
+        **{name.capitalize(): f"{score / 100:.3f}" for name, score in scores.items()},
+        "Where from": f"{badge_text(Badge.PUBLISHED)} [{plain(peer.source)}]({peer.link}), {peer.protocol}",
+    }
+
+
+def show_runs(found: Sequence[Run], key: str) -> None:
+    """Let a person choose one of the runs and show its average precision and curves."""
+    run = found[0]
+    if len(found) > 1:
+        run = found[
+            st.selectbox(
+                "Pictures",
+                range(len(found)),
+                format_func=lambda index: found[index].title,
+                key=f"{key}_run",
+            )
+        ]
+    origin_badge(Badge.MEASURED, run.about)
+    st.caption(plain(f"{run.title}: {run.about}"))
+    bars, curves = st.columns(2, gap="large")
+    with bars:
+        show_bars(run, key)
+    with curves:
+        show_curves(run, key)
+
+
+def show_bars(run: Run, key: str) -> None:
+    """Show average precision by subset."""
+    scores = run.scores()
+    table = pd.DataFrame(scores).rename_axis("subset").reset_index()
+    table["faces"] = list(run.subsets.values())
+    st.subheader("Average precision")
+    summary = "; ".join(
+        f"{MODELS[model].name} " + ", ".join(f"{name} {score:.3f}" for name, score in found.items())
+        for model, found in scores.items()
+    )
+    show_chart(precision_bars(scores), name=f"{key}_precision", alt=summary, data=table)
+    st.caption("Faces: " + ", ".join(f"{plain(name)} {faces:,}" for name, faces in run.subsets.items()) + ".")
+
+
+def show_curves(run: Run, key: str) -> None:
+    """Show precision against recall of one subset."""
+    st.subheader("Precision and recall")
+    names = list(run.subsets)
+    subset = st.segmented_control(
+        "Faces",
+        names,
+        default="hard" if run.official else names[0],
+        required=True,
+        key=f"{key}_subset_{run.official}",
+        label_visibility="collapsed",
+    )
+    curves = run.curves(subset)
+    summary = ", ".join(
+        f"{MODELS[model].name} {curve.average_precision:.3f}" for model, curve in curves.items()
+    )
+    show_chart(
+        curve_chart(curves),
+        name=f"{key}_curve",
+        alt=f"Precision against recall, {subset} faces. Average precision: {summary}",
+        data=run.points(subset),
+    )
+
+
+def show_own_runs() -> None:
+    """Take pictures or a result file, and show what came of them."""
+    st.header("Your own pictures")
+    st.markdown(
+        f"Put annotated pictures into one zip of up to {MAX_BYTES // 2**20} MB and {MAX_ZIP_PICTURES} "
+        "pictures, laid out as WIDER FACE: `EVENT/NAME.jpg` and one file `..._bbx_gt.txt`. It is read in "
+        "memory and never unpacked to disk. Both models look at every picture at its original size; average "
+        "precision is given by face height."
+    )
+    chosen, brought = st.columns(2, gap="large")
+    with chosen:
+        archive = st.file_uploader("Zip of annotated pictures", type="zip", key="zip_upload")
+        if st.button("Evaluate", key="evaluate_zip", icon=":material/play_arrow:", disabled=archive is None):
+            _evaluate(archive.getvalue(), archive.name)
+    with brought:
+        file = st.file_uploader("Result file of the command below", type="json", key="curves_upload")
+        if st.button("Show it", key="add_curves", icon=":material/add_chart:", disabled=file is None):
+            try:
+                add_curves(file.getvalue(), file.name)
+            except CurvesError as error:
+                refusals([str(error)])
+    found = runs(own_curves())
+    if found:
+        show_runs(found, "own")
+        st.button(
+            "Forget these results",
+            key="forget_runs",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=forget_runs,
+        )
+    with st.expander("A whole folder, by command", icon=":material/terminal:"):
+        st.markdown(
+            "A page that opens any folder that a visitor names would open the server's files to everybody. "
+            "So folders are for the command line, which also takes several processes or a Dask cluster, and "
+            "goes on where it was stopped. The official validation set with easy, medium and hard:"
+        )
+        st.code(_COMMAND, language="bash")
+        st.markdown(
+            "What lies in `weights/evaluation` and was made with the weights in use is shown above on the "
+            "next visit; or bring the file here."
+        )
+
+
+def _evaluate(data: bytes, name: str) -> None:
+    bar = st.progress(0.0, "Reading the zip")
+    try:
+        evaluate_zip(
+            data, name, lambda done, total: bar.progress(done / total, f"Pass {done} of {total} is done")
+        )
+    except (WiderZipError, ServiceBusyError) as error:
+        refusals([str(error)])
+    bar.empty()
+
+
+def show_peers(official: Sequence[Run]) -> None:
+    """Show published detectors of similar size; protocols share an axis only as different symbols."""
+    st.header("Among detectors of similar size")
+    protocols = list(by_protocol(peers()))
+    first, second, third = st.columns([2, 1, 1], gap="large")
+    chosen = first.pills(
+        "Input protocol",
+        protocols,
+        default=protocols[:1],
+        selection_mode="multi",
+        key="protocols",
+        help="At what size pictures went in. It decides on much of the result, so each has its own symbol.",
+    )
+    width = second.segmented_control(
+        "Against",
+        list(_WIDTHS),
+        default="parameters",
+        required=True,
+        format_func=lambda name: name.capitalize(),
+        key="peer_width",
+    )
+    measure = third.segmented_control("Faces", _MEASURES, default="hard", required=True, key="peer_measure")
+    rows = peer_table(official, width, measure)
+    rows = rows[rows["protocol"].isin(chosen)]
+    drawn = rows.dropna(subset="x")
+    if drawn.empty:
+        st.caption("No figure of this kind is published for the protocols chosen.")
+    else:
+        show_chart(
+            peers_chart(drawn, _WIDTHS[width], f"Average precision, {measure}, %"),
+            name="peers",
+            alt="; ".join(drawn["name"] + drawn["precision"].map(" {:.1f}".format)),
+            data=rows,
+        )
+    left_out = rows[rows["x"].isna()]["name"]
+    if len(left_out):
+        st.caption(plain(f"Not drawn, as their source states no {width}: {', '.join(left_out)}."))
+    if len(chosen) > 1:
+        st.caption("Several protocols are shown: compare only points of one symbol.")
+    with st.expander("All figures and their sources", icon=":material/article:"):
+        _show_sources()
+
+
+def _show_sources() -> None:
+    st.dataframe(
+        source_table(),
+        hide_index=True,
+        column_config={
+            "Detector": st.column_config.TextColumn(pinned=True),
+            "Link": st.column_config.LinkColumn(),
+            "Parameters": st.column_config.NumberColumn(format="localized"),
+        },
+        alt="Published average precision of small face detectors with protocol and source",
+    )
+    st.caption(f"{badge_text(Badge.PUBLISHED)} Per cent, WIDER FACE validation set. {OPERATIONS_NOTE}")
+
+
+def show_training(logs: Sequence[TrainingLog]) -> None:
+    """Show the losses and the development scores of one stage of training."""
+    st.header("Training")
+    if not logs:
+        st.caption("No log of the trainer lies beside the weights.")
+        return
+    log = logs[
+        st.segmented_control(
+            "Stage",
+            range(len(logs)),
+            default=0,
+            required=True,
+            format_func=lambda index: f"{MODELS[logs[index].model].name}: {logs[index].stage}",
+            key="training_log",
+            label_visibility="collapsed",
+        )
+    ]
+    last = log.losses.iloc[-1]
+    origin_badge(Badge.MEASURED, f"By the trainer, last on {last.get('time', 'an unknown day')}.")
+    losses, scores = st.columns(2, gap="large") if log.scores is not None else (st.container(), None)
+    with losses:
+        st.subheader("Loss")
+        show_chart(
+            losses_chart(log),
+            name="training_losses",
+            alt=f"Mean loss of {MODELS[log.model].name}, {last['mean']:.3g} after {last['step']:,.0f} steps",
+            data=log.losses,
+        )
+    if scores is not None:
+        with scores:
+            st.subheader("Average precision on development pictures")
+            best = log.scores.drop(columns="step").mean(axis=1).max()
+            show_chart(
+                scores_chart(log),
+                name="training_scores",
+                alt=f"Average precision while {MODELS[log.model].name} trained; best mean {best:.3f}",
+                data=log.scores,
+            )
+
+
+st.title("Accuracy")
+st.caption(
+    "Average precision is the area under the curve of precision against recall: 1 is perfect. Only results "
+    "on the same pictures, at the same input size and by the same protocol compare."
+)
+for sentence in untrained_models():
+    st.info(sentence, icon=":material/model_training:")
+shipped = runs(curves_of_shipped_weights())
+official_runs = [run for run in shipped if run.official and all(map(accuracy, run.results.values()))]
+show_overall(official_runs)
+if official_runs:
+    st.header("Easy, medium and hard")
+    show_runs(official_runs, "official")
+by_height = [run for run in shipped if not run.official]
+if by_height:
+    st.header("By face height")
+    show_runs(by_height, "heights")
+show_peers(official_runs)
+show_training(logs_of_training())
+show_own_runs()
