@@ -56,3 +56,4 @@ page = st.navigation(
 )
 page.run()
 settle(page.title)
+settle(page.title)
