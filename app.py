@@ -56,4 +56,3 @@ page = st.navigation(
 )
 page.run()
 settle(page.title)
-settle(page.title)
