@@ -93,6 +93,7 @@ def choose_filters(keys: Sequence[str], given: NetworkInput) -> dict[str, Detect
         "Same thresholds for both",
         value=True,
         key="linked",
+        wrap=True,
         bind="query-params",
         on_change=_separate,
         args=(keys,),
@@ -114,6 +115,7 @@ def choose_display() -> Display:
     differences = st.toggle(
         "Only differences",
         key="differences",
+        wrap=True,
         bind="query-params",
         help="Draw only the faces that one of the two found and the other did not.",
     )
@@ -123,6 +125,7 @@ def choose_display() -> Display:
         default="Show",
         required=True,
         key="faces",
+        wrap=True,
         bind="query-params",
         help="Make faces that either model found unrecognisable, here and in downloads. "
         "A face that both miss stays visible: look before you share.",

@@ -12,8 +12,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 _FOLDER = ROOT / "docs" / "screenshots"
 _SHOTS = (  # file, page and settings, width in pixels, dark, height in pixels
-    ("detection-light", "detection", 1440, False, 1150),
-    ("detection-dark", "detection", 1440, True, 1150),
+    ("detection-light", "detection", 1440, False, 1000),
+    ("detection-dark", "detection", 1440, True, 1000),
     ("detection-phone", "detection?photo=grace_hopper", 420, False, 1300),
 )
 _COLOURS = 256  # of a palette: a third of the bytes and hardly a difference
