@@ -123,7 +123,7 @@ def show_layers(height: int, width: int) -> None:
         differing = st.toggle("Only what differs", key="differing", bind="query-params")
     shown = table[table["Differs"]] if differing else table
     if wanted:
-        text = shown.select_dtypes(exclude="number").astype(str).agg(" ".join, axis=1)
+        text = shown.select_dtypes(exclude="number").fillna("").astype(str).agg(" ".join, axis=1)
         shown = shown[text.str.contains(wanted.strip(), case=False, regex=False)]
     shown = shown.drop(columns="Differs")
     st.caption(

@@ -61,8 +61,8 @@ def show_totals(costs: Mapping[str, Cost], unit: str) -> None:
             st.metric(MODELS[key].name, f"{UNITS[unit] * found.macs / 1e9:.3f} G{unit}", border=True)
         st.metric("V2 saves", f"{1 - second.macs / first.macs:.1%}", border=True)
         st.metric(
-            "Peak activation memory",
-            " → ".join(f"{found.memory.peak_bytes / 1e6:.1f}" for found in costs.values()) + " MB",
+            "Peak memory, MB",
+            " → ".join(f"{found.memory.peak_bytes / 1e6:.1f}" for found in costs.values()),
             border=True,
             help="The most bytes of feature maps alive at once during one pass, V1 → V2, float32, with the "
             "picture and without the weights.",
@@ -156,7 +156,7 @@ def show_sizes(unit: str) -> None:
 def show_roofline(costs: Mapping[str, Cost], height: int, width: int) -> None:
     """Show how near the networks can come, and come, to what this machine can do."""
     st.caption(
-        "No program computes faster than the roof: its slope is the memory's speed, its flat part the "
+        "How fast the networks could compute: the roof's slope is the memory's speed, its flat part the "
         "processor's. Left of the bend a network waits for memory, right of it for arithmetic."
     )
     cores = machine().cores
@@ -199,7 +199,8 @@ def show_roofline(costs: Mapping[str, Cost], height: int, width: int) -> None:
     st.caption(
         f"Roof: {peak.gflops:.1f} GFLOPS and {peak.gigabytes_per_second:.1f} GB/s, bend at {peak.ridge:.1f} "
         f"FLOPs per byte. Filled stars: reached at {size_words(height, width)} in the newest benchmark with "
-        "the same threads. Open signs: at best, which no program quite reaches."
+        "the same threads; open signs: at the roof. Bytes are counted as if nothing stayed in the cache, so "
+        "maps that fit into it can lift a network above the slope."
         + ("" if timed else " Run a benchmark at this size on the Speed page to see what is reached.")
     )
 
@@ -237,8 +238,8 @@ def show_counters(costs: Mapping[str, Cost]) -> None:
     first = costs["v1"]
     missed = first.macs - first.count(CounterName.THOP_AS_IN_STUDY).macs
     st.caption(
-        f"Four ways to count the same pass, in MACs. The study's counter, thop, sees "
-        f"{first.count(CounterName.THOP_AS_IN_STUDY).macs / 1e9:.4f} GMACs of V1 and so misses "
+        "Four ways to count the same pass, in MACs; the layer table is this program's own. The study's "
+        f"thop sees {first.count(CounterName.THOP_AS_IN_STUDY).macs / 1e9:.4f} GMACs of V1 and misses "
         f"{missed / 1e6:.1f} million: the deformable convolutions, whose weight is used by a function and "
         f"not by a layer. V1's true figure is {first.macs / 1e9:.3f} GMACs. V2 has none of them. "
         "FlopCounterMode leaves batch norm out. What the study calls FLOPs are MACs."

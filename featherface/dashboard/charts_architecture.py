@@ -32,9 +32,7 @@ _NAMES = (
     (r"body\.stage(\d)", "Backbone stage {}"),
     (r"bacbkbone_\d_cbam|bif_cbam_\d", "Attention"),
     (r"backbone_cbam_manager|bifpn_cbam_manager", "Attention, spatial gate shared"),
-    (r"bifpn\.0", "BiFPN cell 1: levels exchange"),
-    (r"bifpn\.1", "BiFPN cell 2: levels exchange"),
-    (r"bifpn\.2", "BiFPN cell 3: levels exchange"),
+    (r"bifpn\.(\d)", "BiFPN cell {}: levels exchange"),
     (r"ssh\d", "Context"),
     (r"ssh\d_cs", "Channel shuffle"),
     (r"BboxHead\.\d", "boxes"),
@@ -135,7 +133,7 @@ def photo_squares(
     The view reaches as far as the largest square.
     """
     width, height = size
-    reach = max((square.side for square in squares), default=0) / 2
+    reach = max((square.side for square in squares), default=0) * 0.51  # half, and room for the line
     left, right = min(0, centre[0] - reach), max(width, centre[0] + reach)
     top, bottom = min(0, centre[1] - reach), max(height, centre[1] + reach)
     traces = [trace for square in squares for trace in _square_traces(square, centre)]

@@ -19,7 +19,7 @@ __all__ = ["Workload", "model_bars", "model_lines", "roofline_chart"]
 _SYMBOLS = dict(zip(GROUPS, ("square", "diamond", "triangle-up", "x", "cross"), strict=True))
 _LABEL = 24  # characters a line beside bars; a phone has room for no more
 _ROOF = "#7c8a90"
-_INTENSITIES = 1e-1, 1e3  # FLOPs per byte that the roofline spans
+_INTENSITIES = 0.3, 300  # FLOPs per byte that the roofline spans
 
 
 def model_bars(
@@ -42,11 +42,11 @@ def model_bars(
         for key, numbers in values.items()
     ]
     layout = chart_layout(
-        row * len(labels) + 110,
+        row * len(labels) + 130,
         barmode="group",
         bargap=0.25,
         margin={"l": 10, "r": 50, "t": 40, "b": 10},
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal"},
+        legend={"orientation": "h", "x": 0, "y": -70 / (row * len(labels)), "traceorder": "normal"},
         xaxis={"title": {"text": axis}, "tickformat": "~s", "rangemode": "tozero"},
         yaxis={"autorange": "reversed", "automargin": True},
     )
@@ -70,10 +70,8 @@ def model_lines(table: pd.DataFrame, x: str, y: str, *, unit: str = "") -> go.Fi
         for name, rows in table.groupby("Model", sort=False)
     ]
     layout = chart_layout(
-        340,
+        360,
         hovermode="x unified",
-        margin={"l": 10, "r": 10, "t": 40, "b": 10},
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         xaxis={"title": {"text": x}},
         yaxis={"title": {"text": y}, "tickformat": "~s", "rangemode": "tozero"},
     )
@@ -104,9 +102,7 @@ def roofline_chart(peak: MachinePeak, workloads: Sequence[Workload]) -> go.Figur
         "hovertemplate": "%{x:.2f} FLOPs per byte: at most %{y:.1f} GFLOPS<extra></extra>",
     }
     layout = chart_layout(
-        460,
-        margin={"l": 10, "r": 10, "t": 70, "b": 10},
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        580,
         xaxis={"type": "log", "title": {"text": "Arithmetic intensity, FLOPs per byte moved"}, "dtick": 1},
         yaxis={"type": "log", "title": {"text": "GFLOPS (10⁹ FLOPs a second)"}, "dtick": 1},
     )

@@ -48,10 +48,9 @@ def histogram(result: LatencyResult) -> go.Figure:
         for key, values in times.items()
     ]
     layout = chart_layout(
-        320,
+        360,
         barmode="overlay",
         shapes=medians,
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         xaxis={"title": {"text": "Milliseconds"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "Rounds"}},
     )
@@ -110,9 +109,8 @@ def sweep_lines(axis: str, points: Sequence[tuple[float, LatencyResult]]) -> go.
             }
         )
     layout = chart_layout(
-        300,
+        340,
         hovermode="x unified",
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         xaxis={"title": {"text": axis}, "tickvals": [place for place, _ in points]},
         yaxis={"title": {"text": "Milliseconds a picture"}, "rangemode": "tozero"},
     )

@@ -7,7 +7,7 @@ from math import nan
 
 import pandas as pd
 
-from featherface.analysis.complexity import Cost, SizeCost
+from featherface.analysis.complexity import Cost, GroupCost, SizeCost
 from featherface.analysis.counters import Count
 from featherface.analysis.graph import FeatureMap, NetworkGraph
 from featherface.analysis.latency import LatencyResult, summary
@@ -171,9 +171,9 @@ def layer_costs(tables: Mapping[str, Sequence[Layer]], unit: str) -> pd.DataFram
 
 
 def costliest(table: pd.DataFrame, unit: str, count: int) -> pd.DataFrame:
-    """Return the `count` costliest parts of `layer_costs`, a column for each model, the costliest first."""
+    """Return the `count` costliest parts of `layer_costs`, a column a model, NaN where it lacks the part."""
     parts = table.assign(Place=table["Part"] + " " + table["Level"])
-    wide = parts.pivot_table(index="Place", columns="Model", values=unit, aggfunc="sum", fill_value=0)
+    wide = parts.pivot_table(index="Place", columns="Model", values=unit, aggfunc="sum")
     return wide.loc[wide.max(axis=1).nlargest(count).index]
 
 
@@ -197,22 +197,17 @@ def roofline_table(costs: Mapping[str, Cost], peak: MachinePeak, timed: LatencyR
     """Return one line a model and group: intensity, roof, and what whole models reached if timed."""
     rows: list[dict[str, object]] = []
     for key, cost in costs.items():
-        milliseconds = summary(timed, key).median if timed else nan
-        parts = [("whole network", cost.flops, cost.intensity, milliseconds)]
-        parts += [(group.group, group.flops, group.intensity, nan) for group in cost.groups]
-        for name, flops, intensity, spent in parts:
-            at_best = peak.attainable_gflops(intensity)
-            rows.append(
-                {
-                    "Part": f"{MODELS[key].name}, {name}",
-                    "FLOPs per byte": intensity,
-                    "Roof, GFLOPS": at_best,
-                    "At best, ms": flops / at_best / 1e6 if at_best else nan,
-                    "Measured, ms": spent,
-                    "Reached, GFLOPS": flops / spent / 1e6,
-                    "Of the roof, %": 100 * flops / spent / 1e6 / at_best if at_best else nan,
-                }
-            )
+        whole = _roofline_row(f"{MODELS[key].name}, whole network", cost, peak)
+        if timed is not None:
+            spent = summary(timed, key).median
+            reached = cost.flops / spent / 1e6
+            whole |= {
+                "Measured, ms": spent,
+                "Reached, GFLOPS": reached,
+                "Of the roof, %": 100 * reached / whole["Roof, GFLOPS"],
+            }
+        rows.append(whole)
+        rows += [_roofline_row(f"{MODELS[key].name}, {group.group}", group, peak) for group in cost.groups]
     return pd.DataFrame(rows)
 
 
@@ -241,6 +236,16 @@ def uncounted_table(count: Count) -> pd.DataFrame:
             "Rule": [row.text for row in rows],
         }
     )
+
+
+def _roofline_row(name: str, cost: Cost | GroupCost, peak: MachinePeak) -> dict[str, object]:
+    roof = peak.attainable_gflops(cost.intensity)
+    return {
+        "Part": name,
+        "FLOPs per byte": cost.intensity,
+        "Roof, GFLOPS": roof,
+        "At the roof, ms": cost.flops / roof / 1e6 if roof else nan,
+    }
 
 
 def _of(layers: Sequence[Layer | None], value: Callable[[Layer], object]) -> list[object]:
