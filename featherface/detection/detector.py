@@ -96,7 +96,11 @@ def _compiled(network: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor, Te
     example = torch.zeros(1, 3, 2 * MIN_SIDE, 2 * MIN_SIDE).to(memory_format=torch.channels_last)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the deprecation, and loops over fusion weights being unrolled
-        return torch.jit.freeze(torch.jit.trace(copied, example, check_trace=False))
+        compiled = torch.jit.freeze(torch.jit.trace(copied, example, check_trace=False))
+    with torch.inference_mode():
+        for _ in range(2):  # the graph is optimised in its first two runs, which no photo should wait for
+            compiled(example)
+    return compiled
 
 
 def _batches(inputs: list[Prepared]) -> Iterator[list[int]]:
