@@ -127,7 +127,7 @@ def training_logs(folder: Path) -> list[TrainingLog]:
     for path in sorted((folder / _TRAINING).glob("*_log.csv")):
         model, _, stage = path.name.removesuffix("_log.csv").partition("_")
         try:
-            losses = _table(path, ("step", "mean"))
+            losses = _table(path, ("step", "mean"))  # of a step done twice, after a restart, the later one
             scored = path.with_name(path.name.replace("_log.csv", "_scores.csv"))
             scores = _table(scored, ("step",)) if scored.exists() else None
         except (OSError, ValueError):
@@ -143,4 +143,4 @@ def _table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     missing = [name for name in columns if name not in table]
     if missing:
         raise ValueError(f"{path.name} has no column {missing[0]}.")
-    return table
+    return table.drop_duplicates("step", keep="last").sort_values("step", ignore_index=True)

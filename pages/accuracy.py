@@ -23,7 +23,8 @@ from featherface.dashboard.peer_table import peer_table, source_table
 from featherface.dashboard.precision import Run, runs
 from featherface.dashboard.sample import untrained_models
 from featherface.dashboard.study import curves_of_shipped_weights, logs_of_training
-from featherface.dashboard.widgets import badge_text, origin_badge, plain, refusals, show_chart
+from featherface.dashboard.widgets import badge_text, plain, refusals, show_chart
+from featherface.dashboard.wording import when_text
 from featherface.evaluation.curves import CurvesError
 from featherface.evaluation.wider_zip import MAX_ZIP_PICTURES, WiderZipError
 from featherface.models import MODELS
@@ -44,9 +45,8 @@ def show_overall(official: Sequence[Run]) -> None:
     target = next(claim for claim in CLAIMS if claim.id == "target-map")
     rows.append(
         {
-            "Model": MODELS["v2"].name,
-            "Mean": f"{target.low / 100:.2f} or more",
-            "Where from": f"{badge_text(Badge.TARGET)} {plain(target.quote)}, the study",
+            "Model": _model_cell("v2", Badge.TARGET, f"the study: {plain(target.quote)}"),
+            "Mean": f"{target.low / 100:.2f}+",
         }
     )
     missing = [entry.name for key, entry in MODELS.items() if not any(key in run.results for run in official)]
@@ -67,9 +67,8 @@ def _measured_row(key: str, run: Run) -> dict[str, str]:
     saved = run.results[key]
     found = accuracy(saved)
     return {
-        "Model": MODELS[key].name,
+        "Model": _model_cell(key, Badge.MEASURED, f"{plain(run.title)}, {found.pictures:,} pictures"),
         **{name.capitalize(): f"{getattr(found, name):.3f}" for name in _MEASURES},
-        "Where from": f"{badge_text(Badge.MEASURED)} {plain(run.title)}, {found.pictures:,} pictures",
     }
 
 
@@ -77,10 +76,15 @@ def _published_row(peer: Peer) -> dict[str, str]:
     mean = (peer.easy + peer.medium + peer.hard) / 3
     scores = {"easy": peer.easy, "medium": peer.medium, "hard": peer.hard, "mean": mean}
     return {
-        "Model": MODELS["v1"].name,
+        "Model": _model_cell(
+            "v1", Badge.PUBLISHED, f"[{plain(peer.source)}]({peer.link}), {plain(peer.protocol)}"
+        ),
         **{name.capitalize(): f"{score / 100:.3f}" for name, score in scores.items()},
-        "Where from": f"{badge_text(Badge.PUBLISHED)} [{plain(peer.source)}]({peer.link}), {peer.protocol}",
     }
+
+
+def _model_cell(key: str, origin: Badge, source: str) -> str:
+    return f"**{MODELS[key].name}** {badge_text(origin)}  \n:small[:gray[{source}]]"
 
 
 def show_runs(found: Sequence[Run], key: str) -> None:
@@ -95,8 +99,7 @@ def show_runs(found: Sequence[Run], key: str) -> None:
                 key=f"{key}_run",
             )
         ]
-    origin_badge(Badge.MEASURED, run.about)
-    st.caption(plain(f"{run.title}: {run.about}"))
+    st.caption(f"{badge_text(Badge.MEASURED)} {plain(f'{run.title}: {run.about}')}")
     bars, curves = st.columns(2, gap="large")
     with bars:
         show_bars(run, key)
@@ -201,8 +204,7 @@ def show_peers(official: Sequence[Run]) -> None:
     """Show published detectors of similar size; protocols share an axis only as different symbols."""
     st.header("Among detectors of similar size")
     protocols = list(by_protocol(peers()))
-    first, second, third = st.columns([2, 1, 1], gap="large")
-    chosen = first.pills(
+    chosen = st.pills(
         "Input protocol",
         protocols,
         default=protocols[:1],
@@ -210,7 +212,8 @@ def show_peers(official: Sequence[Run]) -> None:
         key="protocols",
         help="At what size pictures went in. It decides on much of the result, so each has its own symbol.",
     )
-    width = second.segmented_control(
+    against, faces = st.columns(2, gap="large")
+    width = against.segmented_control(
         "Against",
         list(_WIDTHS),
         default="parameters",
@@ -218,7 +221,7 @@ def show_peers(official: Sequence[Run]) -> None:
         format_func=lambda name: name.capitalize(),
         key="peer_width",
     )
-    measure = third.segmented_control("Faces", _MEASURES, default="hard", required=True, key="peer_measure")
+    measure = faces.segmented_control("Faces", _MEASURES, default="hard", required=True, key="peer_measure")
     rows = peer_table(official, width, measure)
     rows = rows[rows["protocol"].isin(chosen)]
     drawn = rows.dropna(subset="x")
@@ -231,6 +234,10 @@ def show_peers(official: Sequence[Run]) -> None:
             alt="; ".join(drawn["name"] + drawn["precision"].map(" {:.1f}".format)),
             data=rows,
         )
+    st.caption(
+        f"Grey: {badge_text(Badge.PUBLISHED)} by the source named in the tooltip. Blue and orange: "
+        f"{badge_text(Badge.MEASURED)} here."
+    )
     left_out = rows[rows["x"].isna()]["name"]
     if len(left_out):
         st.caption(plain(f"Not drawn, as their source states no {width}: {', '.join(left_out)}."))
@@ -272,7 +279,7 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
         )
     ]
     last = log.losses.iloc[-1]
-    origin_badge(Badge.MEASURED, f"By the trainer, last on {last.get('time', 'an unknown day')}.")
+    st.caption(f"{badge_text(Badge.MEASURED)} By the trainer, last on {_day(last)}.")
     losses, scores = st.columns(2, gap="large") if log.scores is not None else (st.container(), None)
     with losses:
         st.subheader("Loss")
@@ -292,6 +299,10 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
                 alt=f"Average precision while {MODELS[log.model].name} trained; best mean {best:.3f}",
                 data=log.scores,
             )
+
+
+def _day(row: pd.Series) -> str:
+    return when_text(row["time"]) if isinstance(row.get("time"), str) else "an unknown day"
 
 
 st.title("Accuracy")

@@ -22,7 +22,7 @@ from featherface.dashboard.sample import annotated_photo, untrained_models
 from featherface.dashboard.speed_check import show_speed_check
 from featherface.dashboard.study import curves_of_shipped_weights, measurements
 from featherface.dashboard.widgets import badge_text, origin_badge, plain, show_chart
-from featherface.dashboard.wording import change_text, origin_text, value_pair
+from featherface.dashboard.wording import change_text, faces_text, origin_text, value_pair
 from featherface.models import MODELS
 from featherface.service import ServiceBusyError
 
@@ -88,11 +88,13 @@ def show_sample() -> None:
         name = MODELS[key].name
         st.image(
             jpeg,
-            caption=f"{name}: {photo.faces[key]} faces",
-            alt=f"{photo.name}, {photo.about}, with the {photo.faces[key]} faces that {name} finds",
+            caption=f"{name}: {faces_text(photo.faces[key])}",
+            alt=f"{photo.name}, {photo.about}; {name} finds {faces_text(photo.faces[key])}",
         )
     if photo.both is not None:
-        st.caption(f"Found by both: {photo.both} faces. Default settings: longer side 640, confidence 0.5.")
+        st.caption(
+            f"Found by both: {faces_text(photo.both)}. Default settings: longer side 640, confidence 0.5."
+        )
     st.page_link(
         "pages/detection.py", label="Look closer, or try your own photos", icon=":material/frame_person:"
     )

@@ -32,6 +32,8 @@ _DRAWN_POINTS = 250  # of a curve's thousand: more than a chart has pixels for
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon")
 _PEER_COLOUR = "#64748b"
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_PAD = 0.3  # decades left and right of the outermost detectors, for their names
+_ROUND_TICKS = {"tickvals": [step * 10.0**power for power in range(-5, 12) for step in (1, 2, 5)]}
 _MAX_LOSSES = 6  # lines in a chart of losses, beside their mean
 
 
@@ -153,7 +155,13 @@ def peers_chart(rows: pd.DataFrame, x_title: str, y_title: str) -> go.Figure:
         chart_layout(
             460,
             showlegend=True,
-            xaxis={"title": {"text": x_title}, "type": "log", "tickformat": "~s"},
+            xaxis={
+                "title": {"text": x_title},
+                "type": "log",
+                "range": [np.log10(rows["x"].min()) - _PAD, np.log10(rows["x"].max()) + _PAD],
+                **_ROUND_TICKS,
+                "tickformat": "~s",
+            },
             yaxis={"title": {"text": y_title}},
         )
     )
@@ -171,7 +179,7 @@ def losses_chart(log: TrainingLog) -> go.Figure:
         chart_layout(
             380,
             xaxis={"title": {"text": "Step"}},
-            yaxis={"title": {"text": "Loss"}, "type": "log"},
+            yaxis={"title": {"text": "Loss"}, "type": "log", **_ROUND_TICKS, "tickformat": "~g"},
         )
     )
     return figure

@@ -10,7 +10,6 @@ from featherface.analysis.layers import layer_table
 from featherface.analysis.peers import Peer, peers
 from featherface.dashboard.precision import Run
 from featherface.evaluation.curves import SavedCurves
-from featherface.models import MODELS
 from featherface.results import accuracy, input_words
 
 __all__ = ["peer_table", "source_table"]
@@ -67,7 +66,7 @@ def _own_row(key: str, saved: SavedCurves, width: str, measure: str) -> dict[str
     table, found = layer_table(key, *_VGA), accuracy(saved)
     parameters, macs = sum(layer.parameters for layer in table), sum(layer.macs for layer in table)
     return {
-        "name": f"{MODELS[key].name}, measured",
+        "name": f"{key.upper()}, measured",
         "protocol": input_words(saved),
         "x": parameters if width == "parameters" else macs,
         "precision": 100 * getattr(found, measure),

@@ -8,7 +8,7 @@ from featherface.analysis.headlines import Headline
 from featherface.analysis.machine import Machine, Quantity
 from featherface.models import MODELS
 
-__all__ = ["change_text", "machine_text", "origin_text", "printed", "value_pair", "when_text"]
+__all__ = ["change_text", "faces_text", "machine_text", "origin_text", "printed", "value_pair", "when_text"]
 
 _FORMS = {  # unit of the quantity: what to divide by, how to print it, what to print behind it
     "parameters": (1e3, "{:.0f}", " k"),
@@ -60,6 +60,11 @@ def origin_text(row: Headline) -> str:
 def when_text(when: str) -> str:
     """Print an ISO 8601 time to the minute."""
     return f"{datetime.fromisoformat(when):%d %B %Y, %H:%M UTC}".lstrip("0")
+
+
+def faces_text(count: int) -> str:
+    """Print a number of faces."""
+    return f"{count} {'face' if count == 1 else 'faces'}"
 
 
 def machine_text(machine: Machine) -> str:
