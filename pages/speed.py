@@ -12,7 +12,7 @@ from featherface.analysis.machine import Badge
 from featherface.dashboard.benchmark_panel import show_queue, show_start
 from featherface.dashboard.benchmarks import benchmark_queue
 from featherface.dashboard.charts_speed import histogram, stage_bars, sweep_lines
-from featherface.dashboard.timings import AXES, WHOLE, Timing, sweep_points, timing_table
+from featherface.dashboard.timings import AXES, WHOLE, Timing, stage_table, sweep_points, timing_table
 from featherface.dashboard.widgets import origin_badge, plain, show_chart
 from featherface.dashboard.wording import machine_text, when_text
 from featherface.models import MODELS
@@ -42,6 +42,10 @@ def show_cards(timing: Timing) -> None:
             f"Stopped after {result.rounds} of {settings.runs} rounds; what was measured is kept.",
             icon=":material/stop_circle:",
         )
+    if found.low <= 1 <= found.high:
+        st.info(
+            "The interval holds 1, so this run does not say which model is faster.", icon=":material/help:"
+        )
     signs = noise(result)
     if signs.noisy:
         st.warning(
@@ -70,7 +74,7 @@ def show_stages(timing: Timing) -> None:
     st.subheader("Where the time goes")
     summaries = {key: summary(timing.result, key) for key in MODELS}
     if timing.result.stages == STAGES:
-        st.caption("From reading the file to the list of faces.")
+        st.caption("From the file to the list of faces, left to right: " + ", ".join(STAGES) + ".")
         show_chart(
             stage_bars(summaries),
             name="latency_stages",
@@ -79,31 +83,20 @@ def show_stages(timing: Timing) -> None:
                 + ", ".join(f"{name} {spent:.1f} ms" for name, spent in one.stages.items())
                 for key, one in summaries.items()
             ),
-            data=pd.DataFrame({key: one.stages for key, one in summaries.items()})
-            .rename_axis("stage")
-            .reset_index(),
+            data=stage_table(summaries),
         )
     else:
         st.caption(
             f"The network alone was timed. “{WHOLE}” above also times decode, preprocess and postprocess."
         )
-    table = pd.DataFrame(
-        [
-            {
-                "Model": MODELS[key].name,
-                "Median, ms": one.median,
-                "p95, ms": one.p95,
-                "p99, ms": one.p99,
-                "Fastest, ms": one.fastest,
-                "Pictures a second": one.frames_per_second,
-            }
-            for key, one in summaries.items()
-        ]
-    )
+    table = stage_table(summaries)
     st.dataframe(
-        table.round(1),
+        table,
         hide_index=True,
-        alt="Median, 95th and 99th percentile, fastest round and pictures a second of each model",
+        column_config={
+            name: st.column_config.NumberColumn(format="%.1f") for name in table.columns if name != "Model"
+        },
+        alt="Median, 95th and 99th percentile, fastest round, pictures a second and stages of each model",
     )
     st.caption("p95: 95 of 100 rounds took no longer.")
 

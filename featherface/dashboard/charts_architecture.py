@@ -154,8 +154,8 @@ def photo_squares(
         }
     )
     layout = chart_layout(
-        round(min(600, _PHOTO_WIDTH * (bottom - top) / (right - left))) + 70,
-        margin={"l": 4, "r": 4, "t": 60, "b": 4},
+        round(min(600, _PHOTO_WIDTH * (bottom - top) / (right - left))) + 90,
+        margin={"l": 4, "r": 4, "t": 80, "b": 4},
         dragmode=False,
         images=[
             {

@@ -69,8 +69,8 @@ def stage_bars(summaries: Mapping[str, LatencySummary]) -> go.Figure:
             "y": names,
             "x": [found.stages[stage] for found in summaries.values()],
             "marker": {"color": colours, "opacity": _SHADES[stage], "line": {"width": 1, "color": "#ffffff"}},
-            "text": stage,
-            "textposition": "inside",
+            "text": stage if stage == "network" else "",
+            "textangle": 0,
             "insidetextanchor": "middle",
             "hovertemplate": f"{stage}: %{{x:.1f}} ms<extra>%{{y}}</extra>",
         }

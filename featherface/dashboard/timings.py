@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
 
-from featherface.analysis.latency import LatencyResult, LatencySettings, SpeedUp, noise, speed_up, summary
+from featherface.analysis.latency import (
+    LatencyResult,
+    LatencySettings,
+    LatencySummary,
+    SpeedUp,
+    noise,
+    speed_up,
+    summary,
+)
 from featherface.dashboard.benchmarks import BenchmarkRequest
 from featherface.dashboard.wording import machine_text, when_text
 from featherface.models import MODELS
 
-__all__ = ["ALONE", "AXES", "WHOLE", "Axis", "Timing", "setting_words", "sweep_points", "timing_table"]
+__all__ = [
+    "ALONE",
+    "AXES",
+    "WHOLE",
+    "Axis",
+    "Timing",
+    "setting_words",
+    "stage_table",
+    "sweep_points",
+    "timing_table",
+]
 
 ALONE, WHOLE = "Network alone", "From file to faces"
 
@@ -82,6 +100,28 @@ def sweep_points(axis: Axis, timing: Timing, timings: Iterable[Timing]) -> list[
         ):
             points.setdefault(axis.place(settings), found)
     return sorted(points.items())
+
+
+def stage_table(summaries: Mapping[str, LatencySummary]) -> pd.DataFrame:
+    """Return one line a model: its times, and the median of each stage where several were timed."""
+    return pd.DataFrame(
+        [
+            {
+                "Model": MODELS[key].name,
+                "Median, ms": found.median,
+                "p95, ms": found.p95,
+                "p99, ms": found.p99,
+                "Fastest, ms": found.fastest,
+                "Pictures a second": found.frames_per_second,
+                **(
+                    {f"{stage}, ms": spent for stage, spent in found.stages.items()}
+                    if len(found.stages) > 1
+                    else {}
+                ),
+            }
+            for key, found in summaries.items()
+        ]
+    )
 
 
 def timing_table(timings: Sequence[Timing]) -> pd.DataFrame:

@@ -85,6 +85,16 @@ def test_a_noisy_run_says_so(open_page):
     assert "noisy" in page.warning[0].value
 
 
+def test_an_interval_about_one_says_that_nothing_is_decided(open_page):
+    request, result = timing(LatencySettings(runs=10))
+    equal = LatencyResult(
+        **{**vars(result), "milliseconds": {key: {"network": (20.0,) * 10} for key in ("v1", "v2")}}
+    )
+    page = open_page((request, equal))
+
+    assert "does not say which model is faster" in page.info[0].value
+
+
 def test_stages_are_split_where_they_were_timed(open_page):
     page = open_page(timing(LatencySettings(runs=10), photo=b"photo"))
 
