@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from math import isfinite, isnan, nan
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,8 +29,6 @@ from featherface.config import (
 )
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from featherface.analysis.latency import LatencyResult, Progress
     from featherface.analysis.measurements import Accuracy
     from featherface.detection.images import Photo
@@ -244,13 +242,14 @@ def _add_threads(command: argparse.ArgumentParser) -> None:
 
 def _bench(arguments: argparse.Namespace) -> int:
     from featherface.analysis.latency import LatencySettings, benchmark
+    from featherface.results import load_networks
 
     points = [
         LatencySettings(side, side, 1, arguments.threads, arguments.runs, arguments.warmup)
         for side in arguments.sizes
     ]
     photo = arguments.photo and arguments.photo.read_bytes()
-    networks, _ = _networks()
+    networks, _ = load_networks(WEIGHTS_DIR)
     results = _watched(benchmark(networks, points, photo))
     if arguments.json:
         print(json.dumps({"points": [_point(result) for result in results]}))
@@ -258,28 +257,6 @@ def _bench(arguments: argparse.Namespace) -> int:
     for result in results:
         _print_point(result)
     return 0
-
-
-def _networks() -> tuple[dict[str, nn.Module], dict[str, str]]:
-    """Return each model with its shipped weights, or seeded where there are none, and in words which."""
-    import torch
-
-    from featherface.models import MODELS
-    from featherface.weights import load_network, shipped_weights
-
-    networks, words = {}, {}
-    for key, entry in MODELS.items():
-        shipped = shipped_weights(entry, WEIGHTS_DIR)
-        if shipped is not None:
-            networks[key] = load_network(entry, shipped.path, shipped.sha256)
-            words[key] = f"shipped, sha256 {shipped.sha256}"
-        else:
-            torch.manual_seed(0)
-            networks[key], words[key] = (
-                entry.builder().eval(),
-                "seeded, untrained; cost does not depend on it",
-            )
-    return networks, words
 
 
 def _watched(steps: Iterator[Progress]) -> list[LatencyResult]:
@@ -340,7 +317,10 @@ def add_study(subparsers: Subparsers) -> None:
     command.add_argument("--quick", action="store_true", help="15 timed rounds instead of 100")
     _add_threads(command)
     command.add_argument(
-        "--curves", type=Path, metavar="FILE", help="average precision of both models, as `evaluate` saves it"
+        "--curves",
+        type=Path,
+        metavar="FILE",
+        help="average precision, as `evaluate` saves it (default: what lies in weights/evaluation)",
     )
 
 
@@ -348,10 +328,11 @@ def _study(arguments: argparse.Namespace) -> int:
     from featherface.analysis import study
     from featherface.analysis.claims import audit
     from featherface.analysis.latency import benchmark
+    from featherface.results import load_networks, shipped_accuracies
 
-    accuracies = _accuracies(arguments.curves) if arguments.curves else {}
+    accuracies = _accuracies(arguments.curves) if arguments.curves else shipped_accuracies(WEIGHTS_DIR)
     arguments.out.mkdir(parents=True, exist_ok=True)  # before minutes of measuring
-    networks, weights = _networks()
+    networks, weights = load_networks(WEIGHTS_DIR)
     results = _watched(benchmark(networks, [study.rounds(arguments.threads, quick=arguments.quick)]))
     measurements = study.measure(networks, weights, results[0] if results else None, accuracies)
     path = study.write(measurements, arguments.out)
@@ -366,23 +347,15 @@ def _study(arguments: argparse.Namespace) -> int:
 
 def _accuracies(path: Path) -> dict[str, Accuracy]:
     """Read average precision by model from a curves file."""
-    from featherface.analysis.machine import Badge
-    from featherface.analysis.measurements import Accuracy
     from featherface.evaluation.curves import load_curves
+    from featherface.results import accuracy
 
     accuracies = {}
     for saved in load_curves(path):
-        scores = {name: curve.average_precision for name, curve in saved.evaluation.curves.items()}
-        found = {name: scores[name] for name in ("easy", "medium", "hard") if isfinite(scores.get(name, nan))}
-        if len(found) < 3:
+        found = accuracy(saved)
+        if found is None:
             raise CommandError(f"{path} lacks easy, medium or hard average precision of {saved.model}.")
-        accuracies[saved.model] = Accuracy(
-            **found,
-            protocol=f"{saved.evaluation.protocol}, {saved.picture_set}, {saved.resize}",
-            pictures=saved.evaluation.pictures,
-            badge=Badge.MEASURED,
-            source=f"weights {saved.weights_sha256[:12]}, {saved.date}",
-        )
+        accuracies[saved.model] = found
     return accuracies
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = [
     "accuracy",
     "input_words",
     "load_networks",
+    "shipped_accuracies",
     "shipped_curves",
     "training_logs",
 ]
@@ -119,6 +121,17 @@ def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict
         if scored is not None and sha256.get(saved.model) == saved.weights_sha256:
             runs.setdefault((scored.protocol, scored.pictures), {})[saved.model] = scored
     return max(runs.items(), key=lambda run: (len(run[1]), run[0][1]), default=(None, {}))[1]
+
+
+def shipped_accuracies(folder: Path) -> dict[str, Accuracy]:
+    """Return `accuracies` of the weights in `folder` by the evaluations beside them."""
+    checksums = {}
+    for key, entry in MODELS.items():
+        with suppress(WeightsError):
+            shipped = shipped_weights(entry, folder)
+            if shipped is not None:
+                checksums[key] = shipped.sha256
+    return accuracies(shipped_curves(folder), checksums)
 
 
 def training_logs(folder: Path) -> list[TrainingLog]:

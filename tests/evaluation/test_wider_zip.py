@@ -1,0 +1,91 @@
+"""A zip in WIDER FACE layout is read within bounds, or refused in a sentence."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from featherface.evaluation import wider_zip
+from featherface.evaluation.wider_zip import WiderZipError, read_wider_zip
+
+ANNOTATIONS = """\
+0--Parade/one.jpg
+2
+10 20 30 40 0 0 0 0 0 0
+50 60 8 9 0 0 0 1 0 0
+0--Parade/none.jpg
+0
+0 0 0 0 0 0 0 0 0 0
+1--Crowd/absent.jpg
+1
+1 2 3 4
+1--Crowd/plain.png
+1
+5 6 0 8
+"""
+PICTURES = ("0--Parade/one.jpg", "0--Parade/none.jpg", "1--Crowd/plain.png")
+
+
+def zipped(texts: dict[str, str], pictures: tuple[str, ...] = PICTURES) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text)
+        for name in pictures:
+            archive.writestr(f"WIDER_val/images/{name}", f"bytes of {name}")
+    return data.getvalue()
+
+
+def test_pictures_and_faces_that_belong_together():
+    found = read_wider_zip(zipped({"split/wider_face_val_bbx_gt.txt": ANNOTATIONS}))
+
+    assert [picture.name for picture in found.pictures] == list(PICTURES)
+    assert found.pictures[0].read() == b"bytes of 0--Parade/one.jpg"
+    faces = found.ground_truth.pictures["0--Parade/one.jpg"]
+    np.testing.assert_equal(faces.boxes, [[10, 20, 40, 60], [50, 60, 58, 69]])
+    assert faces.counted["all"].tolist() == [True, False]  # the second is marked as invalid
+    assert len(found.ground_truth.pictures["0--Parade/none.jpg"].boxes) == 0
+    assert found.ground_truth.pictures["1--Crowd/plain.png"].counted["all"].tolist() == [False]  # empty
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(b"no zip", "no zip file", id="not a zip"),
+        pytest.param(zipped({}), "it holds 0", id="no annotations"),
+        pytest.param(zipped({"a_bbx_gt.txt": "", "b_bbx_gt.txt": ""}), "it holds 2", id="two annotations"),
+        pytest.param(zipped({"a_bbx_gt.txt": ""}), "name no picture", id="nothing annotated"),
+        pytest.param(zipped({"a_bbx_gt.txt": "0--Parade/one.jpg\nmany\n"}), "malformed", id="no count"),
+        pytest.param(zipped({"a_bbx_gt.txt": "0--Parade/one.jpg\n-1\n"}), "malformed", id="negative count"),
+        pytest.param(
+            zipped({"a_bbx_gt.txt": "0--Parade/one.jpg\n1\n1 2 nan 4"}), "malformed", id="not finite"
+        ),
+    ],
+)
+def test_refusals(data, message):
+    with pytest.raises(WiderZipError, match=message):
+        read_wider_zip(data)
+
+
+def test_too_many_pictures_are_refused(monkeypatch):
+    monkeypatch.setattr(wider_zip, "MAX_ZIP_PICTURES", 2)
+    with pytest.raises(WiderZipError, match="3 annotated pictures; 2 are the limit"):
+        read_wider_zip(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
+
+
+def test_a_picture_that_unpacks_to_too_much_is_refused(monkeypatch):
+    monkeypatch.setattr(wider_zip, "MAX_BYTES", 10)
+    found = read_wider_zip(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
+    with pytest.raises(WiderZipError, match="larger than"):
+        found.pictures[0].read()
+
+
+def test_a_damaged_picture_is_refused():
+    data = bytearray(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
+    data[data.index(b"images/0--Parade/one.jpg") + 30] ^= 0xFF
+    found = read_wider_zip(bytes(data))
+    with pytest.raises(WiderZipError, match="damaged"):
+        found.pictures[0].read()
