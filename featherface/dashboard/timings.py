@@ -72,8 +72,7 @@ class Timing:
     @property
     def speed_up(self) -> SpeedUp:
         """How many times faster V2 is, resampled once."""
-        result = self.result
-        return _speed_up((result.when, result.settings, result.rounds, self.timed), result)
+        return _speed_up(self.result)
 
     def compares_with(self, other: Timing) -> bool:
         """Whether the same was timed in the same setting, however many rounds."""
@@ -149,6 +148,8 @@ def _row(timing: Timing) -> dict[str, object]:
     }
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
-def _speed_up(identity: tuple[object, ...], _result: LatencyResult) -> SpeedUp:
-    return speed_up(_result)
+@st.cache_data(
+    max_entries=512, show_spinner=False, hash_funcs={LatencyResult: lambda result: repr(result.milliseconds)}
+)
+def _speed_up(result: LatencyResult) -> SpeedUp:
+    return speed_up(result)
