@@ -53,7 +53,7 @@ def model_bars(
     return go.Figure(data=traces, layout=layout)
 
 
-def model_lines(table: pd.DataFrame, x: str, y: str, *, unit: str = "") -> go.Figure:
+def model_lines(table: pd.DataFrame, x: str, y: str) -> go.Figure:
     """Return a line a model over column `x` of a table with a column "Model" of names."""
     colours = {entry.name: entry.colour for entry in MODELS.values()}
     dashes = dict(zip(colours, ("solid", "dash"), strict=False))
@@ -65,7 +65,7 @@ def model_lines(table: pd.DataFrame, x: str, y: str, *, unit: str = "") -> go.Fi
             "x": rows[x],
             "y": rows[y],
             "line": {"color": colours[name], "dash": dashes.get(name, "dot"), "width": 2},
-            "hovertemplate": f"%{{x}}: %{{y:.4s}}{unit}",
+            "hovertemplate": "%{x}: %{y:.4s}",
         }
         for name, rows in table.groupby("Model", sort=False)
     ]
