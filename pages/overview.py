@@ -139,14 +139,14 @@ def show_claims(rows: Sequence[AuditRow]) -> None:
         f"{len(rows)} numbers stand in the notebook. Each is measured again; the verdict is computed from "
         "the measurement, its interval and the rounding of the claim. Off: by up to a tenth of the claim."
     )
+    verdicts = [verdict for verdict in Verdict if counts[verdict]]
+    st.markdown(" ".join(f"{_verdict_badge(verdict)} {counts[verdict]}" for verdict in verdicts))
     chosen = st.pills(
-        "Show",
-        [verdict for verdict in Verdict if counts[verdict]],
+        "Show only",
+        verdicts,
         selection_mode="multi",
-        format_func=lambda verdict: f"{verdict.value}: {counts[verdict]}",
         key="verdicts",
         bind="query-params",
-        label_visibility="collapsed",
     )
     shown = [row for row in rows if not chosen or row.verdict in chosen]
     st.table(
@@ -174,10 +174,14 @@ def show_claims(rows: Sequence[AuditRow]) -> None:
             st.markdown(f"- {plain(setting)} :small[({plain(where)})]")
 
 
+def _verdict_badge(verdict: Verdict) -> str:
+    return f":{_VERDICT_COLOURS[verdict]}-badge[{verdict}]"
+
+
 def _claimed(row: AuditRow) -> str:
     target = f" {badge_text(Badge.TARGET)}" if row.claim.is_target else ""
-    verdict = f":{_VERDICT_COLOURS[row.verdict]}-badge[{row.verdict.value}]"
-    return f"{plain(row.claim.quote)} {verdict}{target}  \n:small[:gray[{plain(row.claim.where)}]]"
+    quote = f"{plain(row.claim.quote)} {_verdict_badge(row.verdict)}{target}"
+    return f"{quote}  \n:small[:gray[{plain(row.claim.where)}]]"
 
 
 def _found(row: AuditRow) -> str:

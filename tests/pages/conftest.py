@@ -1,4 +1,4 @@
-"""The detection page over a service that finds the same faces every time."""
+"""Pages over a service that finds the same faces every time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from featherface.detection.detections import Detections
+from featherface.evaluation.average_precision import Curve, Evaluation
+from featherface.evaluation.curves import SavedCurves, save_curves
+from featherface.models import MODELS
 from featherface.service import DetectionResult, ModelService
-from featherface.weights import WeightsFile
+from featherface.weights import WeightsFile, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 OpenPage = Callable[..., AppTest]
@@ -60,3 +63,24 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OpenPage:
         return page.run()
 
     return opened
+
+
+@pytest.fixture
+def found_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model that has weights finds the same faces in any photo."""
+    monkeypatch.setattr(ModelService, "candidates", lambda _self, _photo, key, *_, **__: result(key))
+
+
+@pytest.fixture
+def measured_weights(tmp_path: Path) -> Path:
+    """A folder of seeded weights with results by the official protocol, V1 the better by 0.1."""
+    (tmp_path / "evaluation").mkdir()
+    for key, score in (("v1", 0.9), ("v2", 0.8)):
+        entry = MODELS[key]
+        weights = save_weights(entry.builder(), entry, tmp_path / entry.weights, {"recipe": "seeded"})
+        curve = Curve(np.array([1.0, 0.9]), np.array([0.5, score]), np.array([0.9, 0.02]), 10, score)
+        evaluation = Evaluation("WIDER FACE", 20, dict.fromkeys(("easy", "medium", "hard"), curve))
+        about = (key, weights.sha256, "val", "original", 640, "2026-01-01T00:00:00+00:00")
+        saved = SavedCurves(*about, {"processor": "Processor"}, evaluation)
+        save_curves(tmp_path / "evaluation" / f"{key}_val.json", [saved])
+    return tmp_path

@@ -1,0 +1,146 @@
+"""The overview with and without measurements, and what it hands out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from featherface.analysis.latency import LatencyResult, LatencySettings
+from featherface.analysis.machine import Machine
+from featherface.analysis.study import record
+from featherface.dashboard.benchmarks import BenchmarkQueue, BenchmarkRequest
+from featherface.dashboard.precision import report_charts
+from featherface.dashboard.report import html_report
+from featherface.dashboard.sample import AnnotatedPhoto
+from featherface.dashboard.study import QUICK_BENCHMARK, curves_of_shipped_weights, measurements
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINE = Machine("Processor", 2, 1, 2**33, "System", "3.11", "2.13")
+Open = Callable[..., AppTest]
+
+
+def timing(settings: LatencySettings) -> LatencyResult:
+    """V1 takes 60 ms and V2 20 ms in every round."""
+    times = {key: {"network": (whole,) * settings.runs} for key, whole in (("v1", 60.0), ("v2", 20.0))}
+    return LatencyResult(settings, MACHINE, "2026-01-02T03:04:05+00:00", times, 1.0, complete=True)
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[BenchmarkRequest]:
+    """The benchmarks that were asked for; none runs."""
+    requests: list[BenchmarkRequest] = []
+    monkeypatch.setattr(BenchmarkQueue, "submit", lambda _, request: requests.append(request))
+    return requests
+
+
+@pytest.fixture
+def open_overview(
+    monkeypatch: pytest.MonkeyPatch, submitted: list[BenchmarkRequest], found_faces: None
+) -> Open:
+    """A function that opens the page over a folder of weights, timed or not."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("gc.freeze", lambda: None)  # right for a server, not for a process full of tests
+
+    def opened(folder: Path, *, timed: bool = False, **query: str) -> AppTest:
+        monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(folder))
+        known = (lambda _, settings: timing(settings)) if timed else (lambda *_: None)
+        monkeypatch.setattr(BenchmarkQueue, "latest", known)
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+        for name, value in query.items():
+            page.query_params[name] = value
+        return page.run()
+
+    return opened
+
+
+def values(page: AppTest) -> dict[str, str]:
+    return {card.label: card.value for card in page.metric}
+
+
+def columns(page: AppTest, title: str) -> str:
+    """All that stands in the column of findings called `title`."""
+    column = next(column for column in page.columns if [head.value for head in column.subheader] == [title])
+    return " ".join(block.value for block in column.markdown)
+
+
+def test_without_weights_only_counts_are_known(open_overview, submitted, tmp_path):
+    page = open_overview(tmp_path)
+
+    assert not page.exception
+    assert values(page) == {
+        "Parameters": "592 → 256 k",
+        "Multiply-accumulates": "1.303 → 0.462 G",
+        "Time": "not yet measured",
+        "Size of the weights": "2.41 → 1.05 MB",
+        "Average precision": "not yet measured",
+    }
+    assert not page.get("plotly_chart")  # two axes are no radar
+    assert len([info for info in page.info if "no trained weights" in info.value]) == 2
+    assert submitted == [QUICK_BENCHMARK]
+
+
+def test_speed_is_measured_unasked_only_once(open_overview, submitted, tmp_path):
+    page = open_overview(tmp_path)
+    page.run()
+
+    assert submitted == [QUICK_BENCHMARK]
+
+
+def test_gains_and_losses_of_measured_models(open_overview, submitted, measured_weights):
+    page = open_overview(measured_weights, timed=True)
+
+    assert not page.exception
+    assert values(page)["Time"] == "60.0 → 20.0 ms"
+    assert values(page)["Average precision"] == "0.900 → 0.800"
+    assert "3\\.00 times faster" in columns(page, "V2 gains")
+    assert "0\\.100 less average precision" in columns(page, "V2 loses")
+    (radar,) = (json.loads(chart.proto.spec)["data"] for chart in page.get("plotly_chart"))
+    assert [len(trace["r"]) for trace in radar] == [6, 6]  # five axes, the first one again to close the line
+    assert submitted == []
+
+
+def test_results_of_other_weights_are_not_shown(open_overview, measured_weights):
+    for file in (measured_weights / "evaluation").iterdir():
+        document = json.loads(file.read_text())
+        document["curves"][0]["weights_sha256"] = "of older weights"
+        file.write_text(json.dumps(document))
+
+    assert values(open_overview(measured_weights))["Average precision"] == "not yet measured"
+
+
+def test_a_link_shows_the_claims_of_one_verdict(open_overview, tmp_path):
+    page = open_overview(tmp_path, verdicts="holds")
+
+    claims = next(table.value for table in page.table if "The study says" in table.value)
+    assert len(claims) > 3
+    assert all(":green-badge[holds]" in text for text in claims["The study says"])
+
+
+def test_the_summary_is_json(open_overview, measured_weights):
+    open_overview(measured_weights, timed=True)
+
+    summary = json.loads(json.dumps(record(measurements())))
+    assert (summary["v1_parameters"], summary["speed_improvement"]) == (592_371, "3.00x")
+
+
+def test_the_report_stands_alone(open_overview, measured_weights):
+    open_overview(measured_weights, timed=True)
+    photo = AnnotatedPhoto("<b>me</b>.jpg", "mine", {"v1": b"one", "v2": b"two"}, {"v1": 1, "v2": 2}, 1)
+
+    report = html_report(measurements(), report_charts(curves_of_shipped_weights()), [photo])
+
+    assert report.count("plotly.js v") == 1
+    assert not re.search(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"'](?!data:)", report)
+    assert "&lt;b&gt;me&lt;/b&gt;.jpg" in report
+    assert "<b>me</b>" not in report
+    assert report.count("data:image/jpeg;base64") == 2
+    assert report.count('class="plotly-graph-div"') == 3  # radar, bars, one curve
+    assert "0.100 less average precision" in report
