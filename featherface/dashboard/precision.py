@@ -51,7 +51,8 @@ class Run:
             f"{saved.machine.get('processor', 'an unnamed machine')}"
             for key, saved in self.results.items()
         )
-        return f"{protocol}, {evaluation.pictures:,} pictures, IoU 0.5. {weights}."
+        count = f"{evaluation.pictures:,} picture{'' if evaluation.pictures == 1 else 's'}"
+        return f"{protocol}, {count}, IoU 0.5. {weights}."
 
     @property
     def subsets(self) -> dict[str, int]:
