@@ -1,0 +1,255 @@
+"""The dashboard in a process of its own, and visitors who speak the browser's protocol without a browser.
+
+Twenty browsers would need more of the machine than the server under test. A `Visitor` sends and receives
+exactly the messages that the page in a browser does, over the same web socket.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import psutil
+import requests
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Common_pb2 import UploadedFileInfo
+from streamlit.proto.Element_pb2 import Element
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.sync.client import connect
+
+__all__ = ["PATIENCE", "Dashboard", "PageError", "Visitor", "served"]
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 180  # seconds for one answer; beyond it the dashboard counts as hanging
+
+
+class PageError(RuntimeError):
+    """The page showed a traceback, or a run of it did not end well."""
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A running dashboard."""
+
+    address: str
+    process: psutil.Process
+    started: float  # time.perf_counter() when the process was started
+
+    @property
+    def memory(self) -> int:
+        """Resident memory of the server's process in bytes."""
+        return self.process.memory_info().rss
+
+
+@contextmanager
+def served(weights: Path, log: Path) -> Iterator[Dashboard]:
+    """Run the dashboard on a free port of this machine with the weights of a folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    environment = {**os.environ, "FEATHERFACE_WEIGHTS": str(weights)}
+    started = time.perf_counter()
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _await_health(address, server)
+        yield Dashboard(address, psutil.Process(server.pid), started)
+    finally:
+        server.terminate()
+        server.wait(timeout=PATIENCE)
+
+
+def _await_health(address: str, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise RuntimeError(f"The dashboard ended with status {server.returncode}; see its log.")
+        try:
+            if requests.get(f"{address}/_stcore/health", timeout=5).text == "ok":
+                return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError("The dashboard does not answer.")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    element: Element
+    fragment: str  # the part of the page that runs again for it; empty for the whole page
+
+
+class Visitor:
+    """One session of the dashboard: what is on its page, and the ways to change it.
+
+    Every method that acts returns the milliseconds from sending to the end of the run that it caused.
+    """
+
+    def __init__(self, address: str, page: str = "") -> None:
+        """Open `page`, a page's path in the address, and wait until it is there."""
+        self._address = address
+        self._socket = connect(
+            f"ws://{urlsplit(address).netloc}/_stcore/stream",
+            subprotocols=["streamlit"],
+            origin=address,
+            max_size=None,
+            open_timeout=PATIENCE,
+        )
+        self._shown: dict[tuple[int, ...], _Shown] = {}
+        self._values: dict[str, WidgetState] = {}
+        self._page_hash = ""
+        self._session = ""
+        self.opened = self._run(page=page)  # milliseconds
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def go(self, page: str) -> float:
+        """Open another page of the dashboard."""
+        self._page_hash = ""
+        return self._run(page=page)
+
+    def slide(self, label: str, value: float) -> float:
+        """Move a slider."""
+        shown = self._find("slider", label)
+        state = WidgetState(id=shown.element.slider.id)
+        state.double_array_value.data.append(value)
+        return self._set(state, shown.fragment)
+
+    def switch(self, label: str, on: bool) -> float:
+        """Turn a toggle or check box on or off."""
+        shown = self._find("checkbox", label)
+        return self._set(WidgetState(id=shown.element.checkbox.id, bool_value=on), shown.fragment)
+
+    def press(self, label: str) -> float:
+        """Press a button."""
+        shown = self._find("button", label)
+        state = WidgetState(id=shown.element.button.id, trigger_value=True)
+        return self._run(shown.fragment, once=state)
+
+    def upload(self, label: str, name: str, data: bytes) -> float:
+        """Give a file to an uploader, with a token against forged requests, as the browser does."""
+        shown = self._find("file_uploader", label)
+        start = time.perf_counter()
+        message = BackMsg()
+        message.file_urls_request.request_id = uuid.uuid4().hex
+        message.file_urls_request.session_id = self._session
+        message.file_urls_request.file_names.append(name)
+        self._socket.send(message.SerializeToString())
+        while (answer := self._receive()).WhichOneof("type") != "file_urls_response":
+            pass
+        urls = answer.file_urls_response.file_urls[0]
+        self._put(urls.upload_url, name, data)
+        state = WidgetState(id=shown.element.file_uploader.id)
+        state.file_uploader_state_value.uploaded_file_info.append(
+            UploadedFileInfo(name=name, size=len(data), file_id=urls.file_id, file_urls=urls)
+        )
+        self._set(state, shown.fragment)
+        return 1000 * (time.perf_counter() - start)
+
+    def download(self, label: str) -> bytes:
+        """Return the file behind a download button that makes it when asked."""
+        shown = self._find("download_button", label)
+        message = BackMsg()
+        request = message.backend_operation_request
+        request.request_id, request.session_id = uuid.uuid4().hex, self._session
+        request.deferred_file.file_id = shown.element.download_button.deferred_file_id
+        self._socket.send(message.SerializeToString())
+        while (answer := self._receive()).WhichOneof("type") != "backend_operation_response":
+            pass
+        response = answer.backend_operation_response
+        if response.error_msg:
+            raise PageError(response.error_msg)
+        got = requests.get(self._address + response.deferred_file.url, timeout=PATIENCE)
+        got.raise_for_status()
+        return got.content
+
+    def elements(self, kind: str) -> list[object]:
+        """Return what the page shows of one kind, by the names in Streamlit's Element message."""
+        return [
+            getattr(shown.element, kind)
+            for _, shown in sorted(self._shown.items())
+            if shown.element.WhichOneof("type") == kind
+        ]
+
+    def _put(self, url: str, name: str, data: bytes) -> None:
+        with requests.Session() as web:
+            web.get(f"{self._address}/_stcore/health", timeout=PATIENCE)
+            token = web.cookies.get("_streamlit_xsrf", "")
+            answer = web.put(
+                self._address + url,
+                files={"file": (name, data)},
+                headers={"X-Xsrftoken": token},
+                timeout=PATIENCE,
+            )
+            answer.raise_for_status()
+
+    def _find(self, kind: str, label: str) -> _Shown:
+        for shown in self._shown.values():
+            if shown.element.WhichOneof("type") == kind and getattr(shown.element, kind).label == label:
+                return shown
+        raise PageError(f"The page has no {kind} {label!r}.")
+
+    def _set(self, state: WidgetState, fragment: str) -> float:
+        self._values[state.id] = state
+        return self._run(fragment)
+
+    def _run(self, fragment: str = "", page: str = "", once: WidgetState | None = None) -> float:
+        start = time.perf_counter()
+        message = BackMsg()
+        state = message.rerun_script
+        state.page_name, state.page_script_hash, state.fragment_id = page, self._page_hash, fragment
+        state.widget_states.widgets.extend(self._values.values())
+        if once is not None:
+            state.widget_states.widgets.append(once)
+        self._socket.send(message.SerializeToString())
+        while not self._take(self._receive(), fragment):
+            pass
+        if tracebacks := self.elements("exception"):
+            raise PageError(f"{tracebacks[0].type}: {tracebacks[0].message}")
+        return 1000 * (time.perf_counter() - start)
+
+    def _receive(self) -> ForwardMsg:
+        message = ForwardMsg()
+        message.ParseFromString(self._socket.recv(timeout=PATIENCE))
+        return message
+
+    def _take(self, message: ForwardMsg, fragment: str) -> bool:
+        """Bring the page up to date; return whether the run that was asked for has ended."""
+        kind = message.WhichOneof("type")
+        if kind == "new_session":
+            self._session = message.new_session.initialize.session_id
+            self._shown = {
+                path: shown for path, shown in self._shown.items() if fragment and shown.fragment != fragment
+            }
+        elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+            path = tuple(message.metadata.delta_path)
+            self._shown[path] = _Shown(message.delta.new_element, message.delta.fragment_id)
+        elif kind == "navigation":
+            self._page_hash = message.navigation.page_script_hash
+        elif kind == "script_finished":
+            status = ForwardMsg.ScriptFinishedStatus.Name(message.script_finished)
+            if "COMPILE_ERROR" in status:
+                raise PageError(status)
+            return "EARLY" not in status
+        return False
