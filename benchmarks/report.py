@@ -24,6 +24,7 @@ __all__ = [
     "options",
     "photo_file",
     "report",
+    "same_photo_again",
     "spread",
     "taking_turns",
     "trained_weights",
@@ -46,7 +47,7 @@ class Target:
     @property
     def met(self) -> bool:
         """Whether the promise is kept."""
-        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+        return bool(self.measured >= self.limit if self.at_least else self.measured <= self.limit)
 
 
 def options(about: str, name: str) -> argparse.ArgumentParser:
@@ -147,7 +148,9 @@ def report(
         "machine": asdict(machine),
         "load_a_core": load,
         "rows": list(rows),
-        "targets": [{**asdict(target), "met": target.met} for target in targets],
+        "targets": [
+            {**asdict(target), "measured": float(target.measured), "met": target.met} for target in targets
+        ],
         **more,
     }
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -52,6 +52,11 @@ class Dashboard:
         """Resident memory of the server's process in bytes."""
         return self.process.memory_info().rss
 
+    def processor_seconds(self) -> float:
+        """Return the processor time that the server has used so far, on all threads."""
+        times = self.process.cpu_times()
+        return times.user + times.system
+
 
 @contextmanager
 def served(weights: Path, log: Path) -> Iterator[Dashboard]:
@@ -81,9 +86,9 @@ def _await_health(address: str, server: subprocess.Popen) -> None:
         if server.poll() is not None:
             raise RuntimeError(f"The dashboard ended with status {server.returncode}; see its log.")
         try:
-            if requests.get(f"{address}/_stcore/health", timeout=5).text == "ok":
+            if requests.get(f"{address}/_stcore/health", timeout=5).ok:
                 return
-        except OSError:
+        except requests.ConnectionError:
             time.sleep(0.02)
     raise RuntimeError("The dashboard does not answer.")
 
