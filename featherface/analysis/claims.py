@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from featherface.analysis.complexity import Cost
-from featherface.analysis.counters import CounterName
 from featherface.analysis.machine import Badge
 from featherface.analysis.measurements import Measurements
 from featherface.analysis.pruning import tolerated_fraction
@@ -211,7 +210,7 @@ def _efficiency_ratio(measured: Measurements) -> Reading | None:
 def _flops_over_label(key: str) -> Callable[[Measurements], Reading]:
     def measure(measured: Measurements) -> Reading:
         cost: Cost = measured.models[key].cost
-        labelled = cost.count(CounterName.THOP_AS_IN_STUDY).macs
+        labelled = cost.study_macs
         return _exact(cost.flops / labelled, "true FLOPs over the number that the study's code labels FLOPs")
 
     return measure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from featherface.analysis.counters import Count, CounterName, count_all
+from featherface.analysis.counters import Count, CounterName, count_all, study_macs
 from featherface.analysis.layers import FLOPS_PER_MAC, Layer, layer_table
 from featherface.analysis.memory import PeakMemory, peak_memory
 from featherface.models import GROUPS
@@ -60,12 +60,21 @@ class Cost:
     parameters: int
     groups: tuple[GroupCost, ...]
     memory: PeakMemory
-    counts: tuple[Count, ...]
 
     @property
     def flops(self) -> int:
         """Floating-point operations: two a MAC."""
         return FLOPS_PER_MAC * self.macs
+
+    @property
+    def counts(self) -> tuple[Count, ...]:
+        """What each counter says, in the order of `CounterName`; counted when first asked for."""
+        return count_all(self.key, self.height, self.width)
+
+    @property
+    def study_macs(self) -> int:
+        """What the study's own counter says, sooner than `counts` does."""
+        return study_macs(self.key, self.height, self.width)
 
     @property
     def intensity(self) -> float:
@@ -107,7 +116,6 @@ def cost(key: str, height: int, width: int | None = None) -> Cost:
         parameters=sum(layer.parameters for layer in table),
         groups=group_costs(table),
         memory=peak_memory(key, height, width),
-        counts=count_all(key, height, width),
     )
 
 

@@ -24,7 +24,7 @@ from featherface.analysis.parameters import network_on_meta
 from featherface.models import MODELS
 from featherface.models.deformable import ModulatedDeformableConv2d
 
-__all__ = ["OPERATORS", "Count", "CounterName", "Operator", "Uncounted", "count_all"]
+__all__ = ["OPERATORS", "Count", "CounterName", "Operator", "Uncounted", "count_all", "study_macs"]
 
 
 class CounterName(StrEnum):
@@ -106,7 +106,6 @@ def _convolution(arguments: tuple, returned: object) -> int:
 _ALL = frozenset(CounterName)
 _ALL_BUT_TORCH = _ALL - {CounterName.FLOP_COUNTER}
 _ALL_BUT_STUDY = _ALL - {CounterName.THOP_AS_IN_STUDY}
-_DEFORMABLE_PRODUCT = "matrix product of a deformable convolution"
 
 # From operator to rule. Transcendental functions count as one operation, which flatters them.
 # What is not here and does not merely give memory another shape is reported with the rule "unknown".
@@ -117,13 +116,13 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         ),
         "addmm": _product("linear layers", _ALL),
         "mm": _product("linear layers without bias", _ALL),
-        _DEFORMABLE_PRODUCT: _product("deformable convolutions, after sampling", _ALL_BUT_STUDY),
+        "bmm": _product("deformable convolutions, before sampling", _ALL_BUT_STUDY),
         "native_batch_norm": _each_written("batch norm, not folded", 4, _ALL_BUT_TORCH),
         "grid_sampler_2d": _each_written("bilinear sampling of deformable convolutions", 8),
         "max_pool2d_with_indices": _each_written("max pooling 3 x 3", 8),
         "amax": _each_read("global and channel maxima"),
         "mean": _each_read("global and channel means"),
-        "sum": _each_read("sums of fusion weights"),
+        "sum": _each_read("sums of fusion weights and of deformable taps"),
         "_softmax": _each_written("softmax of two classes", 3),
         "sigmoid": _each_written("sigmoid", 1),
         "silu": _each_written("swish", 2),
@@ -166,11 +165,18 @@ def count_all(key: str, height: int, width: int) -> tuple[Count, ...]:
     )
 
 
+def study_macs(key: str, height: int, width: int) -> int:
+    """Return what `CounterName.THOP_AS_IN_STUDY` says, without asking the others. Raises InputSizeError."""
+    check_size(height, width)
+    return _by_thop_as_in_study(key, height, width)[0]
+
+
 def _by_layers(key: str, height: int, width: int) -> tuple[int, int]:
     table = layer_table(key, height, width)
     return sum(layer.macs for layer in table), sum(layer.parameters for layer in table)
 
 
+@lru_cache(maxsize=64)
 def _by_thop_as_in_study(key: str, height: int, width: int) -> tuple[int, int]:
     """What thop 0.1.1, the study's, says; today's thop also sees matrix products outside modules.
 
@@ -214,19 +220,16 @@ def _pixels(height: int, width: int) -> Tensor:
 class _OperatorTally(TorchDispatchMode):
     """Notes every operator that PyTorch runs, except those that only give memory another shape."""
 
-    def __init__(self, inside_deformable: Callable[[], bool]) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.calls: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
-        self.inside_deformable = inside_deformable
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
         returned = operator(*args, **(kwargs or {}))
         name = operator.overloadpacket.__name__
         if operator.is_view or name == "_unsafe_view":
             return returned
-        if name == "mm" and self.inside_deformable():
-            name = _DEFORMABLE_PRODUCT
         self.calls[name] += 1
         if name in OPERATORS:
             self.operations[name] += OPERATORS[name].operations(args, returned)
@@ -235,13 +238,8 @@ class _OperatorTally(TorchDispatchMode):
 
 def _tally(key: str, height: int, width: int) -> _OperatorTally:
     network = network_on_meta(MODELS[key])
-    running: list[nn.Module] = []  # deformable convolutions whose forward has not returned
-    for module in network.modules():
-        if isinstance(module, ModulatedDeformableConv2d):
-            module.register_forward_pre_hook(lambda module, _: running.append(module))
-            module.register_forward_hook(lambda *_: running.clear())
     pixels = _pixels(height, width)
-    with torch.no_grad(), _OperatorTally(lambda: bool(running)) as tally:
+    with torch.no_grad(), _OperatorTally() as tally:
         network(pixels)
     return tally
 

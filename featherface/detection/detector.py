@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from featherface.config import DEFAULT_SIDE, MAX_BATCH_PIXELS, MIN_SIDE
+from featherface.config import DEFAULT_SIDE, MAX_BATCH_PIXELS
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
 from featherface.detection.postprocess import decode_candidates, select
 from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.detection.settings import DetectionSettings
-from featherface.models.deformable import InferenceDeformableConv2d, ModulatedDeformableConv2d
+from featherface.models.compiled import compiled
 
 __all__ = ["Detector", "RawResult"]
 
@@ -39,7 +37,7 @@ class Detector:
     """A network made ready for pictures. It keeps no state between calls, so threads may share it."""
 
     def __init__(self, network: nn.Module) -> None:
-        self._network = _compiled(network)
+        self._network = compiled(network)
 
     def candidates(
         self, photos: Sequence[Photo], resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE
@@ -78,29 +76,6 @@ class Detector:
             }
             results.append(RawResult(candidates, stages, prepared.size))
         return results
-
-
-def _compiled(network: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
-    """Return a fast copy of `network` for any batch, height and width; the network stays as it is.
-
-    Channels last, batch norm folded into the convolutions, deformable convolutions replaced by their faster
-    twins and no Python between the layers: half of the eager network's time. `torch.jit` is deprecated for
-    `torch.compile` (which needs a C++ compiler on the user's machine) and `torch.export` (which takes 5 to
-    10 s a network).
-    """
-    copied = copy.deepcopy(network).eval()
-    for name, module in list(copied.named_modules()):
-        if isinstance(module, ModulatedDeformableConv2d):
-            copied.set_submodule(name, InferenceDeformableConv2d(module))
-    copied = copied.to(memory_format=torch.channels_last)
-    example = torch.zeros(1, 3, 2 * MIN_SIDE, 2 * MIN_SIDE).to(memory_format=torch.channels_last)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the deprecation, and loops over fusion weights being unrolled
-        compiled = torch.jit.freeze(torch.jit.trace(copied, example, check_trace=False))
-    with torch.inference_mode():
-        for _ in range(2):  # the graph is optimised in its first two runs, which no photo should wait for
-            compiled(example)
-    return compiled
 
 
 def _batches(inputs: list[Prepared]) -> Iterator[list[int]]:

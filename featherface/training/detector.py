@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from featherface.models.compiled import compiled
 from featherface.training.batches import Batch, network_input
 from featherface.training.losses import distillation_losses, hint_loss, multibox_losses
 from featherface.training.mixing import cutmix, dropblock, mixup
@@ -25,17 +26,16 @@ class DetectorObjective(nn.Module):
 
     def __init__(self, student: nn.Module, teacher: nn.Module | None, settings: DetectorSettings) -> None:
         super().__init__()
-        self._student, self._teacher = (
-            (student,),
-            (teacher,),
-        )  # in tuples: their weights are not this module's
+        self._student = (student,)  # in a tuple: its weights are not this module's
+        self._teach = None if teacher is None else compiled(_WithFeatures(teacher))
         self.settings = settings
+        self._weights = {"class": settings.class_weight, "box": settings.box_weight, "landmark": 1.0}
         self.adapters = nn.ModuleList(_adapters(student, teacher) if settings.hints else ())
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss terms of `batch`, already weighted, each a scalar."""
         settings = self.settings
-        (student,), (teacher,) = self._student, self._teacher
+        (student,) = self._student
         batch = self._mixed(batch)
         pixels = network_input(batch.pixels)
         levels = student.pyramid(pixels)
@@ -45,12 +45,12 @@ class DetectorObjective(nn.Module):
         losses: dict[str, Tensor] = {}
         if settings.labels:
             losses |= self._label_losses(outputs, batch)
-        if teacher is not None:
+        if self._teach is not None:
             with torch.no_grad():
-                taught_levels = teacher.pyramid(pixels)
-                taught = teacher.heads(taught_levels)
-            distilled = distillation_losses(_float(outputs), _float(taught), settings.temperature)
-            weights = {"class": 1.0, "box": settings.box_weight, "landmark": _LANDMARK_SHARE}
+                taught = self._teach(pixels)
+            taught_outputs, taught_levels = taught[:3], taught[3:]
+            distilled = distillation_losses(_float(outputs), _float(taught_outputs), settings.temperature)
+            weights = self._weights | {"landmark": _LANDMARK_SHARE}
             for name, loss in distilled.items():
                 losses[f"distilled_{name}"] = settings.distillation * weights[name] * loss
             if settings.hints:
@@ -66,8 +66,9 @@ class DetectorObjective(nn.Module):
             for boxes, points, weights in zip(batch.boxes, batch.landmarks, batch.weights, strict=True)
         ]
         terms = multibox_losses(_float(outputs), targets, batch.complete, settings.negatives)
-        weights = {"class": 1.0, "box": settings.box_weight, "landmark": 1.0}
-        return {f"labelled_{name}": settings.labels * weights[name] * loss for name, loss in terms.items()}
+        return {
+            f"labelled_{name}": settings.labels * self._weights[name] * loss for name, loss in terms.items()
+        }
 
     def _mixed(self, batch: Batch) -> Batch:
         """Mix the batch as the settings ask; draws come from torch's generator, which a checkpoint keeps."""
@@ -82,6 +83,18 @@ class DetectorObjective(nn.Module):
             share = float(rng.beta(settings.mixup_alpha, settings.mixup_alpha))
             return mixup(batch, max(share, 1 - share))
         return batch
+
+
+class _WithFeatures(nn.Module):
+    """A network that returns its pyramid's levels after its three outputs."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        levels = self.network.pyramid(pixels)
+        return (*self.network.heads(levels), *levels)
 
 
 def _adapters(student: nn.Module, teacher: nn.Module) -> list[nn.Module]:

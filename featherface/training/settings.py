@@ -78,6 +78,7 @@ class DetectorSettings:
     temperature: float = 4.0  # of the distilled class logits
     match_iou: float = 0.35  # an anchor that overlaps a face by it is positive
     negatives: int = 7  # hard negatives for each positive
+    class_weight: float = 1.0
     box_weight: float = 2.0
     mixup_alpha: float = 0.0  # Beta(alpha, alpha) of MixUp; 0 turns it off
     cutmix: float = 0.0  # probability of CutMix

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from featherface.config import CANDIDATE_FLOOR
 from featherface.detection import detector as detector_module
@@ -113,19 +112,6 @@ def test_boxes_come_back_in_pixels_of_the_photo(
     found = v1_detector.detect(decode_photo(padded), DetectionSettings(side=1536))
     assert len(found) == 1
     np.testing.assert_allclose(found.boxes[0], face * scale + (side, 0, side, 0), atol=6 * scale)
-
-
-@pytest.mark.parametrize("key", MODELS)
-@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (2, 3, 33, 95), (1, 3, 160, 96)])
-def test_the_compiled_copy_computes_what_the_network_does(key: str, shape: tuple[int, ...]) -> None:
-    torch.manual_seed(0)
-    network = MODELS[key].builder().eval()
-    pixels = torch.randn(shape) * 60
-    with torch.inference_mode():
-        expected = network(pixels)
-        actual = detector_module._compiled(network)(pixels)
-    for ours, theirs in zip(actual, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
 def test_the_network_itself_is_left_alone() -> None:

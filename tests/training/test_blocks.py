@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from statistics import median
 
 import pytest
 import torch
@@ -47,4 +48,5 @@ def test_a_copy_of_the_teacher_has_no_error_and_a_stranger_learns():
         optimiser.step()
         history.append({name: loss.item() for name, loss in losses.items()})
     assert set(history[0]) == {*matching_modules(student, ["body.stage1.*", "ssh1.conv3X3", "bifpn.?"])}
-    assert sum(history[-1].values()) < 0.8 * sum(history[0].values())
+    # the median block: some of an untrained teacher's have nearly no variance to measure errors by
+    assert median(history[-1][name] / history[0][name] for name in history[0]) < 0.8
