@@ -24,6 +24,7 @@ from featherface.dashboard.controls import (
     choose_filters,
     choose_network_input,
 )
+from featherface.dashboard.downloads import download_button
 from featherface.dashboard.photo_strip import choose_photo
 from featherface.dashboard.photos import PhotoFile, Picture, data_uri, decoded, picture
 from featherface.dashboard.shared import machine, model_service
@@ -287,14 +288,13 @@ def show_downloads(file: PhotoFile, comparison: Comparison, display: Display) ->
     st.subheader("Downloads")
     with st.container(horizontal=True):
         for label, name, mime, make in offers:
-            st.download_button(
+            download_button(
                 label,
                 make,
                 name,
                 mime,
                 key=f"download_{label}",
                 icon=":material/download:",
-                on_click="ignore",
             )
 
 

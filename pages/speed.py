@@ -12,6 +12,7 @@ from featherface.analysis.machine import Badge
 from featherface.dashboard.benchmark_panel import show_queue, show_start
 from featherface.dashboard.benchmarks import benchmark_queue
 from featherface.dashboard.charts_speed import histogram, stage_bars, sweep_lines
+from featherface.dashboard.downloads import download_button
 from featherface.dashboard.timings import AXES, WHOLE, Timing, stage_table, sweep_points, timing_table
 from featherface.dashboard.widgets import origin_badge, plain, show_chart
 from featherface.dashboard.wording import machine_text, when_text
@@ -140,14 +141,13 @@ def show_history(timing: Timing, timings: Sequence[Timing]) -> None:
         },
         alt="Measurements with setting, times, speed-up and its interval",
     )
-    st.download_button(
+    download_button(
         "Measurements (CSV)",
         lambda: table.to_csv(index=False),
         "latency.csv",
         "text/csv",
         icon=":material/download:",
         type="tertiary",
-        on_click="ignore",
     )
 
 

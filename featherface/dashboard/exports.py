@@ -9,6 +9,7 @@ import streamlit as st
 
 from featherface.analysis.measurements import Measurements
 from featherface.analysis.study import SUMMARY_FILE, record
+from featherface.dashboard.downloads import download_button
 from featherface.dashboard.photos import PhotoFile, own_photos
 from featherface.dashboard.report import ReportChart, html_report
 from featherface.dashboard.sample import annotated_photo
@@ -26,16 +27,15 @@ def show_exports(measured: Measurements, charts: Sequence[ReportChart], sample: 
         persist_state="session",
     )
     with st.container(horizontal=True):
-        st.download_button(
+        download_button(
             SUMMARY_FILE,
             lambda: json.dumps(record(measured), indent=2) + "\n",
             SUMMARY_FILE,
             "application/json",
             key="summary_file",
             icon=":material/data_object:",
-            on_click="ignore",
         )
-        st.download_button(
+        download_button(
             "Report (HTML)",
             lambda: html_report(
                 measured, charts, [annotated_photo(file) for file in photos] if with_photos else []
@@ -44,7 +44,6 @@ def show_exports(measured: Measurements, charts: Sequence[ReportChart], sample: 
             "text/html",
             key="report_file",
             icon=":material/article:",
-            on_click="ignore",
         )
     st.caption(
         "The summary holds the notebook's fields and, beside them, everything measured with its origin. The "

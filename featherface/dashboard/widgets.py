@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from featherface.analysis.machine import Badge
+from featherface.dashboard.downloads import download_button
 
 __all__ = ["badge_text", "counted_faces", "origin_badge", "plain", "refusals", "show_chart"]
 
@@ -59,7 +60,7 @@ def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) ->
     }
     st.plotly_chart(figure, key=name, config=config, alt=alt)
     with st.container(horizontal=True):
-        st.download_button(
+        download_button(
             "Data (CSV)",
             lambda: data.to_csv(index=False),
             f"{name}.csv",
@@ -67,7 +68,6 @@ def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) ->
             key=f"{name}_csv",
             icon=":material/download:",
             type="tertiary",
-            on_click="ignore",
         )
         st.button(
             f"Saves {picture.upper()}",
