@@ -6,6 +6,7 @@ exactly the messages that the page in a browser does, over the same web socket.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +25,7 @@ from urllib.parse import urlsplit
 import psutil
 import requests
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Common_pb2 import UploadedFileInfo
+from streamlit.proto.Common_pb2 import FileURLs, UploadedFileInfo
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -56,6 +58,13 @@ class Dashboard:
         """Return the processor time that the server has used so far, on all threads."""
         times = self.process.cpu_times()
         return times.user + times.system
+
+    def open_sessions(self) -> int:
+        """Return how many sessions the server counts as connected."""
+        answer = requests.get(f"{self.address}/_stcore/metrics?families=active_sessions", timeout=PATIENCE)
+        answer.raise_for_status()
+        (line,) = (line for line in answer.text.splitlines() if line.startswith("active_sessions "))
+        return int(line.split()[1])
 
 
 @contextmanager
@@ -117,6 +126,7 @@ class Visitor:
         )
         self._shown: dict[tuple[int, ...], _Shown] = {}
         self._values: dict[str, WidgetState] = {}
+        self._repeated: set[str] = set()  # fragments that the page wants run again every so often
         self._page_hash = ""
         self._session = ""
         self.opened = self._run(page=page)  # milliseconds
@@ -129,6 +139,25 @@ class Visitor:
     ) -> None:
         self._socket.close()
 
+    def vanish(self) -> None:
+        """Ask for a run of the page and drop the connection at once, as a lost network does."""
+        self._socket.send(self._request().SerializeToString())
+        with contextlib.suppress(OSError):  # the server may have been faster
+            self._socket.socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def vanish_uploading(self, name: str, data: bytes) -> None:
+        """Send half of a file and drop all connections."""
+        with requests.Session() as web:
+            put = self._put(web, self._upload_urls(name).upload_url, name, data)
+        connection = HTTPConnection(urlsplit(self._address).netloc, timeout=PATIENCE)
+        connection.putrequest(put.method, put.path_url)
+        for header, value in put.headers.items():
+            connection.putheader(header, value)
+        connection.endheaders(put.body[: len(put.body) // 2])
+        connection.close()
+        self.vanish()
+
     def go(self, page: str) -> float:
         """Open another page of the dashboard."""
         self._page_hash = ""
@@ -140,6 +169,11 @@ class Visitor:
         state = WidgetState(id=shown.element.slider.id)
         state.double_array_value.data.append(value)
         return self._set(state, shown.fragment)
+
+    def enter(self, label: str, number: int) -> float:
+        """Put a whole number into a field for one."""
+        shown = self._find("number_input", label)
+        return self._set(WidgetState(id=shown.element.number_input.id, double_value=number), shown.fragment)
 
     def switch(self, label: str, on: bool) -> float:
         """Turn a toggle or check box on or off."""
@@ -156,15 +190,9 @@ class Visitor:
         """Give a file to an uploader, with a token against forged requests, as the browser does."""
         shown = self._find("file_uploader", label)
         start = time.perf_counter()
-        message = BackMsg()
-        message.file_urls_request.request_id = uuid.uuid4().hex
-        message.file_urls_request.session_id = self._session
-        message.file_urls_request.file_names.append(name)
-        self._socket.send(message.SerializeToString())
-        while (answer := self._receive()).WhichOneof("type") != "file_urls_response":
-            pass
-        urls = answer.file_urls_response.file_urls[0]
-        self._put(urls.upload_url, name, data)
+        urls = self._upload_urls(name)
+        with requests.Session() as web:
+            web.send(self._put(web, urls.upload_url, name, data), timeout=PATIENCE).raise_for_status()
         state = WidgetState(id=shown.element.file_uploader.id)
         state.file_uploader_state_value.uploaded_file_info.append(
             UploadedFileInfo(name=name, size=len(data), file_id=urls.file_id, file_urls=urls)
@@ -189,6 +217,14 @@ class Visitor:
         got.raise_for_status()
         return got.content
 
+    def refresh(self) -> bool:
+        """Run what the page wants run every so often; return whether there was anything."""
+        repeated = sorted(self._repeated)
+        for fragment in repeated:
+            if fragment in self._repeated:  # the one before may have run the whole page again
+                self._run(fragment)
+        return bool(repeated)
+
     def elements(self, kind: str) -> list[object]:
         """Return what the page shows of one kind, by the names in Streamlit's Element message."""
         return [
@@ -197,17 +233,23 @@ class Visitor:
             if shown.element.WhichOneof("type") == kind
         ]
 
-    def _put(self, url: str, name: str, data: bytes) -> None:
-        with requests.Session() as web:
-            web.get(f"{self._address}/_stcore/health", timeout=PATIENCE)
-            token = web.cookies.get("_streamlit_xsrf", "")
-            answer = web.put(
-                self._address + url,
-                files={"file": (name, data)},
-                headers={"X-Xsrftoken": token},
-                timeout=PATIENCE,
-            )
-            answer.raise_for_status()
+    def _upload_urls(self, name: str) -> FileURLs:
+        message = BackMsg()
+        message.file_urls_request.request_id = uuid.uuid4().hex
+        message.file_urls_request.session_id = self._session
+        message.file_urls_request.file_names.append(name)
+        self._socket.send(message.SerializeToString())
+        while (answer := self._receive()).WhichOneof("type") != "file_urls_response":
+            pass
+        return answer.file_urls_response.file_urls[0]
+
+    def _put(self, web: requests.Session, url: str, name: str, data: bytes) -> requests.PreparedRequest:
+        web.get(f"{self._address}/_stcore/health", timeout=PATIENCE)
+        token = web.cookies.get("_streamlit_xsrf", "")
+        request = requests.Request(
+            "PUT", self._address + url, files={"file": (name, data)}, headers={"X-Xsrftoken": token}
+        )
+        return web.prepare_request(request)
 
     def _find(self, kind: str, label: str) -> _Shown:
         for shown in self._shown.values():
@@ -221,18 +263,21 @@ class Visitor:
 
     def _run(self, fragment: str = "", page: str = "", once: WidgetState | None = None) -> float:
         start = time.perf_counter()
+        self._socket.send(self._request(fragment, page, once).SerializeToString())
+        while not self._take(self._receive(), fragment):
+            pass
+        if tracebacks := self.elements("exception"):
+            raise PageError(f"{tracebacks[0].type}: {tracebacks[0].message}")
+        return 1000 * (time.perf_counter() - start)
+
+    def _request(self, fragment: str = "", page: str = "", once: WidgetState | None = None) -> BackMsg:
         message = BackMsg()
         state = message.rerun_script
         state.page_name, state.page_script_hash, state.fragment_id = page, self._page_hash, fragment
         state.widget_states.widgets.extend(self._values.values())
         if once is not None:
             state.widget_states.widgets.append(once)
-        self._socket.send(message.SerializeToString())
-        while not self._take(self._receive(), fragment):
-            pass
-        if tracebacks := self.elements("exception"):
-            raise PageError(f"{tracebacks[0].type}: {tracebacks[0].message}")
-        return 1000 * (time.perf_counter() - start)
+        return message
 
     def _receive(self) -> ForwardMsg:
         message = ForwardMsg()
@@ -244,9 +289,11 @@ class Visitor:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._session = message.new_session.initialize.session_id
-            self._shown = {
-                path: shown for path, shown in self._shown.items() if fragment and shown.fragment != fragment
-            }
+            self._begin(set(message.metadata.run.fragment_ids))
+        elif kind == "auto_rerun":
+            self._repeated.add(message.auto_rerun.fragment_id)
+        elif kind == "stop_auto_rerun":
+            self._repeated -= set(message.stop_auto_rerun.fragment_ids)
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             path = tuple(message.metadata.delta_path)
             self._shown[path] = _Shown(message.delta.new_element, message.delta.fragment_id)
@@ -258,3 +305,12 @@ class Visitor:
                 raise PageError(status)
             return "EARLY" not in status
         return False
+
+    def _begin(self, fragments: set[str]) -> None:
+        """Take from the page what the run of `fragments`, or else of all of it, will show again."""
+        if fragments:
+            self._shown = {
+                path: shown for path, shown in self._shown.items() if shown.fragment not in fragments
+            }
+        else:
+            self._shown, self._repeated = {}, set()
