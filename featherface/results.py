@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from math import isfinite, nan
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def training_logs(folder: Path) -> list[TrainingLog]:
             losses = _table(path, ("step", "mean"))  # of a step done twice, after a restart, the later one
             scored = path.with_name(path.name.replace("_log.csv", "_scores.csv"))
             scores = _table(scored, ("step",)) if scored.exists() else None
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, OverflowError):
             _LOG.exception("%s is not used.", path.name)
             continue
         if model in MODELS:
@@ -156,4 +157,11 @@ def _table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     missing = [name for name in columns if name not in table]
     if missing:
         raise ValueError(f"{path.name} has no column {missing[0]}.")
+    if table.empty:
+        raise ValueError(f"{path.name} has no line.")
+    numbers = [name for name in table if name != "time"]
+    table[numbers] = table[numbers].apply(pd.to_numeric)
+    for when in table.get("time", ()):
+        if isinstance(when, str):
+            datetime.fromisoformat(when)  # raises for what is no time
     return table.drop_duplicates("step", keep="last").sort_values("step", ignore_index=True)

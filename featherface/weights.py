@@ -26,6 +26,7 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from featherface.models import MODELS, ModelEntry
+from featherface.sentences import sentence
 
 __all__ = [
     "UserCheckpoint",
@@ -129,7 +130,9 @@ def shipped_weights(entry: ModelEntry, folder: Path) -> WeightsFile | None:
         return None
     record = _read_record(record_path(path))
     if record["model"] != entry.key:
-        raise WeightsError(f"{record_path(path).name} is about model {record['model']}, not {entry.key}.")
+        raise WeightsError(
+            sentence(f"{record_path(path).name} is about model {record['model']}, not {entry.key}.")
+        )
     if not path.exists():
         raise WeightsError(f"{record_path(path).name} describes {path.name}, which is missing.")
     return WeightsFile(path, entry.key, record["sha256"], record["provenance"], "shipped")

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from featherface.evaluation.average_precision import Curve, Evaluation
+from featherface.sentences import sentence
 
 __all__ = ["CurvesError", "SavedCurves", "load_curves", "parse_curves", "save_curves"]
 
 _ARRAYS = ("precision", "recall", "thresholds")
 _DECIMALS = 6
+_MAX_COUNT = 10**9  # pictures, faces, pixels
+_KINDS = {
+    **dict.fromkeys(("model", "weights_sha256", "picture_set", "resize", "date", "protocol"), str),
+    **dict.fromkeys(("machine", "subsets"), dict),
+}
 
 
 class CurvesError(ValueError):
@@ -53,9 +60,11 @@ def load_curves(path: Path) -> list[SavedCurves]:
 def parse_curves(data: bytes, name: str) -> list[SavedCurves]:
     """Read the bytes of a curves file called `name`; raises `CurvesError`."""
     try:
-        return [_from_json(saved) for saved in json.loads(data)["curves"]]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise CurvesError(f"{name} is not a readable curves file: {error}.") from error
+        document = json.loads(data)
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair cannot be shown
+        return [_from_json(saved) for saved in document["curves"]]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise CurvesError(sentence(f"{name} is not a readable curves file: {error}.")) from error
 
 
 def _to_json(saved: SavedCurves) -> dict[str, object]:
@@ -66,15 +75,29 @@ def _to_json(saved: SavedCurves) -> dict[str, object]:
 
 
 def _from_json(document: Mapping) -> SavedCurves:
+    wrong = [name for name, kind in _KINDS.items() if not isinstance(document[name], kind)]
+    if wrong:
+        raise TypeError(f"{wrong[0]!r} is of another kind")
+    if not document["subsets"]:
+        raise ValueError("there is no subset")
+    datetime.fromisoformat(document["date"])
     about = {name: document[name] for name in SavedCurves.__dataclass_fields__ if name != "evaluation"}
+    about["side"] = _count(document["side"])
     curves = {name: _curve_from_json(curve) for name, curve in document["subsets"].items()}
-    return SavedCurves(**about, evaluation=Evaluation(document["protocol"], document["pictures"], curves))
+    evaluation = Evaluation(document["protocol"], _count(document["pictures"]), curves)
+    return SavedCurves(**about, evaluation=evaluation)
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value <= _MAX_COUNT:
+        raise ValueError(f"{value!r} is no number of pictures, faces or pixels")
+    return value
 
 
 def _curve_to_json(curve: Curve) -> dict[str, object]:
     arrays = {name: np.round(getattr(curve, name), _DECIMALS).tolist() for name in _ARRAYS}
     score = curve.average_precision if curve.faces else None
-    return {"faces": curve.faces, "average_precision": score} | arrays
+    return {"faces": curve.faces, "average_precision": score, "interval": curve.interval} | arrays
 
 
 def _curve_from_json(document: Mapping) -> Curve:
@@ -82,6 +105,17 @@ def _curve_from_json(document: Mapping) -> Curve:
     if len({array.shape for array in arrays.values()}) != 1 or arrays["recall"].ndim != 1:
         raise ValueError(f"{', '.join(_ARRAYS)} are not lists of one length")
     score = document["average_precision"]
+    if score is not None and not 0 <= score <= 1:
+        raise ValueError(f"{score!r} is no average precision")
+    interval = document["interval"]
+    if interval is not None:
+        low, high = interval
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"{interval!r} is no interval of average precision")
+        interval = float(low), float(high)
     return Curve(
-        **arrays, faces=document["faces"], average_precision=float("nan") if score is None else score
+        **arrays,
+        faces=_count(document["faces"]),
+        average_precision=float("nan") if score is None else float(score),
+        interval=interval,
     )

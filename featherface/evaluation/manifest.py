@@ -12,6 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from featherface.config import MAX_DIMENSION
+from featherface.sentences import sentence
+
 __all__ = ["ManifestError", "Record", "open_picture_bytes", "read_manifest"]
 
 
@@ -49,7 +52,7 @@ def read_manifest(path: Path, source: str | None = None) -> list[Record]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} cannot be read as a manifest: {error}.") from error
+        raise ManifestError(sentence(f"{path} cannot be read as a manifest: {error}.")) from error
     records = [
         _record(line, path, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()
     ]
@@ -58,10 +61,11 @@ def read_manifest(path: Path, source: str | None = None) -> list[Record]:
         records = [record for record in records if record.source == source]
     if not records:
         wanted = "pictures" if source is None else f"pictures of the source {source!r}"
-        raise ManifestError(f"{path} has no {wanted}; its sources are: {', '.join(sources) or 'none'}.")
+        known = ", ".join(sources) or "none"
+        raise ManifestError(sentence(f"{path} has no {wanted}; its sources are: {known}."))
     for record in records:
         if record.image not in _members(record):
-            raise ManifestError(f"{record.origin}: {record.archive} has no picture {record.image}.")
+            raise ManifestError(sentence(f"{record.origin}: {record.archive} has no picture {record.image}."))
     return records
 
 
@@ -71,8 +75,10 @@ def open_picture_bytes(record: Record) -> bytes:
         if record.archive.is_dir():
             return (record.archive / record.image).read_bytes()
         return _archive(record.archive, os.getpid()).read(record.image)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ManifestError(f"{record.origin}: {record.image} in {record.archive}: {error}.") from error
+    except Exception as error:  # zipfile raises nearly every kind of exception on damaged files
+        raise ManifestError(
+            sentence(f"{record.origin}: {record.image} in {record.archive}: {error}.")
+        ) from error
 
 
 @lru_cache(maxsize=32)
@@ -90,8 +96,10 @@ def _names(path: Path) -> frozenset[str]:
 def _members(record: Record) -> frozenset[str]:
     try:
         return _names(record.archive)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ManifestError(f"{record.origin}: {record.archive} cannot be opened: {error}.") from error
+    except Exception as error:  # as above
+        raise ManifestError(
+            sentence(f"{record.origin}: {record.archive} cannot be opened: {error}.")
+        ) from error
 
 
 def _record(line: str, path: Path, origin: str) -> Record:
@@ -99,11 +107,12 @@ def _record(line: str, path: Path, origin: str) -> Record:
         fields = json.loads(line)
         if not isinstance(fields, dict):
             raise TypeError("a record is a JSON object")
-        record = _parsed(fields, path, origin)
+        with np.errstate(over="raise"):  # numbers that float32 cannot hold
+            record = _parsed(fields, path, origin)
     except KeyError as error:
         raise ManifestError(f"{origin}: the record has no {error.args[0]!r}.") from error
-    except (TypeError, ValueError) as error:
-        raise ManifestError(f"{origin}: {error}.") from error
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise ManifestError(sentence(f"{origin}: {error}.")) from error
     _check(record)
     return record
 
@@ -112,18 +121,27 @@ def _parsed(fields: Mapping, path: Path, origin: str) -> Record:
     boxes = np.array(fields["boxes"] or np.zeros((0, 4)), np.float32)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError("boxes are not lists of four numbers")
+    width, height = int(fields["width"]), int(fields["height"])
+    if not 1 <= min(width, height) <= max(width, height) <= MAX_DIMENSION:
+        raise ValueError(f"{width} x {height} is no size of a picture")
+    ignore = np.array(fields.get("ignore", [False] * len(boxes)), bool)
+    if ignore.ndim != 1:
+        raise ValueError("ignore is not a list")
+    wider_name = fields.get("wider_name")
+    if not isinstance(wider_name, str | None):
+        raise TypeError("wider_name is not text")
     nothing = [np.nan] * 10
     landmarks = [nothing if points is None else points for points in fields.get("landmarks") or []]
     return Record(
         image=str(fields["image"]),
-        width=int(fields["width"]),
-        height=int(fields["height"]),
+        width=width,
+        height=height,
         source=str(fields["source"]),
         boxes=boxes,
-        ignore=np.array(fields.get("ignore", [False] * len(boxes)), bool),
+        ignore=ignore,
         landmarks=np.array(landmarks or [nothing] * len(boxes), np.float32).reshape(-1, 5, 2),
         landmark_source=str(fields.get("landmark_source", "none")),
-        wider_name=fields.get("wider_name"),
+        wider_name=wider_name,
         archive=path.with_name(f"{path.stem}-{fields['source']}.zip"),
         origin=origin,
     )

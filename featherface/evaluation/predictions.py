@@ -10,6 +10,8 @@ from typing import Self
 
 import numpy as np
 
+from featherface.sentences import sentence
+
 __all__ = ["Prediction", "PredictionsError", "read_predictions", "resume_predictions"]
 
 
@@ -32,7 +34,7 @@ class Prediction:
 
     @classmethod
     def from_line(cls, line: str) -> Self:
-        """Read one line of a predictions file; raises ValueError, TypeError or KeyError."""
+        """Read one line of a predictions file; raises an error of Python's own."""
         record = json.loads(line)
         boxes = np.array(record["boxes"] or np.zeros((0, 4)), np.float64)
         scores = np.array(record["scores"], np.float64)
@@ -52,11 +54,13 @@ def read_predictions(path: Path) -> list[Prediction]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PredictionsError(f"{path} cannot be read as predictions: {error}.") from error
+        raise PredictionsError(sentence(f"{path} cannot be read as predictions: {error}.")) from error
     predictions: dict[str, Prediction] = {}
     for number, prediction in _parsed_lines(text, path):
         if prediction.image in predictions:
-            raise PredictionsError(f"{path}, line {number}: {prediction.image} comes a second time.")
+            raise PredictionsError(
+                sentence(f"{path}, line {number}: {prediction.image} comes a second time.")
+            )
         predictions[prediction.image] = prediction
     return list(predictions.values())
 
@@ -74,7 +78,7 @@ def resume_predictions(path: Path, run: Mapping[str, object]) -> list[Prediction
         return []
     if not record.exists():
         raise PredictionsError(f"{path} exists, and no {record.name} says what made it; choose another file.")
-    if record.read_text(encoding="utf-8") != text:
+    if record.read_bytes() != text.encode():
         raise PredictionsError(f"{path} was made by other weights or settings (see {record.name}).")
     with path.open("rb+") as file:
         file.truncate(file.read().rfind(b"\n") + 1)  # what a killed run left half written
@@ -85,7 +89,9 @@ def _parsed_lines(text: str, path: Path) -> Iterator[tuple[int, Prediction]]:
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         try:
             yield number, Prediction.from_line(line)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             if not line.endswith("\n"):
                 return
-            raise PredictionsError(f"{path}, line {number} is not a prediction: {error}.") from error
+            raise PredictionsError(
+                sentence(f"{path}, line {number} is not a prediction: {error}.")
+            ) from error

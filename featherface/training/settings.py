@@ -10,6 +10,7 @@ from typing import Literal
 import dacite
 
 from featherface.models import MODELS
+from featherface.sentences import sentence
 from featherface.training.composites import CompositeRecipe
 
 __all__ = [
@@ -124,8 +125,8 @@ def read_settings(path: Path) -> TrainingSettings:
     """Read `path` (TOML); paths in it are relative to it. Raises SettingsError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(sentence(f"{path} cannot be read: {error}.")) from error
     config = dacite.Config(
         strict=True,
         cast=[tuple],
@@ -133,8 +134,8 @@ def read_settings(path: Path) -> TrainingSettings:
     )
     try:
         settings = dacite.from_dict(TrainingSettings, table, config)
-    except (dacite.DaciteError, ValueError) as error:
-        raise SettingsError(f"{path}: {error}.") from error
+    except (dacite.DaciteError, ValueError, TypeError, OverflowError) as error:
+        raise SettingsError(sentence(f"{path}: {error}.")) from error
     _check(settings, path)
     return settings
 
@@ -142,7 +143,9 @@ def read_settings(path: Path) -> TrainingSettings:
 def _check(settings: TrainingSettings, path: Path) -> None:
     for key in (settings.model, settings.teacher_model):
         if key not in MODELS:
-            raise SettingsError(f"{path}: there is no model {key!r}; there are {', '.join(MODELS)}.")
+            raise SettingsError(
+                sentence(f"{path}: there is no model {key!r}; there are {', '.join(MODELS)}.")
+            )
     if (settings.blocks is None) == (settings.detector is None):
         raise SettingsError(f"{path}: a run needs either [blocks] or [detector].")
     if (settings.data.manifest is None) == (settings.data.wider is None):

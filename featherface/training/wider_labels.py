@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from featherface.evaluation.manifest import ManifestError, Record
+from featherface.sentences import sentence
 
 __all__ = ["read_wider_labels"]
 
@@ -23,7 +24,7 @@ def read_wider_labels(path: Path) -> list[Record]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} cannot be read as WIDER FACE labels: {error}.") from error
+        raise ManifestError(sentence(f"{path} cannot be read as WIDER FACE labels: {error}.")) from error
     pictures: list[tuple[str, int, list[np.ndarray]]] = []
     for number, line in enumerate(lines, 1):
         if line.startswith("#"):
@@ -39,9 +40,10 @@ def read_wider_labels(path: Path) -> list[Record]:
 
 def _face(line: str, origin: str) -> np.ndarray:
     try:
-        face = np.array(line.split(), np.float32)
-    except ValueError as error:
-        raise ManifestError(f"{origin}: {error}.") from error
+        with np.errstate(over="raise"):  # numbers that float32 cannot hold
+            face = np.array(line.split(), np.float32)
+    except (ValueError, ArithmeticError) as error:
+        raise ManifestError(sentence(f"{origin}: {error}.")) from error
     if len(face) < _NUMBERS - 1 or not np.isfinite(face).all():  # some copies leave the blur score out
         raise ManifestError(f"{origin}: a face has {_NUMBERS} numbers, this line has {len(face)}.")
     return face
@@ -53,8 +55,8 @@ def _record(path: Path, name: str, line: int, faces: list[np.ndarray]) -> Record
     try:
         with Image.open(folder / name) as picture:
             width, height = picture.size
-    except (OSError, UnidentifiedImageError) as error:
-        raise ManifestError(f"{origin}: {folder / name} cannot be opened: {error}.") from error
+    except Exception as error:  # Pillow's readers raise nearly every kind of exception on damaged files
+        raise ManifestError(sentence(f"{origin}: {folder / name} cannot be opened: {error}.")) from error
     table = np.array([face[: _NUMBERS - 1] for face in faces], np.float32).reshape(-1, _NUMBERS - 1)
     boxes = np.concatenate((table[:, :2], table[:, :2] + table[:, 2:4]), axis=1)
     boxes = boxes.clip(0, (width, height, width, height)).astype(np.float32)
