@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
@@ -130,6 +130,7 @@ def test_an_unknown_picture_is_named():
 
 
 @given(st.lists(st.floats(0.02, 1.0), min_size=2, max_size=30), st.data())
+@settings(deadline=None)
 def test_scores_may_be_rescaled(scores, data):
     """The protocol normalises scores, so a positive scale and a shift change nothing."""
     on_face = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
@@ -142,6 +143,7 @@ def test_scores_may_be_rescaled(scores, data):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.data())
+@settings(deadline=None)
 def test_average_precision_lies_between_zero_and_the_recall_reached(precision, data):
     recall = data.draw(st.lists(st.floats(0, 1), min_size=len(precision), max_size=len(precision)))
     area = average_precision(np.array(precision), np.sort(recall))
