@@ -99,7 +99,7 @@ def show_runs(found: Sequence[Run], key: str) -> None:
                 key=f"{key}_run",
             )
         ]
-    st.caption(f"{badge_text(Badge.MEASURED)} {plain(f'{run.title}: {run.about}')}")
+    _badge_line(Badge.MEASURED, plain(f"{run.title}: {run.about}"))
     bars, curves = st.columns(2, gap="large")
     with bars:
         show_bars(run, key)
@@ -234,9 +234,9 @@ def show_peers(official: Sequence[Run]) -> None:
             alt="; ".join(drawn["name"] + drawn["precision"].map(" {:.1f}".format)),
             data=rows,
         )
-    st.caption(
-        f"Grey: {badge_text(Badge.PUBLISHED)} by the source named in the tooltip. Blue and orange: "
-        f"{badge_text(Badge.MEASURED)} here."
+    st.markdown(
+        f":small[:gray[Grey:] {badge_text(Badge.PUBLISHED)} :gray[by the source named in the tooltip. Blue "
+        f"and orange:] {badge_text(Badge.MEASURED)} :gray[here.]]"
     )
     left_out = rows[rows["x"].isna()]["name"]
     if len(left_out):
@@ -258,7 +258,7 @@ def _show_sources() -> None:
         },
         alt="Published average precision of small face detectors with protocol and source",
     )
-    st.caption(f"{badge_text(Badge.PUBLISHED)} Per cent, WIDER FACE validation set. {OPERATIONS_NOTE}")
+    _badge_line(Badge.PUBLISHED, f"Per cent, WIDER FACE validation set. {OPERATIONS_NOTE}")
 
 
 def show_training(logs: Sequence[TrainingLog]) -> None:
@@ -279,7 +279,7 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
         )
     ]
     last = log.losses.iloc[-1]
-    st.caption(f"{badge_text(Badge.MEASURED)} By the trainer, last on {_day(last)}.")
+    _badge_line(Badge.MEASURED, f"By the trainer, last on {_day(last)}.")
     losses, scores = st.columns(2, gap="large") if log.scores is not None else (st.container(), None)
     with losses:
         st.subheader("Loss")
@@ -299,6 +299,11 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
                 alt=f"Average precision while {MODELS[log.model].name} trained; best mean {best:.3f}",
                 data=log.scores,
             )
+
+
+def _badge_line(origin: Badge, text: str) -> None:
+    """Show a badge and a line of small print, which in a caption would fade the badge too."""
+    st.markdown(f"{badge_text(origin)} :small[:gray[{text}]]")
 
 
 def _day(row: pd.Series) -> str:

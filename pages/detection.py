@@ -111,7 +111,8 @@ def show_pictures(file: PhotoFile, shown: Picture, comparison: Comparison, displ
     if comparison.agreement is not None:
         st.caption(
             "Filled boxes: faces that only this model found. Point at a face for its numbers. Zoom with the "
-            "buttons, a pinch, a double click or Ctrl and the wheel; drag to move."
+            "buttons, a pinch, a double click or Ctrl and the wheel; drag to move. On the keyboard, in a "
+            "picture: \\+, \\-, 0 and the arrows."
         )
 
 
@@ -243,7 +244,7 @@ def show_matches(comparison: Comparison) -> None:
             "IoU": found.iou,
             f"Score {first.upper()}": comparison.faces[first].scores[found.pairs[:, 0]],
             f"Score {second.upper()}": comparison.faces[second].scores[found.pairs[:, 1]],
-            "Difference": found.score_difference,
+            "Difference": np.round(found.score_difference, 3) + 0.0,  # -0.0 becomes 0.0
             "Points, px": found.landmark_distance,
             "Points, %": 100 * found.relative_landmark_distance,
         }

@@ -37,7 +37,7 @@ def show_start() -> None:
     except BenchmarkError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    if st.button("Start", type="primary", icon=":material/timer:", disabled=_own_job() is not None):
+    if st.button("Start", icon=":material/timer:", disabled=_own_job() is not None):
         try:
             st.session_state["benchmark_job"] = benchmark_queue().submit(request)
         except BenchmarkBusyError as error:

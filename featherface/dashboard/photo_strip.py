@@ -66,7 +66,7 @@ def _tile(file: PhotoFile, *, chosen: bool) -> None:
             plain(file.name),
             key=f"show_{file.key}",
             help=plain(file.name),
-            type="primary" if chosen else "secondary",
+            icon=":material/check:" if chosen else None,
             width="stretch",
             wrap=False,
             on_click=_choose,

@@ -105,7 +105,7 @@ def test_uploaded_pictures_are_scored_by_both_models(open_accuracy, measured_wei
 
     assert not page.exception
     assert not page.error
-    shown = [caption.value for caption in page.caption if "party\\.zip" in caption.value]
+    shown = [line.value for line in page.markdown if "party\\.zip" in line.value]
     assert "by face height, 1 picture," in shown[0]
     own = json.loads(page.get("plotly_chart")[-2].proto.spec)["data"]
     first, second = (dict(zip(bar["x"], bar["y"], strict=True)) for bar in own)

@@ -10,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from featherface.service import ServiceBusyError, UntrainedError
 
+CHOSEN = ":material/check:"  # the icon of the photo that is shown
+
 
 def metrics(page: AppTest) -> dict[str, list[str]]:
     shown: dict[str, list[str]] = {}
@@ -59,7 +61,7 @@ def test_link_restores_settings(open_page: OpenPage) -> None:
     page = open_page(photo="grace_hopper", conf="0.25", landmarks="false", faces="Blur", resize="study")
     assert metrics(page)["Faces"] == ["3", "4"]
     assert page.toggle(key="landmarks").value is False
-    assert page.button(key="show_grace_hopper").proto.type == "primary"
+    assert page.button(key="show_grace_hopper").proto.icon == CHOSEN
 
 
 @pytest.mark.parametrize(
@@ -111,12 +113,12 @@ def test_good_uploads_are_kept_and_bad_ones_explained(open_page: OpenPage) -> No
     page.run()
     assert not page.exception
     assert [len(page.error), "bad" in page.error[0].value, "empty" in page.error[1].value] == [2, True, True]
-    labels = [button.label for button in page.button if button.proto.type == "primary"]
+    labels = [button.label for button in page.button if button.proto.icon == CHOSEN]
     assert labels == [r"\[good\]\*\.png"]  # shown as it is, not as Markdown
     remove = next(button for button in page.button if button.label.startswith("Remove"))
     remove.click().run()
     assert not page.exception
-    assert page.button(key="show_size_ladder").proto.type == "primary"
+    assert page.button(key="show_size_ladder").proto.icon == CHOSEN
 
 
 def test_same_photo_twice_is_one(open_page: OpenPage) -> None:
