@@ -22,9 +22,8 @@ SIZE = 128
 numbers = st.floats(1, SIZE - 1, width=32)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(numbers, numbers, numbers, numbers), min_size=1, max_size=6))
-@settings(deadline=None)
 def test_encoded_boxes_and_points_decode_to_themselves(corners):
     low_high = np.sort(np.float32(corners).reshape(-1, 2, 2), axis=1)
     boxes = torch.from_numpy(np.concatenate((low_high[:, 0], low_high[:, 1] + 1), axis=1))
