@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from featherface.config import MAX_BYTES, MAX_DIMENSION, MAX_PIXELS
 
@@ -24,6 +24,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM
 Image.MAX_IMAGE_PIXELS = None
 
 _WHITE = (255, 255, 255, 255)
+_BAND = 512  # rows converted at a time: of large photos every copy as a whole is 200 MB
 
 
 class ImageError(ValueError):
@@ -110,6 +111,8 @@ def _from_bytes(data: bytes, name: str) -> Photo:
             f"{name} is not a picture in a known format; save it as JPEG or PNG "
             "(HEIC photos and SVG drawings too) and try again."
         ) from error
+    except MemoryError as error:
+        raise _too_much(name) from error
     except Exception as error:  # Pillow's readers raise nearly every kind of exception on damaged files
         raise _damaged(name) from error
     with image:
@@ -123,6 +126,8 @@ def _from_image(image: Image.Image, name: str) -> Photo:
         return _photo(_rgb(_upright(image)))
     except ImageError:
         raise
+    except MemoryError as error:
+        raise _too_much(name) from error
     except Exception as error:  # as above
         raise _damaged(name) from error
 
@@ -131,6 +136,10 @@ def _damaged(name: str) -> ImageError:
     return ImageError(
         f"{name} is damaged, cut off or of an unusual kind; save it again as JPEG or PNG and try once more."
     )
+
+
+def _too_much(name: str) -> ImageError:
+    return ImageError(f"{name} needs more memory than is free; scale it down or try again later.")
 
 
 def _check_bytes(count: int, name: str) -> None:
@@ -155,6 +164,8 @@ def _check_size(width: int, height: int, name: str) -> None:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image  # and no copy of it
         return ImageOps.exif_transpose(image)
     except Exception:  # the pixels are loaded by now: only the EXIF block is damaged, so go without
         return image
@@ -164,12 +175,21 @@ def _rgb(image: Image.Image) -> np.ndarray:
     """Return (H, W, 3) uint8 of an image of any mode."""
     if image.mode == "I" or image.mode == "F" or image.mode.startswith("I;16"):
         return _rgb_from_grey(_eight_bits(np.asarray(image)))
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _BAND):
+        bottom = min(top + _BAND, image.height)
+        pixels[top:bottom] = _band(image.crop((0, top, image.width, bottom)))
+    return pixels
+
+
+def _band(image: Image.Image) -> np.ndarray:
+    """Return (H, W, 3) uint8 of an image of 8 bits or fewer a channel."""
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        return np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba).convert("RGB"))
-    if image.mode == "CMYK" and image.info.get("icc_profile"):
-        return np.asarray(_cmyk_through_profile(image))
-    return np.asarray(image.convert("RGB"))
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba)
+    elif image.mode == "CMYK" and image.info.get("icc_profile"):
+        image = _cmyk_through_profile(image)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _cmyk_through_profile(image: Image.Image) -> Image.Image:
@@ -214,4 +234,8 @@ def _eight_bits(values: np.ndarray) -> np.ndarray:
     else:
         peak = float(values.max())
         full = next((usual for usual in (1, 255, 65_535) if peak <= usual), math.ceil(peak))
-    return np.clip(np.rint(values * (255.0 / full)), 0, 255).astype(np.uint8)
+    scaled = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _BAND):
+        band = np.rint(values[top : top + _BAND] * (255.0 / full))
+        scaled[top : top + _BAND] = np.clip(band, 0, 255)
+    return scaled
