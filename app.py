@@ -6,12 +6,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.shared import settle
+from featherface.dashboard.memory import share_arenas, tidy_once
+from featherface.dashboard.sessions import attend
 
 _ICON = Path(__file__).parent / "assets" / "icon.png"
 
 st.set_page_config(page_title="FeatherFace Compare", page_icon=str(_ICON), layout="wide")
 
+share_arenas()
+attend()
 page = st.navigation(
     [
         st.Page(
@@ -55,4 +58,4 @@ page = st.navigation(
     position="top",
 )
 page.run()
-settle(page.title)
+tidy_once(page.title)

@@ -13,6 +13,7 @@ from featherface.dashboard.photos import (
     PhotoFile,
     add_photos,
     own_photos,
+    release_uploads,
     remove_photo,
     thumbnail,
 )
@@ -102,6 +103,7 @@ def _take(files: Sequence[UploadedFile]) -> None:
     before = len(own_photos())
     with st.spinner("Reading your photos"):
         st.session_state["refused_photos"] = add_photos(files)
+        release_uploads(files)
     if len(own_photos()) > before:
         _choose(own_photos()[before].key)
     st.session_state["upload_turn"] += 1

@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 from cachetools import LRUCache, cached
 from PIL import Image, ImageOps
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
 from featherface.detection.drawing import encode_picture
@@ -26,8 +27,10 @@ __all__ = [
     "add_photos",
     "data_uri",
     "decoded",
+    "forget_photo",
     "own_photos",
     "picture",
+    "release_uploads",
     "remove_photo",
     "thumbnail",
 ]
@@ -142,9 +145,27 @@ def add_photos(files: Iterable[UploadedFile]) -> list[str]:
     return refusals
 
 
+def release_uploads(files: Iterable[UploadedFile]) -> None:
+    """Have Streamlit drop its copies of files, which it would keep for as long as the session lasts."""
+    context = get_script_run_ctx()
+    for file in files:
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
 def remove_photo(key: str) -> None:
     """Forget one photo of this session."""
-    st.session_state["own_photos"] = [file for file in own_photos() if file.key != key]
+    photos = own_photos()
+    for file in [file for file in photos if file.key == key]:
+        photos.remove(file)
+        forget_photo(file)
+
+
+def forget_photo(file: PhotoFile) -> None:
+    """Drop what caches hold of a photo; another session that shows the same one decodes it anew."""
+    for cached_photo in (decoded, picture):
+        with cached_photo.cache_lock:
+            cached_photo.cache.pop(file.key, None)
+    thumbnail.clear(file)
 
 
 def _add_photo(name: str, data: bytes) -> None:

@@ -14,7 +14,7 @@ from featherface.detection.drawing import annotate, encode_picture
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
 
-__all__ = ["AnnotatedPhoto", "annotated_photo", "untrained_models"]
+__all__ = ["AnnotatedPhoto", "annotated_photo", "forget_annotated", "untrained_models"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ def annotated_photo(file: PhotoFile) -> AnnotatedPhoto:
     """
     checksums = {status.key: status.weights.sha256 for status in model_service().models() if status.weights}
     return _annotated(file, checksums)
+
+
+def forget_annotated() -> None:
+    """Drop all annotated photos; whoever still shows one has it drawn anew, without the networks."""
+    _annotated.clear()
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs={PhotoFile: lambda file: file.key})

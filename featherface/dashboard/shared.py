@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from featherface.analysis.machine import Machine, this_machine
 from featherface.config import WEIGHTS_DIR
 from featherface.service import ModelService
 
-__all__ = ["machine", "model_service", "settle", "weights_folder"]
+__all__ = ["machine", "model_service", "weights_folder"]
 
 
 def weights_folder() -> Path:
@@ -30,14 +29,3 @@ def model_service() -> ModelService:
 def machine() -> Machine:
     """Return what machine this is."""
     return this_machine()
-
-
-@st.cache_resource(show_spinner=False)
-def settle(page: str) -> None:
-    """Leave all that exists after the first run of `page` out of later garbage collections.
-
-    Streamlit collects after every run of a script. With the 300,000 objects that PyTorch, pandas and Plotly
-    keep for good, that takes 170 ms in which no session gets an answer.
-    """
-    gc.collect()
-    gc.freeze()
