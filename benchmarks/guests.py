@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from benchmarks.visitor import Visitor
+from featherface.analysis.machine import now
 
 __all__ = [
     "DETECTION",
@@ -60,7 +61,8 @@ class Diary:
             self.moments.append(Moment(time.perf_counter(), what, milliseconds, self._benchmarking))
 
     def wrong(self, what: str) -> None:
-        """Write down what should not have happened."""
+        """Write down what should not have happened, and say it at once."""
+        print(f"{now()} ERROR {what}", flush=True)
         with self._lock:
             self.errors.append(what)
 

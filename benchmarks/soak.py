@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -79,8 +80,6 @@ def main() -> int:
         ended.set()
         for each in guests:
             each.join()
-    for error in diary.errors:
-        print(f"ERROR: {error}")
     growth = slope([each.seconds for each in samples], [each.memory_mb for each in samples])
     return report(
         f"{given.minutes:g} minutes of mixed use by {given.guests} visitors at a time",
@@ -105,7 +104,8 @@ def guest(address: str, diary: Diary, rng: np.random.Generator, ended: Event) ->
         try:
             visit(address, diary, rng, ended)
         except Exception as error:  # whatever it was: the diary fails the whole soak
-            diary.wrong(f"{type(error).__name__}: {error}")
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            diary.wrong(f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})")
         think(rng, 2 * _THINKING, ended)
 
 
