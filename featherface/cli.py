@@ -576,7 +576,8 @@ def _print_evaluation(name: str, evaluation: Evaluation, truth: GroundTruth, as_
     print(f"{name}: average precision, {evaluation.protocol}, {evaluation.pictures:,} pictures")
     for subset, curve in evaluation.curves.items():
         score = f"{curve.average_precision:.4f}" if curve.faces else "-"
-        print(f"  {subset:<12}{score:>8}  of {curve.faces:,} faces")
+        interval = "95 % {:.3f} to {:.3f}, ".format(*curve.interval) if curve.interval else ""
+        print(f"  {subset:<12}{score:>8}  {interval}of {curve.faces:,} faces")
 
 
 def _evaluation_entry(evaluation: Evaluation) -> dict[str, float | None]:

@@ -25,7 +25,7 @@ from featherface.dashboard.sample import untrained_models
 from featherface.dashboard.study import curves_of_shipped_weights, logs_of_training
 from featherface.dashboard.widgets import badge_text, plain, refusals, show_chart
 from featherface.dashboard.wording import when_text
-from featherface.evaluation.curves import CurvesError
+from featherface.evaluation.curves import CurvesError, SavedCurves
 from featherface.evaluation.wider_zip import MAX_ZIP_PICTURES, WiderZipError
 from featherface.models import MODELS
 from featherface.results import TrainingLog, accuracy
@@ -68,8 +68,16 @@ def _measured_row(key: str, run: Run) -> dict[str, str]:
     found = accuracy(saved)
     return {
         "Model": _model_cell(key, Badge.MEASURED, f"{plain(run.title)}, {found.pictures:,} pictures"),
-        **{name.capitalize(): f"{getattr(found, name):.3f}" for name in _MEASURES},
+        **{name.capitalize(): f"{getattr(found, name):.3f}{_interval(saved, name)}" for name in _MEASURES},
     }
+
+
+def _interval(saved: SavedCurves, subset: str) -> str:
+    curve = saved.evaluation.curves.get(subset)
+    if curve is None or curve.interval is None:
+        return ""
+    low, high = curve.interval
+    return f"  \n:small[:gray[{low:.3f} to {high:.3f}]]"
 
 
 def _published_row(peer: Peer) -> dict[str, str]:
@@ -109,16 +117,19 @@ def show_runs(found: Sequence[Run], key: str) -> None:
 
 def show_bars(run: Run, key: str) -> None:
     """Show average precision by subset."""
-    scores = run.scores()
-    table = pd.DataFrame(scores).rename_axis("subset").reset_index()
-    table["faces"] = list(run.subsets.values())
+    found = run.by_model()
     st.subheader("Average precision")
     summary = "; ".join(
-        f"{MODELS[model].name} " + ", ".join(f"{name} {score:.3f}" for name, score in found.items())
-        for model, found in scores.items()
+        f"{MODELS[model].name} "
+        + ", ".join(f"{name} {curve.average_precision:.3f}" for name, curve in curves.items())
+        for model, curves in found.items()
     )
-    show_chart(precision_bars(scores), name=f"{key}_precision", alt=summary, data=table)
-    st.caption("Faces: " + ", ".join(f"{plain(name)} {faces:,}" for name, faces in run.subsets.items()) + ".")
+    show_chart(precision_bars(found), name=f"{key}_precision", alt=summary, data=run.scores())
+    st.caption(
+        "Faces: "
+        + ", ".join(f"{plain(name)} {faces:,}" for name, faces in run.subsets.items())
+        + ". Thin lines: the 95 % interval, from 1,000 sets of pictures drawn anew from these (bootstrap)."
+    )
 
 
 def show_curves(run: Run, key: str) -> None:

@@ -107,7 +107,7 @@ def test_a_manifest_is_scored_by_face_height(folder, tmp_path, capsys):
     bands = {"under 16 px": None, "32-96 px": None, "over 96 px": None}
     expected = {"all": 1.0, "16-32 px": 1.0, "pictures": 2} | bands
     assert json.loads(run(capsys, *options, "--json")[1]) == expected
-    assert "16-32 px      1.0000  of 2 faces" in run(capsys, *options)[1]
+    assert "16-32 px      1.0000  95 % 1.000 to 1.000, of 2 faces" in run(capsys, *options)[1]
 
 
 @pytest.mark.parametrize(

@@ -72,31 +72,41 @@ def radar_chart(radar: Radar) -> go.Figure:
     return figure
 
 
-def precision_bars(scores: Mapping[str, Mapping[str, float]]) -> go.Figure:
-    """Draw average precision, 0..1, by model key and subset: a group of bars a subset."""
-    bars = [
-        go.Bar(
-            name=MODELS[key].name,
-            x=list(found),
-            y=list(found.values()),
-            text=[f"{score:.3f}" for score in found.values()],
-            textposition="outside",
-            cliponaxis=False,
-            marker={"color": MODELS[key].colour},
-            hovertemplate="%{x}: %{y:.4f}<extra>" + MODELS[key].name + "</extra>",
-        )
-        for key, found in scores.items()
-    ]
-    figure = go.Figure(bars)
+def precision_bars(curves: Mapping[str, Mapping[str, Curve]]) -> go.Figure:
+    """Draw average precision and its interval from curves by model key and subset, grouped by subset."""
+    figure = go.Figure([_precision_bar(key, found) for key, found in curves.items()])
     figure.update_layout(
         chart_layout(
             360,
             barmode="group",
-            yaxis={"title": {"text": "Average precision"}, "range": [0, 1.08], "tickformat": ".1f"},
+            yaxis={"title": {"text": "Average precision"}, "range": [0, 1], "tickformat": ".1f"},
             xaxis={"title": {"text": ""}},
         )
     )
     return figure
+
+
+def _precision_bar(key: str, curves: Mapping[str, Curve]) -> go.Bar:
+    scores = [curve.average_precision for curve in curves.values()]
+    intervals = [curve.interval or (curve.average_precision,) * 2 for curve in curves.values()]
+    return go.Bar(
+        name=MODELS[key].name,
+        x=list(curves),
+        y=scores,
+        error_y={
+            "array": [high - score for score, (_, high) in zip(scores, intervals, strict=True)],
+            "arrayminus": [score - low for score, (low, _) in zip(scores, intervals, strict=True)],
+            "color": "#64748b",  # seen on both bars and both themes
+            "thickness": 1.5,
+        },
+        customdata=intervals,
+        text=[f"{score:.3f}" for score in scores],
+        textposition="inside",
+        insidetextanchor="start",  # clear of the interval's line
+        marker={"color": MODELS[key].colour},
+        hovertemplate="%{x}: %{y:.4f}, 95 % interval %{customdata[0]:.3f} to %{customdata[1]:.3f}"
+        f"<extra>{MODELS[key].name}</extra>",
+    )
 
 
 def curve_chart(curves: Mapping[str, Curve]) -> go.Figure:

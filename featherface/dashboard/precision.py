@@ -63,12 +63,27 @@ class Run:
         """Return one subset's curves by model key."""
         return {key: saved.evaluation.curves[subset] for key, saved in self.results.items()}
 
-    def scores(self) -> dict[str, dict[str, float]]:
-        """Return average precision, 0..1, by model key and subset."""
+    def by_model(self) -> dict[str, dict[str, Curve]]:
+        """Return the curves by model key and subset."""
         return {
-            key: {subset: saved.evaluation.curves[subset].average_precision for subset in self.subsets}
+            key: {subset: saved.evaluation.curves[subset] for subset in self.subsets}
             for key, saved in self.results.items()
         }
+
+    def scores(self) -> pd.DataFrame:
+        """Return average precision and its interval, 0..1, a row a subset and model."""
+        return pd.DataFrame(
+            {
+                "subset": subset,
+                "faces": curve.faces,
+                "model": MODELS[key].name,
+                "average precision": curve.average_precision,
+                "from": curve.interval and curve.interval[0],
+                "to": curve.interval and curve.interval[1],
+            }
+            for key, curves in self.by_model().items()
+            for subset, curve in curves.items()
+        )
 
     def points(self, subset: str) -> pd.DataFrame:
         """Return every point of one subset's curves."""
@@ -113,7 +128,7 @@ def report_charts(saved: Iterable[SavedCurves]) -> list[ReportChart]:
     charts = []
     for run in runs(saved):
         name = "by subset" if run.official else "by face height"
-        charts.append(ReportChart(f"Average precision {name}", precision_bars(run.scores()), run.about))
+        charts.append(ReportChart(f"Average precision {name}", precision_bars(run.by_model()), run.about))
         subset = "hard" if run.official else next(iter(run.subsets))
         charts.append(
             ReportChart(f"Precision and recall, {subset}", curve_chart(run.curves(subset)), run.about)

@@ -107,7 +107,7 @@ def _curve_from_json(document: Mapping) -> Curve:
     score = document["average_precision"]
     if score is not None and not 0 <= score <= 1:
         raise ValueError(f"{score!r} is no average precision")
-    interval = document["interval"]
+    interval = document.get("interval")
     if interval is not None:
         low, high = interval
         if not 0 <= low <= high <= 1:

@@ -60,7 +60,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 @given(SEEDS, SEEDS, st.floats(0.05, 0.95))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_laws_of_matching(seed_a: int, seed_b: int, iou: float) -> None:
     first, second = crowd(seed_a, 30), crowd(seed_b, 25)
     result, mirrored = agreement(first, second, iou), agreement(second, first, iou)
@@ -76,7 +76,7 @@ def test_laws_of_matching(seed_a: int, seed_b: int, iou: float) -> None:
 
 
 @given(SEEDS, SEEDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_curve_is_select_and_agreement_at_every_confidence(seed_a: int, seed_b: int) -> None:
     candidates = crowd(seed_a, 60), crowd(seed_b, 60)
     confidences = np.linspace(0.02, 0.99, 7)

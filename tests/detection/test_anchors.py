@@ -31,7 +31,7 @@ def test_16800_at_the_size_of_the_study() -> None:
 
 
 @given(SIDES, SIDES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_equal_the_loops_at_any_size(height: int, width: int) -> None:
     np.testing.assert_allclose(anchors(height, width), anchors_in_loops(height, width), rtol=1e-6)
 

@@ -260,7 +260,7 @@ def test_a_file_cut_off_is_refused(kind: str, kept: float) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # Pillow may warn of metadata that it skips
 @given(st.sampled_from(["JPEG", "PNG", "TIFF", "GIF", "WEBP"]), st.integers(0, 10**6), st.integers(0, 255))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_damaged_byte_gives_a_photo_or_a_sentence(kind: str, position: int, value: int) -> None:
     image = ImageOps.grayscale(Image.linear_gradient("L").resize((40, 30)))
     data = bytearray(encoded(image, kind))

@@ -40,7 +40,7 @@ def crowd(seed: int, count: int) -> Detections:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.floats(0.1, 0.9))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_select_is_the_pixel_inclusive_nms_of_the_study(seed: int, count: int, threshold: float) -> None:
     faces = crowd(seed, count)
     boxes = faces.boxes.astype(np.float64)
@@ -62,7 +62,7 @@ def test_counting_pixels_inclusively_matters_for_small_faces() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(CANDIDATE_FLOOR, 0.99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_higher_confidence_gives_a_prefix(seed: int, confidence: float) -> None:
     faces = crowd(seed, 50)
     low, high = select(faces, CANDIDATE_FLOOR, 0.4), select(faces, confidence, 0.4)

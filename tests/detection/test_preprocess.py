@@ -63,7 +63,7 @@ def test_a_large_photo_is_averaged_not_sampled() -> None:
 
 
 @given(st.integers(1, 700), st.integers(1, 700), st.sampled_from(Resize), st.integers(128, 300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_photo_becomes_an_input_that_covers_it(
     height: int, width: int, resize: Resize, side: int
 ) -> None:

@@ -124,6 +124,18 @@ def test_false_alarms_outside_a_band_of_heights_do_not_count():
     assert evaluate([prediction], ground_truth).scores() == {"small": 1.0}
 
 
+def test_the_interval_says_how_much_hangs_on_the_pictures():
+    faces = {f"{name}.jpg": Faces(np.array([FACE]), {"all": np.array([True])}) for name in "abcdefgh"}
+    truth = GroundTruth("test", (Subset("all"),), faces)
+    every = [Prediction(name, np.array([FACE]), np.array([0.9])) for name in faces]
+    assert evaluate(every, truth).curves["all"].interval == (1.0, 1.0)
+
+    half = every[:4] + [Prediction(name, np.zeros((0, 4)), np.zeros(0)) for name in list(faces)[4:]]
+    curve = evaluate(half, truth).curves["all"]
+    # of eight pictures, one half found: 2.5 % of the binomial lie at or below 1, and at or above 7
+    assert (curve.average_precision, curve.interval) == (0.5, pytest.approx((1 / 8, 7 / 8)))
+
+
 def test_an_unknown_picture_is_named():
     with pytest.raises(GroundTruthError, match=r"no picture b\.jpg"):
         evaluate([Prediction("b.jpg", np.zeros((0, 4)), np.zeros(0))], one_picture(FACE))

@@ -10,7 +10,7 @@ import pytest
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import CurvesError, SavedCurves, load_curves, save_curves
 
-CURVE = Curve(np.array([1.0, 0.5]), np.array([0.25, 0.5]), np.array([0.9, 0.02]), 4, 0.375)
+CURVE = Curve(np.array([1.0, 0.5]), np.array([0.25, 0.5]), np.array([0.9, 0.02]), 4, 0.375, (0.25, 0.5))
 EMPTY = Curve(np.zeros(2), np.zeros(2), np.array([0.9, 0.02]), 0, float("nan"))
 
 

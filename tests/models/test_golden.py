@@ -89,7 +89,7 @@ def untrained() -> dict[str, nn.Module]:
 
 
 @given(height=st.integers(32, 200), width=st.integers(32, 200))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_anchors_match_outputs_at_any_size(untrained: dict[str, nn.Module], height: int, width: int) -> None:
     for network in untrained.values():
         with torch.inference_mode():
