@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 import time
 import traceback
@@ -86,7 +87,7 @@ def main() -> int:
         quarters(diary, samples, start),
         [
             Target("errors seen by visitors", len(diary.errors), 0, "errors"),
-            Target("tracebacks in the server's log", tracebacks(log), 0, "tracebacks"),
+            Target("tracebacks in the server's log", len(tracebacks(log)), 0, "tracebacks"),
             Target("growth of memory once settled", growth, 50, "MB an hour"),
         ],
         given.json,
@@ -94,6 +95,7 @@ def main() -> int:
         load_average_of_the_machine=spread([each.load for each in samples]),
         actions=actions(diary),
         errors=diary.errors,
+        tracebacks=tracebacks(log),
         samples=[asdict(each) for each in samples],
     )
 
@@ -116,7 +118,7 @@ def visit(address: str, diary: Diary, rng: np.random.Generator, ended: Event) ->
     with Visitor(address, DETECTION) as visitor:
         diary.note("open", visitor.opened)
         doing(visitor, diary, rng, ended)
-        if rng.random() < _VANISHING:
+        if doing is break_off or rng.random() < _VANISHING:
             visitor.vanish()
 
 
@@ -170,7 +172,7 @@ def benchmark(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: E
 
 def break_off(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
     """Get lost in the middle of an upload."""
-    visitor.vanish_uploading("lost.jpg", photo_variation(rng))
+    visitor.upload_half("lost.jpg", photo_variation(rng))
 
 
 def save(visitor: Visitor, diary: Diary, label: str) -> None:
@@ -248,8 +250,11 @@ def slope(seconds: Sequence[float], megabytes: Sequence[float]) -> float:
     return float(np.polyfit(*zip(*settled, strict=True), 1)[0])
 
 
-def tracebacks(log: Path) -> int:
-    return log.read_text(encoding="utf-8", errors="replace").count("Traceback (most recent call last)")
+def tracebacks(log: Path) -> list[str]:
+    """Return the last lines of all tracebacks, but for those of visitors who vanish in mid-upload."""
+    logged = log.read_text(encoding="utf-8", errors="replace")
+    ends = re.findall(r"^Traceback \(most recent call last\):\n(?:[ \n].*\n|\n)*(.*)$", logged, re.MULTILINE)
+    return [end for end in ends if end != "starlette.requests.ClientDisconnect"]
 
 
 def _rounded(statistic, values: np.ndarray) -> float:  # noqa: ANN001

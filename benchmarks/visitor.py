@@ -146,8 +146,8 @@ class Visitor:
             self._socket.socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
-    def vanish_uploading(self, name: str, data: bytes) -> None:
-        """Send half of a file and drop all connections."""
+    def upload_half(self, name: str, data: bytes) -> None:
+        """Send half of a file, then drop the connection that carries it."""
         with requests.Session() as web:
             put = self._put(web, self._upload_urls(name).upload_url, name, data)
         connection = HTTPConnection(urlsplit(self._address).netloc, timeout=PATIENCE)
@@ -156,7 +156,6 @@ class Visitor:
             connection.putheader(header, value)
         connection.endheaders(put.body[: len(put.body) // 2])
         connection.close()
-        self.vanish()
 
     def go(self, page: str) -> float:
         """Open another page of the dashboard."""
