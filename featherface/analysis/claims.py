@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     OFF = "off"
     WRONG = "wrong"
-    UNSETTLED = "not settled"  # the measurement's interval reaches both inside and outside the claim
+    UNSETTLED = "not settled"  # the interval reaches both inside and outside the claim, or was disturbed
     NOT_MEASURED = "not yet measured"
 
 
@@ -94,7 +94,7 @@ def audit(measurements: Measurements) -> tuple[AuditRow, ...]:
 def _judge(claim: Claim, reading: Reading | None) -> AuditRow:
     if reading is None:
         return AuditRow(claim, None, Verdict.NOT_MEASURED, "Not yet measured.")
-    verdict = _verdict(claim, reading)
+    verdict = Verdict.UNSETTLED if reading.caution else _verdict(claim, reading)
     text = f"{reading.badge.value.capitalize()} {_number(reading.value)} {claim.unit}".rstrip()
     if reading.low < reading.high:
         text += f" ({_number(reading.low)} to {_number(reading.high)})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from featherface.analysis.latency import summary
-from featherface.analysis.machine import Badge, Quantity, measured
+from featherface.analysis.machine import Quantity, counted, measured
 from featherface.analysis.measurements import Accuracy, Measurements
 
 __all__ = ["Headline", "headlines"]
@@ -27,25 +27,21 @@ class Headline:
 
 def headlines(measurements: Measurements) -> tuple[Headline, ...]:
     """Parameters, MACs, time, size and average precision, in this order."""
-    when, machine, models = measurements.when, measurements.machine, measurements.models
+    models = measurements.models
     size = next(iter(models.values())).cost
-
-    def here(value: float, unit: str, how: str) -> Quantity:
-        return measured(value, unit, how, when, machine)
-
     parameters = {
-        key: here(model.cost.parameters, "parameters", "summed over the network")
+        key: counted(model.cost.parameters, "parameters", "summed over the network")
         for key, model in models.items()
     }
     macs = {
-        key: here(model.cost.macs, "MACs", f"layer by layer at {size.width} x {size.height}")
+        key: counted(model.cost.macs, "MACs", f"layer by layer at {size.width} x {size.height}")
         for key, model in models.items()
     }
     stored = {
-        key: here(model.stored_bytes, "bytes", "float32 tensors of the state dict")
+        key: counted(model.stored_bytes, "bytes", "float32 tensors of the state dict")
         for key, model in models.items()
     }
-    precision = {key: _precision(model.accuracy, measurements) for key, model in models.items()}
+    precision = {key: _precision(model.accuracy) for key, model in models.items()}
     return (
         _headline("Parameters", parameters),
         _headline("Multiply-accumulates", macs),
@@ -74,9 +70,8 @@ def _times(measurements: Measurements) -> Mapping[str, Quantity | None]:
     }
 
 
-def _precision(accuracy: Accuracy | None, measurements: Measurements) -> Quantity | None:
+def _precision(accuracy: Accuracy | None) -> Quantity | None:
     if accuracy is None:
         return None
     source = f"mean of easy, medium and hard; {accuracy.protocol}; {accuracy.source}"
-    when = measurements.when if accuracy.badge is Badge.MEASURED else None
-    return Quantity(accuracy.mean, "AP", accuracy.badge, source, when)
+    return Quantity(accuracy.mean, "AP", accuracy.badge, source)

@@ -17,6 +17,7 @@ __all__ = [
     "Badge",
     "Machine",
     "Quantity",
+    "counted",
     "measured",
     "now",
     "this_machine",
@@ -79,8 +80,8 @@ class Badge(StrEnum):
 class Quantity:
     """One number with its unit and where it comes from.
 
-    `source` says how it was measured, where it was published or who set the target.
-    `when` (ISO 8601) and `machine` are there for measured numbers only.
+    `source` says how it was measured or counted, where it was published or who set the target.
+    `when` (ISO 8601) and `machine` are there where they matter: for timings.
     """
 
     value: float
@@ -89,6 +90,11 @@ class Quantity:
     source: str
     when: str | None = None
     machine: Machine | None = None
+
+
+def counted(value: float, unit: str, how: str) -> Quantity:
+    """A number that this program counted, the same wherever it runs."""
+    return Quantity(value, unit, Badge.COUNTED, how)
 
 
 def measured(value: float, unit: str, how: str, when: str, machine: Machine) -> Quantity:

@@ -125,6 +125,16 @@ def test_verdicts_of_intervals(counted, monkeypatch, low, high, verdict):
     assert [row.verdict for row in audit(counted)] == [verdict]
 
 
+def test_a_disturbed_measurement_settles_nothing(counted, monkeypatch):
+    reading = Reading(3.0, 2.9, 3.1, "", caution="The run was noisy.")
+    claim = Claim("x", "1.5 to 2", "", 1.5, 2, 0, "times", lambda _: reading)
+    monkeypatch.setattr("featherface.analysis.claims.CLAIMS", (claim,))
+
+    (row,) = audit(counted)
+    assert row.verdict is Verdict.UNSETTLED
+    assert row.text.endswith("The run was noisy.")
+
+
 def test_accuracy_is_judged_once_it_is_scored(counted):
     judged = verdicts(scored(counted, v1=0.92, v2=0.92))
 
@@ -190,9 +200,14 @@ def test_headlines_carry_their_provenance(counted):
 
     assert [row.change is None for row in bare] == [False, False, True, False, True]
     assert [round(row.change, 2) for row in full] == [-0.57, -0.65, -0.5, -0.56, -0.04]
-    assert all(
-        value.badge is Badge.MEASURED and value.source for row in full for value in row.values.values()
-    )
+    assert [{value.badge for value in row.values.values()} for row in full] == [
+        {Badge.COUNTED},
+        {Badge.COUNTED},
+        {Badge.MEASURED},
+        {Badge.COUNTED},
+        {Badge.MEASURED},
+    ]
+    assert all(value.source for row in full for value in row.values.values())
 
 
 @pytest.mark.parametrize(
