@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import pickletools
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -43,6 +44,8 @@ __all__ = [
 
 _SUFFIXES = (".safetensors", ".pth", ".pt")
 _MAX_BYTES = 64 * 2**20  # ten times and more what any network here needs, and harmless to hold in memory
+_MAX_PICKLE_BYTES = 4 * 2**20  # of names and shapes; the published V1 has 127 kB
+_MAX_NAME = 1_000  # characters
 _MAX_RECORD_BYTES = 2**20  # a record is a page of text
 _DATA_PARALLEL = "module."
 _PROFILING = ("total_ops", "total_params")  # buffers that thop leaves in the model it profiles
@@ -259,6 +262,7 @@ def _read_pytorch(name: str, data: bytes) -> dict[str, Tensor]:
     if unpacked > _MAX_BYTES:
         raise WeightsError(f"{name} would unpack to more than {_MAX_BYTES // 2**20} MiB.")
     try:
+        _check_pickles(data)
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a malformed pickle can raise anything at all
         raise WeightsError(
@@ -270,6 +274,19 @@ def _read_pytorch(name: str, data: bytes) -> dict[str, Tensor]:
     if odd:
         raise WeightsError(f"{name} is no state dict: its entry {odd[0]!r:.80} is not a plain named tensor.")
     return state
+
+
+def _check_pickles(data: bytes) -> None:
+    """Raise ValueError for long names: to word its refusal of one, PyTorch searches it for hours."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            if not member.filename.endswith(".pkl"):
+                continue
+            if member.file_size > _MAX_PICKLE_BYTES:
+                raise ValueError("a pickle is too large")
+            for _, argument, _ in pickletools.genops(archive.read(member)):
+                if isinstance(argument, str | bytes) and len(argument) > _MAX_NAME:
+                    raise ValueError("a name is too long")
 
 
 def _is_plain(value: object) -> bool:
