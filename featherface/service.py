@@ -20,6 +20,7 @@ from typing import Literal, TypeVar
 import torch
 from cachetools import LRUCache
 
+from featherface.analysis.machine import now
 from featherface.config import WEIGHTS_DIR
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
@@ -77,6 +78,7 @@ class DetectionResult:
 
     milliseconds: "preprocess", "network" and "postprocess", as measured when the network ran.
     input_size: height and width of the network's input in pixels.
+    when: the time at which it ran, UTC to the second, ISO 8601.
     from_cache: the network ran earlier.
     """
 
@@ -84,6 +86,7 @@ class DetectionResult:
     milliseconds: MappingProxyType[str, float]
     input_size: tuple[int, int]
     weights: WeightsFile
+    when: str
     from_cache: bool
 
 
@@ -256,6 +259,7 @@ class ModelService:
             MappingProxyType(dict(raw.milliseconds)),
             raw.input_size,
             weights,
+            now(),
             from_cache=False,
         )
 

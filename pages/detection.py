@@ -30,6 +30,7 @@ from featherface.dashboard.photos import PhotoFile, Picture, data_uri, decoded, 
 from featherface.dashboard.shared import machine, model_service
 from featherface.dashboard.viewer import Panel, show_viewer
 from featherface.dashboard.widgets import counted_faces, origin_badge, plain, show_chart
+from featherface.dashboard.wording import when_text
 from featherface.detection.agreement import AgreementCurve, agreement_curve
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import encode_picture
@@ -188,7 +189,7 @@ def _model_card(key: str, faces: Detections, result: DetectionResult) -> None:
     st.caption(f"Milliseconds: {stages}. Network input {width} by {height} pixels.")
     origin_badge(
         Badge.MEASURED,
-        f"When the network ran on this photo, on {machine().processor}. "
+        f"On {when_text(result.when)}, when the network ran on this photo, on {machine().processor}. "
         "A single run, beside whatever else the machine did then.",
     )
 

@@ -34,6 +34,7 @@ def comparison(**found: Detections) -> Comparison:
             MappingProxyType({"network": 1.23456}),
             (640, 640),
             WeightsFile(Path(f"/somewhere/{key}.safetensors"), key, "abc", {}, "shipped"),
+            "2026-01-01T00:00:00+00:00",
             from_cache=False,
         )
         for key, faces in found.items()

@@ -40,7 +40,9 @@ def result(key: str) -> DetectionResult:
     """What the service gives for any photo."""
     spent = MappingProxyType({"preprocess": 1.0, "network": 20.0, "postprocess": 2.0})
     weights = WeightsFile(Path(f"{key}.safetensors"), key, f"checksum of {key}", {}, "shipped")
-    return DetectionResult(FOUND[key], spent, (640, 480), weights, from_cache=False)
+    return DetectionResult(
+        FOUND[key], spent, (640, 480), weights, "2026-01-01T00:00:00+00:00", from_cache=False
+    )
 
 
 @pytest.fixture
