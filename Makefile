@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check screenshots
+.PHONY: run test check audit screenshots
 
 run: $(VENV)/.run
 	$(BIN)/streamlit run app.py
@@ -13,6 +13,11 @@ test: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+audit: | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(VENV)/audit/bin/pip-audit --path $(VENV)/lib/python3.11/site-packages
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python tests/browser/screenshots.py

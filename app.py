@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.memory import share_arenas, tidy_once
+from featherface.dashboard.memory import keep_uploads_off_disk, share_arenas, tidy_once
 from featherface.dashboard.sessions import attend
 
 _ICON = Path(__file__).parent / "assets" / "icon.png"
@@ -14,6 +14,7 @@ _ICON = Path(__file__).parent / "assets" / "icon.png"
 st.set_page_config(page_title="FeatherFace Compare", page_icon=str(_ICON), layout="wide")
 
 share_arenas()
+keep_uploads_off_disk()
 attend()
 page = st.navigation(
     [

@@ -7,8 +7,11 @@ import gc
 import platform
 
 import streamlit as st
+from starlette.formparsers import MultiPartParser
 
-__all__ = ["share_arenas", "tidy", "tidy_once"]
+from featherface.config import MAX_BYTES
+
+__all__ = ["keep_uploads_off_disk", "share_arenas", "tidy", "tidy_once"]
 
 _GLIBC = platform.libc_ver()[0] == "glibc"
 _M_ARENA_MAX = -8  # in malloc.h
@@ -25,6 +28,11 @@ def share_arenas() -> None:
     """
     if _GLIBC:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def keep_uploads_off_disk() -> None:
+    """Have uploads received in memory, as the pages promise: above 1 MB they would go to a temporary file."""
+    MultiPartParser.spool_max_size = MAX_BYTES + 1
 
 
 @st.cache_resource(show_spinner=False)
