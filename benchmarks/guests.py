@@ -77,13 +77,17 @@ class Diary:
             with self._lock:
                 self._benchmarking -= 1
 
-    def times(self, what: str, since: float = 0, until: float = np.inf) -> np.ndarray:
-        """Return (N,) float64 milliseconds of all moments of a kind."""
+    def times(
+        self, what: str, since: float = 0, until: float = np.inf, *, benchmarking: bool | None = None
+    ) -> np.ndarray:
+        """Return (N,) float64 milliseconds of all moments of a kind, or only of those beside a benchmark."""
         with self._lock:
             found = [
                 moment.milliseconds
                 for moment in self.moments
-                if moment.what == what and since <= moment.at < until
+                if moment.what == what
+                and since <= moment.at < until
+                and benchmarking in (None, moment.benchmarking > 0)
             ]
         return np.array(found, np.float64)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ __all__ = [
     "same_photo_again",
     "spread",
     "taking_turns",
+    "tracebacks",
     "trained_weights",
 ]
 
@@ -122,6 +124,13 @@ def spread(milliseconds: np.ndarray | Sequence[float]) -> dict[str, float]:
         "slowest": float(values.max()),
         "count": len(values),
     }
+
+
+def tracebacks(log: Path) -> list[str]:
+    """Return the last lines of all tracebacks, but for those of visitors who vanish in mid-upload."""
+    logged = log.read_text(encoding="utf-8", errors="replace")
+    ends = re.findall(r"^Traceback \(most recent call last\):\n(?:[ \n].*\n|\n)*(.*)$", logged, re.MULTILINE)
+    return [end for end in ends if end != "starlette.requests.ClientDisconnect"]
 
 
 def report(

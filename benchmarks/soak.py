@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 import sys
 import time
 import traceback
@@ -25,7 +24,7 @@ from benchmarks.guests import (
     photo_variation,
     think,
 )
-from benchmarks.report import Target, options, report, spread, trained_weights
+from benchmarks.report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.visitor import Dashboard, PageError, Visitor, served
 
 _PAGES = ("", "architecture", "flops", "speed", "accuracy", DETECTION)
@@ -248,13 +247,6 @@ def slope(seconds: Sequence[float], megabytes: Sequence[float]) -> float:
     since = min(_SETTLING, seconds[-1] / 3)
     settled = [(at / 3600, memory) for at, memory in zip(seconds, megabytes, strict=True) if at >= since]
     return float(np.polyfit(*zip(*settled, strict=True), 1)[0])
-
-
-def tracebacks(log: Path) -> list[str]:
-    """Return the last lines of all tracebacks, but for those of visitors who vanish in mid-upload."""
-    logged = log.read_text(encoding="utf-8", errors="replace")
-    ends = re.findall(r"^Traceback \(most recent call last\):\n(?:[ \n].*\n|\n)*(.*)$", logged, re.MULTILINE)
-    return [end for end in ends if end != "starlette.requests.ClientDisconnect"]
 
 
 def _rounded(statistic, values: np.ndarray) -> float:  # noqa: ANN001

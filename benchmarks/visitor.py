@@ -129,6 +129,7 @@ class Visitor:
         self._repeated: set[str] = set()  # fragments that the page wants run again every so often
         self._page_hash = ""
         self._session = ""
+        self.told: set[str] = set()  # every message shown so far, also those that were gone again at once
         self.opened = self._run(page=page)  # milliseconds
 
     def __enter__(self) -> Self:
@@ -296,6 +297,8 @@ class Visitor:
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             path = tuple(message.metadata.delta_path)
             self._shown[path] = _Shown(message.delta.new_element, message.delta.fragment_id)
+            if message.delta.new_element.WhichOneof("type") == "alert":
+                self.told.add(message.delta.new_element.alert.body)
         elif kind == "navigation":
             self._page_hash = message.navigation.page_script_hash
         elif kind == "script_finished":
