@@ -669,11 +669,13 @@ def _detect(arguments: argparse.Namespace) -> int:
     for path in tqdm(paths, disable=not any_folder, unit="photo", file=sys.stderr):
         try:
             photo, decode = _timed_decode(path)
+            results = {
+                key: service.detect(photo, key, settings, weights=file) for key, file in weights.items()
+            }
         except ImageError as error:
             entries.append({"photo": str(path), "error": str(error)})
             tqdm.write(_error_line(str(error)), file=sys.stderr)
             continue
-        results = {key: service.detect(photo, key, settings, weights=file) for key, file in weights.items()}
         entry = _photo_entry(path, photo, decode, results)
         if arguments.save_dir is not None:
             entry["saved"] = str(_save_pair(photo, results, arguments.save_dir, path.stem, saved))

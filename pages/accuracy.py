@@ -30,6 +30,7 @@ from featherface.evaluation.wider_zip import MAX_ZIP_PICTURES, WiderZipError
 from featherface.models import MODELS
 from featherface.results import TrainingLog, accuracy
 from featherface.service import ServiceBusyError
+from featherface.weights import WeightsError
 
 _MEASURES = ("easy", "medium", "hard", "mean")
 _WIDTHS = {"parameters": "Parameters", "operations": "Operations, as printed"}
@@ -206,7 +207,7 @@ def _evaluate(data: bytes, name: str) -> None:
         evaluate_zip(
             data, name, lambda done, total: bar.progress(done / total, f"Pass {done} of {total} is done")
         )
-    except (WiderZipError, ServiceBusyError) as error:
+    except (WiderZipError, WeightsError, ServiceBusyError) as error:
         refusals([str(error)])
     bar.empty()
 

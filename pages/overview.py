@@ -24,8 +24,10 @@ from featherface.dashboard.speed_check import show_speed_check
 from featherface.dashboard.study import curves_of_shipped_weights, measurements
 from featherface.dashboard.widgets import badge_text, origin_badge, plain, show_chart
 from featherface.dashboard.wording import change_text, faces_text, origin_text, value_pair
+from featherface.detection.images import ImageError
 from featherface.models import MODELS
 from featherface.service import ServiceBusyError
+from featherface.weights import WeightsError
 
 _SAMPLE = SAMPLES[0]
 _ASPECTS = {
@@ -84,6 +86,9 @@ def show_sample() -> None:
         photo = annotated_photo(_SAMPLE)
     except ServiceBusyError as error:
         st.info(str(error), icon=":material/hourglass:")
+        return
+    except (ImageError, WeightsError) as error:
+        st.error(plain(str(error)), icon=":material/error:")
         return
     for key, jpeg in photo.pictures.items():
         name = MODELS[key].name

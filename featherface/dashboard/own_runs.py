@@ -17,6 +17,7 @@ from featherface.evaluation.predictions import Prediction
 from featherface.evaluation.run import PUBLISHED
 from featherface.evaluation.wider_zip import AnnotatedPictures, WiderZipError, read_wider_zip
 from featherface.models import MODELS
+from featherface.sentences import sentence
 from featherface.weights import WeightsFile
 
 __all__ = ["add_curves", "evaluate_zip", "forget_runs", "own_curves"]
@@ -42,7 +43,8 @@ def forget_runs() -> None:
 def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]) -> None:
     """Score every model that has weights on the annotated pictures in a zip, by the published settings.
 
-    `on_progress` is told how many passes are done, of how many. Raises WiderZipError and ServiceBusyError.
+    `on_progress` is told how many passes are done, of how many. Raises WiderZipError,
+    WeightsError and ServiceBusyError.
     """
     annotated = read_wider_zip(data)
     ready = [status.weights for status in model_service().models() if status.weights]
@@ -75,9 +77,9 @@ def _predictions(
     for number, picture in enumerate(annotated.pictures, 1):
         try:
             photo = decode_photo(picture.read())
+            faces = model_service().detect(photo, weights.key, PUBLISHED, weights=weights).detections
         except ImageError as error:
-            raise WiderZipError(f"{picture.name}: {error}") from error
-        faces = model_service().detect(photo, weights.key, PUBLISHED, weights=weights).detections
+            raise WiderZipError(sentence(f"{picture.name}: {error}")) from error
         predictions.append(
             Prediction(picture.name, faces.boxes.astype(np.float64), faces.scores.astype(np.float64))
         )

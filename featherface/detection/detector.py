@@ -11,13 +11,16 @@ from torch import nn
 
 from featherface.config import DEFAULT_SIDE, MAX_BATCH_PIXELS
 from featherface.detection.detections import Detections
-from featherface.detection.images import Photo
+from featherface.detection.images import ImageError, Photo
 from featherface.detection.postprocess import decode_candidates, select
 from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.detection.settings import DetectionSettings
 from featherface.models.compiled import compiled
 
 __all__ = ["Detector", "RawResult"]
+
+# What PyTorch says, on Linux and elsewhere, and OpenCV; neither has an error of its own for it.
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "Insufficient memory")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,25 @@ class Detector:
     def candidates(
         self, photos: Sequence[Photo], resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE
     ) -> list[RawResult]:
-        """Return the raw candidates of each photo, in order; photos of one input size go through as one."""
+        """Return the raw candidates of each photo, in order; photos of one input size go through as one.
+
+        Raises ImageError for want of memory.
+        """
+        try:
+            return self._candidates(photos, resize, side)
+        except Exception as error:
+            if not isinstance(error, MemoryError) and not any(words in str(error) for words in _NO_MEMORY):
+                raise
+            raise ImageError(
+                "A photo needs more memory than is free; choose a smaller network input or try again later."
+            ) from error
+
+    def detect(self, photo: Photo, settings: DetectionSettings) -> Detections:
+        """Return the faces of one photo. Raises ImageError for want of memory."""
+        (raw,) = self.candidates([photo], settings.resize, settings.side)
+        return select(raw.candidates, settings.confidence, settings.nms_iou, settings.top_k)
+
+    def _candidates(self, photos: Sequence[Photo], resize: Resize, side: int) -> list[RawResult]:
         inputs, preprocess = [], []
         for photo in photos:
             start = time.perf_counter()
@@ -53,11 +74,6 @@ class Detector:
             ran = self._run([inputs[index] for index in batch], [preprocess[index] for index in batch])
             results.update(zip(batch, ran, strict=True))
         return [results[index] for index in range(len(photos))]
-
-    def detect(self, photo: Photo, settings: DetectionSettings) -> Detections:
-        """Return the faces of one photo."""
-        (raw,) = self.candidates([photo], settings.resize, settings.side)
-        return select(raw.candidates, settings.confidence, settings.nms_iou, settings.top_k)
 
     def _run(self, inputs: list[Prepared], preprocess: list[float]) -> list[RawResult]:
         start = time.perf_counter()
