@@ -788,6 +788,7 @@ def _save_pair(
     import numpy as np
 
     from featherface.detection.drawing import annotate, encode_picture
+    from featherface.files import write_files
     from featherface.models import MODELS
 
     pair = np.hstack(
@@ -800,5 +801,5 @@ def _save_pair(
         count += 1
         path = folder / f"{name}.{count}.{kind}"
     saved.add(path)
-    path.write_bytes(encode_picture(pair, kind))
+    write_files({path: encode_picture(pair, kind)})
     return path

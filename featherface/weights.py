@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import pickletools
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
+from featherface.files import write_files
 from featherface.models import MODELS, ModelEntry
 from featherface.sentences import sentence
 
@@ -93,7 +92,7 @@ def load_network(entry: ModelEntry, path: Path, sha256: str | None = None) -> nn
 def save_weights(
     network: nn.Module, entry: ModelEntry, path: Path, provenance: Mapping[str, object]
 ) -> WeightsFile:
-    """Write `network` to `path` (.safetensors) and its record beside it, each replaced in one step.
+    """Write `network` to `path` (.safetensors) and its record beside it: both or, on a full disk, neither.
 
     `provenance` is free-form and must survive JSON: date, recipe, pictures, teacher, metrics.
     Raises WeightsError when the network is not `entry`'s or carries NaN, and OSError when it cannot write.
@@ -112,8 +111,7 @@ def save_weights(
         "provenance": dict(provenance),
     }
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    _write_atomically(path, data)
-    _write_atomically(record_path(path), text.encode())
+    write_files({path: data, record_path(path): text.encode()})
     return WeightsFile(path, entry.key, record["sha256"], record["provenance"], "shipped")
 
 
@@ -213,21 +211,6 @@ def _read_record(path: Path) -> dict[str, object]:
     if wrong:
         raise WeightsError(f"{path.name} lacks a proper value for {', '.join(wrong)}.")
     return record
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` in one step; a full disk or a crash leaves what was there."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def _state_dict(path: Path, data: bytes) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from featherface.analysis.quantise import quantised_size, stored_bytes
 from featherface.analysis.radar import radar
 from featherface.analysis.recommendations import recommendations
 from featherface.config import DEFAULT_SIDE
+from featherface.files import write_files
 
 __all__ = ["SUMMARY_FILE", "measure", "record", "rounds", "write"]
 
@@ -90,5 +91,5 @@ def write(measurements: Measurements, folder: Path) -> Path:
     """Write the record to `folder`, which is made if need be, and return the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SUMMARY_FILE
-    path.write_text(json.dumps(record(measurements), indent=2) + "\n", encoding="utf-8")
+    write_files({path: f"{json.dumps(record(measurements), indent=2)}\n".encode()})
     return path
