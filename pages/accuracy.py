@@ -140,7 +140,7 @@ def show_curves(run: Run, key: str) -> None:
     subset = st.segmented_control(
         "Faces",
         names,
-        default="hard" if run.official else names[0],
+        default="hard" if "hard" in names else names[0],
         required=True,
         key=f"{key}_subset_{run.official}",
         label_visibility="collapsed",

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from featherface.evaluation.average_precision import Curve, Evaluation
+from featherface.files import write_files
 from featherface.sentences import sentence
 
 __all__ = ["CurvesError", "SavedCurves", "load_curves", "parse_curves", "save_curves"]
@@ -45,7 +46,7 @@ class SavedCurves:
 def save_curves(path: Path, curves: Sequence[SavedCurves]) -> None:
     """Write `curves` as JSON: `average_precision` null where no face counts, arrays at 1000 thresholds."""
     document = {"curves": [_to_json(saved) for saved in curves]}
-    path.write_text(json.dumps(document) + "\n", encoding="utf-8")
+    write_files({path: f"{json.dumps(document)}\n".encode()})
 
 
 def load_curves(path: Path) -> list[SavedCurves]:
@@ -78,12 +79,12 @@ def _from_json(document: Mapping) -> SavedCurves:
     wrong = [name for name, kind in _KINDS.items() if not isinstance(document[name], kind)]
     if wrong:
         raise TypeError(f"{wrong[0]!r} is of another kind")
-    if not document["subsets"]:
-        raise ValueError("there is no subset")
     datetime.fromisoformat(document["date"])
     about = {name: document[name] for name in SavedCurves.__dataclass_fields__ if name != "evaluation"}
     about["side"] = _count(document["side"])
     curves = {name: _curve_from_json(curve) for name, curve in document["subsets"].items()}
+    if not any(curve.faces for curve in curves.values()):
+        raise ValueError("no face counts in any subset")
     evaluation = Evaluation(document["protocol"], _count(document["pictures"]), curves)
     return SavedCurves(**about, evaluation=evaluation)
 

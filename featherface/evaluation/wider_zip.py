@@ -63,6 +63,8 @@ def read_wider_zip(data: bytes) -> AnnotatedPictures:
     faces = {name: found for name, found in _annotated(text) if name in files}
     if not faces:
         raise WiderZipError("The annotations name no picture that is in the zip.")
+    if all(ignore.all() for _, ignore in faces.values()):
+        raise WiderZipError("The annotations hold no face that counts.")
     if len(faces) > MAX_ZIP_PICTURES:
         raise WiderZipError(
             f"The zip holds {len(faces):,} annotated pictures; {MAX_ZIP_PICTURES} are the limit here."
