@@ -1,0 +1,161 @@
+"""Several visitors at once, by the browser's own protocol; `benchmarks.load` does it with twenty, timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+import torch
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from benchmarks.guests import DETECTION, PHOTOS, Diary, photo_variation
+from benchmarks.load import crowd, mixed_up
+from benchmarks.report import tracebacks
+from benchmarks.visitor import PATIENCE, Dashboard, Visitor, served
+from featherface.models import MODELS
+from featherface.service import ModelService
+from featherface.weights import save_weights
+
+VISITORS = 4
+LARGE = 1_280  # pixels; passes of this size wait at the gate
+SIZE = "Longer side, pixels"
+# One worker, four places to wait, a gate for large inputs, and visitors forgotten as soon as they have left.
+PREPARATION = """
+import time
+from pathlib import Path
+from featherface import service
+from featherface.dashboard import sessions
+passing = service.ModelService._pass
+def _pass(self, photo, weights, resize, side):
+    while side == {large} and not Path({gate!r}).exists():
+        time.sleep(0.01)
+    return passing(self, photo, weights, resize, side)
+service.ModelService._pass = _pass
+service.NetworkQueue.__init__.__defaults__ = (1, 4)
+sessions._RETURN_SECONDS = sessions._TIDY_SECONDS = 0.1
+"""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """Seeded weights of both models: they find something in any photo, which is all that is asked here."""
+    folder = tmp_path_factory.mktemp("weights")
+    for entry in MODELS.values():
+        torch.manual_seed(3)
+        save_weights(entry.builder(), entry, folder / entry.weights, {"recipe": "seeded, for a test"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("gate") / "open"
+
+
+@pytest.fixture(scope="module")
+def dashboard(weights, gate, tmp_path_factory) -> Iterator[Dashboard]:
+    log = tmp_path_factory.mktemp("log") / "log.txt"
+    with served(weights, log, PREPARATION.format(large=LARGE, gate=str(gate))) as running:
+        with Visitor(running.address):
+            pass
+        yield running
+    assert tracebacks(log) == []
+
+
+def photos(visitor: int, count: int) -> list[bytes]:
+    return [photo_variation(np.random.default_rng([visitor, turn]), 0.1) for turn in range(count)]
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Ask again and again until something holds; only a dashboard that never gets there takes long."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()
+
+
+def kept(dashboard: Dashboard) -> dict[str, int]:
+    """Bytes in the server's memory by what holds them, as it says itself."""
+    answer = requests.get(
+        f"{dashboard.address}/_stcore/metrics?families=cache_memory_bytes", timeout=PATIENCE
+    )
+    lines = [
+        line.rsplit(" ", 1) for line in answer.text.splitlines() if line.startswith("cache_memory_bytes{")
+    ]
+    return {
+        name: int(count) for name, count in lines if "photos" in name or "Upload" in name or "media" in name
+    }
+
+
+def test_nobody_is_given_the_faces_of_somebody_else(dashboard, weights):
+    diary = Diary()
+    answers = crowd(dashboard, diary, [photos(number, 2) for number in range(VISITORS)], 1, thinking=0)
+    assert diary.errors == []
+    assert {answer.name for answer in answers} >= {f"visitor{number}photo1.jpg" for number in range(VISITORS)}
+    assert mixed_up(answers, ModelService(weights)) == []
+    swapped = [replace(answers[0], file=answers[-1].file)]
+    assert mixed_up(swapped, ModelService(weights)) == swapped
+
+
+def test_a_full_queue_tells_the_position_and_loses_nobody(dashboard, gate):
+    visitors = [Visitor(dashboard.address, DETECTION) for _ in range(6)]
+    for number, visitor in enumerate(visitors):
+        visitor.upload(PHOTOS, "own.jpg", photos(100 + number, 1)[0])
+    *waiting, last = visitors
+    with ThreadPoolExecutor(len(waiting)) as threads:
+        moves = [threads.submit(visitor.slide, SIZE, LARGE) for visitor in waiting]
+        told = {f"Busy, position {place} in the queue." for place in (1, 2, 3, 4)}
+        assert eventually(lambda: told <= set().union(*(visitor.told for visitor in waiting)))
+        last.slide(SIZE, LARGE)
+        assert "Busy, position 5 in the queue: try again in a few seconds." in {
+            text.replace("\\", "") for text in last.told
+        }
+        gate.touch()
+        for move in moves:
+            move.result()
+    last.slide(SIZE, LARGE)
+    for visitor in visitors:
+        assert visitor.elements("bidi_component"), "the faces are shown in the end"
+        visitor.vanish()
+
+
+def test_what_a_visitor_brought_goes_with_the_visitor(dashboard):
+    assert eventually(lambda: dashboard.open_sessions() == 0)
+    before = kept(dashboard)
+    with Visitor(dashboard.address, DETECTION) as visitor:
+        visitor.upload(PHOTOS, "own.jpg", photos(200, 1)[0])
+        assert sum(kept(dashboard).values()) > sum(before.values())
+    assert eventually(lambda: kept(dashboard) == before)
+
+
+def test_an_upload_needs_the_token_of_the_page(dashboard):
+    with Visitor(dashboard.address, DETECTION) as visitor:
+        url = dashboard.address + visitor.upload_url("own.jpg")
+        file = {"file": ("own.jpg", photos(300, 1)[0])}
+        assert requests.put(url, files=file, timeout=PATIENCE).status_code == 403
+        assert (
+            requests.put(url, files=file, headers={"X-Xsrftoken": "guessed"}, timeout=PATIENCE).status_code
+            == 403
+        )
+        visitor.upload(PHOTOS, "own.jpg", photos(300, 1)[0])  # with the token it is taken
+
+
+def test_another_site_cannot_open_a_session(dashboard):
+    address = dashboard.address.replace("http", "ws") + "/_stcore/stream"
+    elsewhere = connect(
+        address, subprotocols=["streamlit"], origin="http://elsewhere.example", open_timeout=PATIENCE
+    )
+    with pytest.raises(InvalidStatus, match="403"), elsewhere:
+        pass
+    answer = requests.get(
+        f"{dashboard.address}/_stcore/health",
+        headers={"Origin": "http://elsewhere.example"},
+        timeout=PATIENCE,
+    )
+    assert "Access-Control-Allow-Origin" not in answer.headers
