@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,25 +53,37 @@ def _found() -> tuple[str, str] | None:
 
 @contextmanager
 def open_browser(
-    folder: Path, *, width: int = 1440, height: int = 1000, dark: bool = False
+    folder: Path, *, width: int = 1440, height: int = 1000, dark: bool = False, switches: Sequence[str] = ()
 ) -> Iterator[WebDriver]:
     """Open a browser with a profile and downloads of its own in `folder`, and close it again."""
     browser, driver = programs()
     options = webdriver.ChromeOptions()
     options.binary_location = browser
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for switch in (*_SWITCHES, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}"):
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for switch in (
+        *_SWITCHES,
+        *switches,
+        f"--user-data-dir={folder / 'profile'}",
+        f"--window-size={width},{height}",
+    ):
         options.add_argument(switch)
     window = webdriver.Chrome(options, webdriver.ChromeService(driver))
     try:
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        prefer(window, dark=dark)
         resize(window, width, height)
         downloads = {"behavior": "allow", "downloadPath": str(folder)}
         window.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
+        window.get("about:blank")
+        window.get_log("performance")  # what the browser's own first page asked for
         yield window
     finally:
         window.quit()
+
+
+def prefer(window: WebDriver, *, dark: bool) -> None:
+    """Let the page know which colours the person likes."""
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
 
 def resize(window: WebDriver, width: int, height: int) -> None:

@@ -54,12 +54,24 @@ def address(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield where
 
 
-@pytest.fixture
-def window(tmp_path: Path) -> Iterator[WebDriver]:
-    """A new browser; its downloads go to the test's `tmp_path`."""
+@pytest.fixture(scope="session")
+def _chromium() -> None:
+    """Chromium and its driver are there; a machine on which they cannot be installed skips, but CI fails."""
     if programs() is None:
         if os.environ.get("CI"):
             pytest.fail("Chromium and its driver could not be installed.")
         pytest.skip("needs Chromium and its driver")
+
+
+@pytest.fixture
+def window(_chromium: None, tmp_path: Path) -> Iterator[WebDriver]:
+    """A new browser; its downloads go to the test's `tmp_path`."""
     with open_browser(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def one_window(_chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """A browser for all tests of a module, of which each opens its own page."""
+    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened

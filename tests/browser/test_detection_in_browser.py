@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from chromium import PATIENCE, SAMPLE
+import numpy as np
+import pandas as pd
+import pytest
+from chromium import SAMPLE
+from page import (
+    VIEWER,
+    add_photos,
+    at_rest,
+    button,
+    complaints,
+    in_viewer,
+    link,
+    press,
+    saved,
+    shows,
+    until,
+    windows,
+)
 from PIL import Image
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.wait import WebDriverWait
 
+from featherface.config import CANDIDATE_FLOOR, CONFIDENCE_RANGE
+from featherface.dashboard.comparison import Comparison, compare
+from featherface.detection.agreement import agreement_curve
+from featherface.detection.drawing import Hide, encode_picture
 from featherface.detection.images import decode_photo
+from featherface.detection.postprocess import select
+from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
 from featherface.service import ModelService
-
-VIEWER = "[data-testid=stBidiComponentIsolated]"
 
 
 def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp_path: Path) -> None:
@@ -31,8 +49,7 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
     window.get(f"{address}/detection")
     until(window, shows("Size ladder"))  # a first visitor sees a sample already analysed
 
-    field = window.find_element(By.CSS_SELECTOR, "[data-testid=stFileUploaderDropzoneInput]")
-    field.send_keys(f"{good}\n{bad}")
+    add_photos(window, good, bad)
     until(window, shows("portrait.jpg"))
     (alert,) = window.find_elements(By.CSS_SELECTOR, "[data-testid=stAlert]")
     assert "broken.png: The picture is not a picture" in alert.text
@@ -40,23 +57,10 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
 
     confidence = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
     window.execute_script("arguments[0].focus()", confidence)
-    ActionChains(window).send_keys(*[Keys.ARROW_RIGHT] * 10).perform()
+    press(window, *[Keys.ARROW_RIGHT] * 10)
     until(window, lambda _: "conf=0.6" in window.current_url)
     fewer = list(expected(weights, good, 0.6).values())
     until(window, lambda _: counts(window) == fewer)
-
-    button(window, "Faces, JSON").click()
-    saved = tmp_path / "portrait.faces.json"
-    until(window, lambda _: saved.exists())
-    (photo,) = json.loads(saved.read_text())["photos"]
-    assert {key: len(model["scores"]) for key, model in photo["models"].items()} == expected(
-        weights, good, 0.6
-    )
-    button(window, "Pictures, PNG").click()
-    pair = tmp_path / "portrait.faces.png"
-    until(window, lambda _: pair.exists())
-    with Image.open(pair) as picture:
-        assert picture.width == 2 * decode_photo(good).width
 
     link(window, "architecture").click()
     until(window, lambda _: "/architecture" in window.current_url and not in_viewer(window, ".view"))
@@ -68,7 +72,67 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
     until(window, shows("Size ladder"))
     restored = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
     assert float(restored.get_attribute("value")) == 0.6
-    assert_quiet(window, address)
+    assert complaints(window, address) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "settings", "hide"),
+    [
+        ("", dict.fromkeys(MODELS, DetectionSettings()), None),
+        (
+            "resize=Original+size&linked=false&conf_v1=0.6&nms_v1=0.3&conf_v2=0.4&nms_v2=0.5"
+            "&landmarks=false&scores=false&differences=true&faces=Pixelate",
+            {
+                "v1": DetectionSettings(0.6, 0.3, resize=Resize.ORIGINAL),
+                "v2": DetectionSettings(0.4, 0.5, resize=Resize.ORIGINAL),
+            },
+            "pixelate",
+        ),
+    ],
+    ids=["as it opens", "all settings changed"],
+)
+def test_downloads_are_what_the_package_makes(
+    window: WebDriver,
+    address: str,
+    weights: Path,
+    tmp_path: Path,
+    query: str,
+    settings: dict[str, DetectionSettings],
+    hide: Hide | None,
+) -> None:
+    photo = tmp_path / "portrait.jpg"
+    with Image.open(SAMPLE) as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photo)
+    window.get(f"{address}/detection?{query}")
+    until(window, shows("Size ladder"))
+    add_photos(window, photo)
+    until(window, shows("portrait.jpg"))
+    until(window, at_rest)
+
+    for label in (
+        "Faces, JSON",
+        "Faces, CSV",
+        "Faces, COCO",
+        "Pictures, PNG",
+        "Pictures, JPEG",
+        "Data (CSV)",
+    ):
+        button(window, label).click()
+    faces = saved(window, tmp_path / "portrait.faces.json")
+    (entry,) = json.loads(faces)["photos"]
+    spent = {key: model["milliseconds"] for key, model in entry["models"].items()}
+    found = comparison(weights, photo, settings, spent)  # times differ from run to run; nothing else does
+
+    assert faces.decode() == found.to_json()
+    assert saved(window, tmp_path / "portrait.faces.csv").decode() == found.to_csv()
+    assert saved(window, tmp_path / "portrait.coco.json").decode() == found.to_coco()
+    pair = found.annotated(
+        decode_photo(photo), landmarks=not query, scores=not query, differences=bool(query), hide=hide
+    )
+    assert saved(window, tmp_path / "portrait.faces.png") == encode_picture(pair, "png")
+    assert saved(window, tmp_path / "portrait.faces.jpg") == encode_picture(pair, "jpeg")
+    assert saved(window, tmp_path / "faces_by_confidence.csv").decode() == by_confidence(found)
+    assert complaints(window, address) == []
 
 
 def test_zoom_moves_both_pictures(window: WebDriver, address: str) -> None:
@@ -93,30 +157,6 @@ def test_photo_without_a_face_above_the_threshold(window: WebDriver, address: st
         assert message.text.startswith("No face")
 
 
-def until(window: WebDriver, condition: Callable[[WebDriver], object]) -> None:
-    WebDriverWait(window, PATIENCE).until(condition)
-
-
-def in_viewer(window: WebDriver, selector: str) -> list[WebElement]:
-    hosts = window.find_elements(By.CSS_SELECTOR, VIEWER)
-    return [found for host in hosts for found in host.shadow_root.find_elements(By.CSS_SELECTOR, selector)]
-
-
-def shows(name: str) -> Callable[[WebDriver], bool]:
-    """Return a condition: all models' pictures are of the photo `name`, and the page has come to rest."""
-
-    def shown(window: WebDriver) -> bool:
-        labels = window.execute_script(
-            "return document.querySelector('[data-testid=stStatusWidget]') ? [] :"
-            "[...document.querySelectorAll(arguments[0])].flatMap((host) =>"
-            "[...(host.shadowRoot?.querySelectorAll('.view') ?? [])].map((view) => view.ariaLabel))",
-            VIEWER,
-        )
-        return len(labels) == len(MODELS) and all(f"{label}".startswith(f"{name}, ") for label in labels)
-
-    return shown
-
-
 def counts(window: WebDriver) -> list[int]:
     """Return how many faces each picture shows."""
     return window.execute_script(
@@ -126,11 +166,6 @@ def counts(window: WebDriver) -> list[int]:
     )
 
 
-def windows(window: WebDriver) -> list[str]:
-    """Return the part of the photo that each picture shows."""
-    return [svg.get_dom_attribute("viewBox") for svg in in_viewer(window, ".view svg")]
-
-
 def expected(weights: Path, photo: Path, confidence: float) -> dict[str, int]:
     """Return how many faces each model finds without any page."""
     service = ModelService(weights)
@@ -138,18 +173,26 @@ def expected(weights: Path, photo: Path, confidence: float) -> dict[str, int]:
     return {key: len(service.detect(decode_photo(photo), key, settings).detections) for key in MODELS}
 
 
-def button(window: WebDriver, label: str) -> WebElement:
-    return window.find_element(By.XPATH, f"//button[normalize-space(.//p)='{label}']")
+def comparison(
+    weights: Path, file: Path, settings: dict[str, DetectionSettings], spent: dict[str, dict[str, float]]
+) -> Comparison:
+    """Return what the package makes of a photo without any page, with the times of another run."""
+    service, photo = ModelService(weights), decode_photo(file)
+    results = {
+        key: replace(service.candidates(photo, key, chosen.resize, chosen.side), milliseconds=spent[key])
+        for key, chosen in settings.items()
+    }
+    return compare(file.name, (photo.width, photo.height), results, settings)
 
 
-def link(window: WebDriver, page: str) -> WebElement:
-    return window.find_element(By.CSS_SELECTOR, f"nav a[href$='/{page}']")
-
-
-def assert_quiet(window: WebDriver, address: str) -> None:
-    """No error in the console, and nothing asked of any other machine."""
-    serious = [entry["message"] for entry in window.get_log("browser") if entry["level"] == "SEVERE"]
-    # below a page's address Streamlit looks for its server there first, then at the root
-    assert [message for message in serious if "/detection/_stcore/" not in message] == []
-    asked = window.execute_script("return performance.getEntriesByType('resource').map(({ name }) => name)")
-    assert [name for name in asked if not name.startswith((address, "data:", "blob:"))] == []
+def by_confidence(found: Comparison) -> str:
+    """Return the CSV file of the chart of faces against the threshold."""
+    first, second = (
+        select(result.detections, CANDIDATE_FLOOR, found.settings[key].nms_iou)
+        for key, result in found.results.items()
+    )
+    lowest, highest = (round(100 * bound) for bound in CONFIDENCE_RANGE)
+    curve = agreement_curve(first, second, np.arange(lowest, highest + 1) / 100)
+    columns = (curve.confidences, curve.first, curve.second, curve.both, curve.share)
+    names = ("confidence", "faces_v1", "faces_v2", "faces_both", "agreement")
+    return pd.DataFrame(dict(zip(names, columns, strict=True))).to_csv(index=False)

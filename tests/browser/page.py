@@ -1,0 +1,154 @@
+"""What tests do with a page: wait for it, find things on it, press keys, and see that it is quiet."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from chromium import PATIENCE
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from featherface.models import MODELS
+
+VIEWER = "[data-testid=stBidiComponentIsolated]"
+_BUSY = "[data-testid=stStatusWidget], [data-testid=stSpinner], [data-testid=stSkeleton], [data-stale=true]"
+_STOPS = 200  # presses of Tab; no page has as many
+
+# What has the focus, also within a component: its name, the text of what it is, and where it is.
+_FOCUSED = """
+let element = document.activeElement;
+while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+if (!element || element === document.body) return null;
+const { x, y, width, height } = element.getBoundingClientRect();
+const words = [...element.querySelectorAll("p")].map((part) => part.textContent).join(" ");
+const name = element.ariaLabel || words || element.textContent;
+return { name: name.trim().slice(0, 80), tag: element.localName, x, y, width, height };
+"""
+# Each control's value: sliders, number and text fields, switches, groups of choices, and the chosen photo.
+_SETTINGS = """
+const found = {};
+for (const field of document.querySelectorAll("main input:not([type=file])")) {
+  found[field.ariaLabel] = field.type === "checkbox" ? field.checked : field.value;
+}
+for (const group of document.querySelectorAll("main [role=radiogroup]")) {
+  found[group.ariaLabel] = group.querySelector("[aria-checked=true]")?.innerText;
+}
+return found;
+"""
+
+
+def until(window: WebDriver, condition: Callable[[WebDriver], object]) -> object:
+    return WebDriverWait(window, PATIENCE).until(condition)
+
+
+def at_rest(window: WebDriver) -> bool:
+    """Say whether the page is there, and nothing on it is still to come."""
+    return window.execute_script(
+        "return !!document.querySelector('h1') && !document.querySelector(arguments[0])", _BUSY
+    )
+
+
+def in_viewer(window: WebDriver, selector: str) -> list[WebElement]:
+    hosts = window.find_elements(By.CSS_SELECTOR, VIEWER)
+    return [found for host in hosts for found in host.shadow_root.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def shows(name: str) -> Callable[[WebDriver], bool]:
+    """Return a condition: all models' pictures are of the photo `name`, and the page has come to rest."""
+
+    def shown(window: WebDriver) -> bool:
+        labels = window.execute_script(
+            "return document.querySelector('[data-testid=stStatusWidget]') ? [] :"
+            "[...document.querySelectorAll(arguments[0])].flatMap((host) =>"
+            "[...(host.shadowRoot?.querySelectorAll('.view') ?? [])].map((view) => view.ariaLabel))",
+            VIEWER,
+        )
+        return len(labels) == len(MODELS) and all(f"{label}".startswith(name) for label in labels)
+
+    return shown
+
+
+def windows(window: WebDriver) -> list[str]:
+    """Return the part of the photo that each picture shows."""
+    return [svg.get_dom_attribute("viewBox") for svg in in_viewer(window, ".view svg")]
+
+
+def settings(window: WebDriver) -> dict[str, object]:
+    """Return the value of each control on the page by its name."""
+    return window.execute_script(_SETTINGS)
+
+
+def button(window: WebDriver, label: str) -> WebElement:
+    return window.find_element(By.XPATH, f"//button[normalize-space(.//p)='{label}']")
+
+
+def link(window: WebDriver, page: str) -> WebElement:
+    return window.find_element(By.CSS_SELECTOR, f"nav a[href$='/{page}']")
+
+
+def add_photos(window: WebDriver, *photos: Path) -> None:
+    """Give files to the page's uploader."""
+    field = window.find_element(By.CSS_SELECTOR, "[data-testid=stFileUploaderDropzoneInput]")
+    field.send_keys("\n".join(map(str, photos)))
+
+
+def saved(window: WebDriver, file: Path) -> bytes:
+    """Wait for a download and return what it holds; browsers write it under another name first."""
+    until(window, lambda _: file.exists())
+    return file.read_bytes()
+
+
+def press(window: WebDriver, *keys: str, shift: bool = False) -> None:
+    chain = ActionChains(window, duration=0)
+    if shift:
+        chain.key_down(Keys.SHIFT)
+    chain.send_keys(*keys)
+    if shift:
+        chain.key_up(Keys.SHIFT)
+    chain.perform()
+
+
+def focused(window: WebDriver) -> dict[str, object] | None:
+    """Return name, tag, x, y, width and height of what has the focus; None for nothing."""
+    return window.execute_script(_FOCUSED)
+
+
+def tab_to(window: WebDriver, name: str) -> None:
+    """Press Tab until the focus is on what is called so, past the page's end if need be."""
+    passed = []
+    for _ in range(_STOPS):
+        press(window, Keys.TAB)
+        stop = focused(window)
+        if stop is not None and stop["name"] == name:
+            return
+        passed.append(stop and stop["name"])
+    raise AssertionError(f"Tab does not reach {name!r}, only {list(dict.fromkeys(passed))}.")
+
+
+def complaints(window: WebDriver, address: str) -> list[str]:
+    """Return errors in the console and addresses of other machines, since this was last asked."""
+    # below a page's address Streamlit looks for its server there first, then at the root
+    first_try = re.compile(rf"{address}/\w+/_stcore/(health|host-config) ")
+    errors = [entry["message"] for entry in window.get_log("browser") if entry["level"] == "SEVERE"]
+    here = (f"{address}/", address.replace("http", "ws", 1), "data:", "blob:")
+    return [
+        *(error for error in errors if not first_try.match(error)),
+        *(asked for asked in _addresses(window) if not asked.startswith(here)),
+    ]
+
+
+def _addresses(window: WebDriver) -> list[str]:
+    """Return where requests and web sockets of the page went."""
+    events = [json.loads(entry["message"])["message"] for entry in window.get_log("performance")]
+    return [
+        event["params"]["request"]["url"] if "request" in event["params"] else event["params"]["url"]
+        for event in events
+        if event["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")
+    ]

@@ -1,0 +1,197 @@
+"""Without a mouse: every control is reached, seen to be reached, used, and left again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from chromium import SAMPLE, open_browser
+from page import (
+    at_rest,
+    complaints,
+    focused,
+    in_viewer,
+    press,
+    saved,
+    settings,
+    shows,
+    tab_to,
+    until,
+    windows,
+)
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
+
+_FADED = 3  # seconds after which what shows the focus has gone with it
+_AROUND = 28  # pixels about what has the focus, in which some sign of it must be seen
+_LEAVE = """
+window.stop = document.activeElement;
+while (window.stop.shadowRoot?.activeElement) window.stop = window.stop.shadowRoot.activeElement;
+window.stop.blur();
+"""
+_RETURN = "window.stop.focus()"
+_TOOLTIP = "[role=tooltip], [data-testid=stTooltipContent]"
+_MUST_REACH = {
+    "Skip to main content",
+    "Overview",
+    "Accuracy",
+    "Main menu",
+    "Grace Hopper",
+    "Upload",
+    "Camera",
+    "Network input and weights",
+    "Zoom out",
+    "Zoom in",
+    "Show the whole photo",
+    "Same thresholds for both",
+    "Confidence",
+    "NMS IoU",
+    "Landmarks",
+    "Scores",
+    "Only differences",
+    "Show",
+    "Data (CSV)",
+    "Pictures, PNG",
+    "Pictures, JPEG",
+    "Faces, JSON",
+    "Faces, CSV",
+    "Faces, COCO",
+}
+
+
+def test_tab_passes_every_control_and_shows_where_it_is(one_window: WebDriver, address: str) -> None:
+    window = one_window
+    window.get(f"{address}/detection")
+    until(window, shows("Size ladder"))
+    until(window, at_rest)
+    unseen: list[str] = []
+    forth = _walk(window, shift=False, unseen=unseen)
+    assert {name for name, _ in forth} >= _MUST_REACH
+    assert unseen == []
+    back = _walk(window, shift=True, unseen=[])
+    assert set(back) == set(forth)
+
+
+def test_every_control_obeys_keys_and_the_link_restores_it(
+    window: WebDriver, address: str, tmp_path: Path
+) -> None:
+    window.get(f"{address}/detection")
+    until(window, shows("Size ladder"))
+    until(window, at_rest)
+
+    press(window, Keys.TAB, Keys.ENTER)  # the link that skips what every page begins with
+    assert focused(window)["tag"] == "main"
+    _use(window, "FLOPs", Keys.ENTER, "/flops")
+    _use(window, "Detection", Keys.ENTER, "/detection")
+    until(window, shows("Size ladder"))
+
+    _use(window, "Grace Hopper", Keys.ENTER, "photo=grace_hopper")
+    _use(window, "Network input and weights", Keys.ENTER)
+    _use(window, "Fit, keep shape", Keys.ARROW_RIGHT * 2 + Keys.SPACE, "resize=As+in+the+study")
+    _use(window, "Side of the square, pixels", Keys.ARROW_LEFT, "side=608")
+    until(window, shows("Grace Hopper"))
+    whole = windows(window)
+    _use(window, "Zoom in", Keys.ENTER)
+    until(window, lambda _: windows(window) != whole)
+    near = windows(window)
+    (first, *_) = in_viewer(window, ".view")
+    _use(window, first.get_dom_attribute("aria-label")[:80], Keys.ARROW_RIGHT)
+    until(window, lambda _: windows(window) != near)
+    press(window, "0")
+    until(window, lambda _: windows(window) == whole)
+
+    _use(window, "Confidence", Keys.ARROW_RIGHT * 10, "conf=0.6")
+    _use(window, "NMS IoU", Keys.ARROW_LEFT, "nms=0.35")
+    _use(window, "Same thresholds for both", Keys.SPACE, "linked=false")
+    _use(window, "V1: Confidence", Keys.ARROW_LEFT, "conf_v1=0.59")
+    _use(window, "V1: NMS IoU", Keys.ARROW_LEFT, "nms_v1=0.3")
+    _use(window, "V2: Confidence", Keys.HOME, "conf_v2=0.02")
+    _use(window, "V2: NMS IoU", Keys.END, "nms_v2=0.9")
+    for name in ("Landmarks", "Scores"):
+        _use(window, name, Keys.SPACE, f"{name.lower()}=false")
+    _use(window, "Only differences", Keys.SPACE, "differences=true")
+    _use(window, "Show", Keys.ARROW_RIGHT + Keys.SPACE, "faces=Blur")
+    until(window, at_rest)
+
+    _use(window, "Faces, JSON", Keys.ENTER)
+    (photo,) = json.loads(saved(window, tmp_path / "Grace Hopper.faces.json"))["photos"]
+    assert photo["models"]["v1"]["settings"] == {
+        "confidence": 0.59,
+        "nms_iou": 0.3,
+        "resize": "study",
+        "side": 608,
+    }
+
+    chosen = settings(window)
+    with open_browser(tmp_path / "another person") as other:
+        other.get(window.current_url)
+        until(other, shows("Grace Hopper"))
+        _use(other, "Network input and weights", Keys.ENTER)
+        until(other, lambda _: settings(other) == chosen)
+    assert complaints(window, address) == []
+
+
+def test_files_are_chosen_without_a_mouse(one_window: WebDriver, address: str, tmp_path: Path) -> None:
+    window, photo = one_window, tmp_path / "portrait.jpg"
+    photo.write_bytes(SAMPLE.read_bytes())
+    window.get(f"{address}/detection")
+    until(window, shows("Size ladder"))
+    window.execute_cdp_cmd("Page.setInterceptFileChooserDialog", {"enabled": True})
+    _use(window, "Upload", Keys.ENTER)
+    chooser = until(window, _file_chooser)
+    window.execute_cdp_cmd(
+        "DOM.setFileInputFiles", {"files": [str(photo)], "backendNodeId": chooser["backendNodeId"]}
+    )
+    until(window, shows("portrait.jpg"))
+
+
+def _use(window: WebDriver, name: str, keys: str, address: str = "") -> None:
+    """Tab to a control, press keys there and wait for what the page's address then holds."""
+    tab_to(window, name)
+    press(window, *keys)
+    until(window, lambda _: address in window.current_url)
+
+
+def _file_chooser(window: WebDriver) -> dict[str, object] | None:
+    events = (json.loads(entry["message"])["message"] for entry in window.get_log("performance"))
+    return next((event["params"] for event in events if event["method"] == "Page.fileChooserOpened"), None)
+
+
+def _walk(window: WebDriver, *, shift: bool, unseen: list[str]) -> list[tuple[str, str]]:
+    """Press Tab until the page ends; return names and tags, and put into `unseen` where no focus is seen."""
+    stops = []
+    press(window, Keys.TAB, shift=shift)
+    while (stop := focused(window)) is not None:
+        if (stop["name"], stop["tag"]) not in stops[-1:]:  # a table is one stop, though its cells are many
+            stops.append((stop["name"], stop["tag"]))
+            if not shift and not _seen(window, stop):
+                unseen.append(stop["name"])
+        press(window, Keys.TAB, shift=shift)
+        assert len(stops) < 200, stops
+    return stops
+
+
+def _seen(window: WebDriver, stop: dict[str, object]) -> bool:
+    """Say whether what has the focus looks different without it, or else shows a tooltip."""
+    part = {
+        "x": max(0, stop["x"] - _AROUND),
+        "y": max(0, stop["y"] - _AROUND),
+        "width": stop["width"] + 2 * _AROUND,
+        "height": stop["height"] + 2 * _AROUND,
+        "scale": 1,
+    }
+    with_focus = _picture(window, part)
+    window.execute_script(_LEAVE)
+    try:
+        WebDriverWait(window, _FADED).until(lambda _: _picture(window, part) != with_focus)
+    except TimeoutException:
+        window.execute_script(_RETURN)
+        return bool(until(window, lambda _: window.find_elements(By.CSS_SELECTOR, _TOOLTIP)))
+    return True
+
+
+def _picture(window: WebDriver, part: dict[str, float]) -> str:
+    return window.execute_cdp_cmd("Page.captureScreenshot", {"clip": part})["data"]

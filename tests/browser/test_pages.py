@@ -1,0 +1,111 @@
+"""Every page as it ships, light and dark, wide and narrow: readable by all, whole, and quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
+
+import pytest
+from chromium import PATIENCE, ROOT, prefer, resize, served
+from page import at_rest, complaints, until
+from selenium.webdriver.remote.webdriver import WebDriver
+
+# The package is there for its copy of axe-core alone; Selenium drives the browser.
+_AXE = Path(find_spec("axe_playwright_python").origin).with_name("axe.min.js").read_text(encoding="utf-8")
+_RUN_AXE = """
+const done = arguments[arguments.length - 1];
+const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+axe.run(document, { runOnly: tags, resultTypes: ["violations"] }).then(
+  ({ violations }) => done(
+    violations
+      .filter(({ impact }) => ["serious", "critical"].includes(impact))
+      .flatMap(({ id, nodes }) => nodes.map(({ target, html, any }) =>
+        `${id}: ${any[0]?.message ?? ""} ${html.slice(0, 200)} at ${target}`)),
+  ),
+  (error) => done([`axe: ${error}`]),
+);
+"""
+# Texts that nobody can read whole: over an edge of a frame that does not scroll (the page itself would). What
+# has a tooltip may end in an ellipsis.
+_CUT = """
+const cut = [];
+const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+const range = document.createRange();
+for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+  const parent = text.parentElement;
+  if (!text.textContent.trim() || !parent.checkVisibility({ opacityProperty: true })) continue;
+  if (parent.closest("svg, canvas, style, script, [aria-hidden=true], .stTooltipHoverTarget")) continue;
+  range.selectNodeContents(text);
+  const { left, right, width } = range.getBoundingClientRect();
+  if (width < 2) continue; // for screen readers alone
+  let [from, to] = [-Infinity, Infinity];
+  for (let frame = parent; frame; frame = frame.parentElement) {
+    const { overflowX } = getComputedStyle(frame);
+    if (["auto", "scroll"].includes(overflowX)) break;
+    if (overflowX === "visible") continue;
+    const edge = frame.getBoundingClientRect();
+    [from, to] = [Math.max(from, edge.left), Math.min(to, edge.right)];
+  }
+  if (left < from - 1 || right > to + 1) cut.push(text.textContent.trim());
+}
+return cut;
+"""
+_WIDER = "return document.querySelector('main').scrollWidth > document.querySelector('main').clientWidth"
+_ERRORS = (
+    "return document.querySelectorAll('[data-testid=stException], [data-testid=stAlertContentError]').length"
+)
+_VIEWS = tuple(product((1440, 420), (False, True)))  # width in pixels, dark
+_PAGES = (
+    "",
+    "detection",
+    "architecture",
+    "architecture?architecture=Layers",
+    "architecture?architecture=Diagram",
+    "architecture?architecture=Anchors+and+view",
+    "flops",
+    "flops?cost=By+layer",
+    "flops?cost=By+size",
+    "flops?cost=Roofline",
+    "flops?cost=Counters",
+    "speed",
+    "accuracy",
+)
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the dashboard runs with the weights and measurements that come with it."""
+    with served(ROOT / "weights", tmp_path_factory.mktemp("server") / "log.txt") as where:
+        yield where
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_page_in_every_view(one_window: WebDriver, shipped: str, page: str) -> None:
+    window = one_window
+    findings = []
+    window.set_script_timeout(PATIENCE)
+    resize(window, 1440, 1000)
+    window.get(f"{shipped}/{page}")
+    for width, dark in _VIEWS:
+        prefer(window, dark=dark)
+        resize(window, width, 1000)
+        until(window, lambda _, dark=dark: _is_dark(window) == dark)
+        until(window, at_rest)
+        view = f"{width} pixels, {'dark' if dark else 'light'}"
+        window.execute_script(_AXE)
+        findings += [f"{view}: {finding}" for finding in window.execute_async_script(_RUN_AXE)]
+        findings += [f"{view}: cut off: {text}" for text in window.execute_script(_CUT)]
+        if window.execute_script(_WIDER):
+            findings.append(f"{view}: scrolls sideways")
+    assert findings == []
+    assert window.execute_script(_ERRORS) == 0
+    assert complaints(window, shipped) == []
+
+
+def _is_dark(window: WebDriver) -> bool:
+    ground = "return getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    return (
+        sum(map(int, window.execute_script(ground).removeprefix("rgb(").removesuffix(")").split(","))) < 384
+    )
