@@ -68,12 +68,16 @@ class Dashboard:
 
 
 @contextmanager
-def served(weights: Path, log: Path) -> Iterator[Dashboard]:
-    """Run the dashboard on a free port of this machine with the weights of a folder."""
+def served(weights: Path, log: Path, prepare: str = "") -> Iterator[Dashboard]:
+    """Run the dashboard on a free port of this machine with the weights of a folder.
+
+    `prepare` is Python that the server's process runs first, for instance to make limits small.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    program = f"{prepare}\nfrom streamlit.web.cli import main\nmain(prog_name='streamlit')"
+    command = [sys.executable, "-c", program, "run", "app.py", f"--server.port={port}"]
     environment = {**os.environ, "FEATHERFACE_WEIGHTS": str(weights)}
     started = time.perf_counter()
     with log.open("wb") as output:
@@ -123,6 +127,7 @@ class Visitor:
             origin=address,
             max_size=None,
             open_timeout=PATIENCE,
+            legacy=True,  # for a connection that outlives this function
         )
         self._shown: dict[tuple[int, ...], _Shown] = {}
         self._values: dict[str, WidgetState] = {}
@@ -146,6 +151,10 @@ class Visitor:
         with contextlib.suppress(OSError):  # the server may have been faster
             self._socket.socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+    def upload_url(self, name: str) -> str:
+        """Return where the server wants a file, as a path."""
+        return self._upload_urls(name).upload_url
 
     def upload_half(self, name: str, data: bytes) -> None:
         """Send half of a file, then drop the connection that carries it."""
