@@ -8,6 +8,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from featherface.config import MAX_DIMENSION
 from featherface.detection.boxes import clip_boxes
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
@@ -61,11 +62,15 @@ def annotate(
 
 
 def encode_picture(pixels: np.ndarray, kind: Literal["png", "jpeg"]) -> bytes:
-    """Return (H, W, 3) uint8 RGB pixels as a PNG or JPEG file without metadata."""
+    """Return (H, W, 3) uint8 RGB pixels as a PNG or JPEG file without metadata.
+
+    A JPEG whose longer side would go beyond MAX_DIMENSION is scaled down to it.
+    """
     if kind == "png":
         options = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION]
     else:
         options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        pixels = Photo(pixels).shrunk(MAX_DIMENSION).pixels
     _, data = cv2.imencode(f".{kind}", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
     return data.tobytes()
 
