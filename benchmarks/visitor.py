@@ -211,6 +211,12 @@ class Visitor:
 
     def download(self, label: str) -> bytes:
         """Return the file behind a download button that makes it when asked."""
+        got = requests.get(self.made_file(label), timeout=PATIENCE)
+        got.raise_for_status()
+        return got.content
+
+    def made_file(self, label: str) -> str:
+        """Have a download button make its file; return the address that a browser then fetches."""
         shown = self._find("download_button", label)
         message = BackMsg()
         request = message.backend_operation_request
@@ -222,9 +228,7 @@ class Visitor:
         response = answer.backend_operation_response
         if response.error_msg:
             raise PageError(response.error_msg)
-        got = requests.get(self._address + response.deferred_file.url, timeout=PATIENCE)
-        got.raise_for_status()
-        return got.content
+        return self._address + response.deferred_file.url
 
     def refresh(self) -> bool:
         """Run what the page wants run every so often; return whether there was anything."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from dockerfile_parse import DockerfileParser
 from packaging.requirements import Requirement
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartParser
 from streamlit import config
 
 from featherface.config import MAX_BYTES
+from featherface.dashboard.memory import keep_uploads_off_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -154,6 +158,26 @@ print(json.dumps({name: each.value for name, each in config.get_config_options()
 @pytest.mark.parametrize("name", RECOMMENDED)
 def test_streamlit_is_set_as_recommended(settings, name):
     assert settings[name] == RECOMMENDED[name]
+
+
+def upload(size: int) -> UploadFile:
+    """Return a file of `size` bytes as the server's reader of uploads hands it on."""
+    head = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield head + bytes(size) + b"\r\n--edge--\r\n"
+
+    headers = Headers({"content-type": "multipart/form-data; boundary=edge"})
+    return asyncio.run(MultiPartParser(headers, parts()).parse())["file"]
+
+
+def test_uploads_never_touch_the_disk(monkeypatch):
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", MultiPartParser.spool_max_size)
+    keep_uploads_off_disk()
+    with upload(MAX_BYTES).file as file:
+        assert not file._rolled
+    with upload(MAX_BYTES + 2).file as file:  # which is refused next
+        assert file._rolled
 
 
 def test_streamlit_knows_every_setting():
