@@ -73,10 +73,16 @@ def run_networks(file: PhotoFile, given: NetworkInput) -> dict[str, DetectionRes
 
 
 @st.fragment
-def comparison_view(
-    file: PhotoFile, shown: Picture, given: NetworkInput, results: Mapping[str, DetectionResult]
-) -> None:
-    """Show the pictures, the thresholds and everything that follows from them."""
+def comparison_view(file: PhotoFile, given: NetworkInput, results: Mapping[str, DetectionResult]) -> None:
+    """Show the pictures, the thresholds and everything that follows from them.
+
+    Streamlit keeps the arguments for as long as the session lasts, so the picture, 4 MB, is none of them.
+    """
+    try:
+        shown = picture(file)
+    except ImageError as error:  # no cache has it any more, and there is no memory for it now
+        st.error(plain(str(error)), icon=":material/error:")
+        return
     pictures, controls = st.columns([4, 1], gap="medium")
     with controls:
         settings = choose_filters(tuple(results), given)
@@ -308,9 +314,8 @@ st.caption(
 file = choose_photo()
 given = choose_network_input()
 try:
-    shown = picture(file)
     results = run_networks(file, given)
     if results:
-        comparison_view(file, shown, given, results)
+        comparison_view(file, given, results)
 except (ImageError, SettingsError) as error:
     st.error(plain(str(error)), icon=":material/error:")
