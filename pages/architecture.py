@@ -270,7 +270,7 @@ def squares(
         (ANCHORS, Square("Large anchor", large, BOTH_COLOUR, "dash")),
         (
             BACKBONE,
-            Square("Field of the backbone, both models", fields["v1"][number].backbone, "#111827", "dot"),
+            Square("Field of the backbone, both models", fields["v1"][number].backbone, "#64748b", "dot"),
         ),
     ]
     found += [
