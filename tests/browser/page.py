@@ -19,7 +19,7 @@ from featherface.models import MODELS
 
 VIEWER = "[data-testid=stBidiComponentIsolated]"
 _BUSY = "[data-testid=stStatusWidget], [data-testid=stSpinner], [data-testid=stSkeleton], [data-stale=true]"
-_STOPS = 200  # presses of Tab; no page has as many
+STOPS = 200  # presses of Tab; no page has as many
 
 # What has the focus, also within a component: its name, the text of what it is, and where it is.
 _FOCUSED = """
@@ -123,7 +123,7 @@ def focused(window: WebDriver) -> dict[str, object] | None:
 def tab_to(window: WebDriver, name: str) -> None:
     """Press Tab until the focus is on what is called so, past the page's end if need be."""
     passed = []
-    for _ in range(_STOPS):
+    for _ in range(STOPS):
         press(window, Keys.TAB)
         stop = focused(window)
         if stop is not None and stop["name"] == name:
