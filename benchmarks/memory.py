@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,23 +21,22 @@ from featherface.service import ModelService
 
 _TARGET = 100.0  # MB of growth
 _MEGAPIXELS = 12
+_CLOSING = 180  # seconds after which as many sessions are closed as are opened, and bounded caches are full
 
 
 def main() -> int:
     parser = options(__doc__, "memory")
     parser.add_argument("--photos", type=int, default=200, help="through the service")
     parser.add_argument(
-        "--uploads", type=int, default=60, help="through the dashboard, by a new visitor each"
-    )
-    parser.add_argument(
-        "--filling", type=int, default=30, help="of the uploads, before its bounded caches are full"
+        "--minutes", type=float, default=7, help="through the dashboard, by a new visitor each"
     )
     given = parser.parse_args()
     trained_weights(given.weights)
-    curves = {"service": through_service(given.weights, given.photos)}
-    if given.uploads:
-        curves["dashboard"] = through_dashboard(given.weights, given.uploads)
-    starts = {"service": 10, "dashboard": given.filling}
+    curves = {
+        "service": through_service(given.weights, given.photos),
+        "dashboard": through_dashboard(given.weights, 60 * given.minutes),
+    }
+    starts = {"service": 10, "dashboard": len(curves["dashboard"]) * _CLOSING // round(60 * given.minutes)}
     rows, targets = [], []
     for name, curve in curves.items():
         start = min(starts[name], len(curve) - 1)
@@ -76,11 +77,12 @@ def through_service(weights: Path, photos: int) -> Sequence[float]:
     return curve
 
 
-def through_dashboard(weights: Path, uploads: int) -> Sequence[float]:
+def through_dashboard(weights: Path, seconds: float) -> Sequence[float]:
     """Return the server's resident memory in MB after each visitor has come, uploaded, moved and gone."""
     curve = []
     with tempfile.TemporaryDirectory() as folder, served(weights, Path(folder) / "log.txt") as dashboard:
-        for seed in range(uploads):
+        ending = time.monotonic() + seconds
+        for seed in itertools.takewhile(lambda _: time.monotonic() < ending, itertools.count()):
             with Visitor(dashboard.address, "detection") as visitor:
                 visitor.upload("Your photos", f"{seed}.jpg", photo_file(_MEGAPIXELS, seed))
                 visitor.slide("Confidence", 0.4)
