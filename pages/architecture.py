@@ -28,7 +28,7 @@ from featherface.dashboard.tables import (
     side_by_side,
     station_table,
 )
-from featherface.dashboard.widgets import origin_badge, plain, show_chart
+from featherface.dashboard.widgets import origin_badge, plain, required_choice, show_chart
 from featherface.detection.images import ImageError
 from featherface.models import MODELS
 
@@ -86,15 +86,13 @@ def show_parameter_maps() -> None:
     st.caption(
         "An area is as large as its share of the parameters. Click a part to open it, the top to go back."
     )
-    kind = st.segmented_control(
+    kind = required_choice(
         "Form",
         ["treemap", "sunburst"],
-        default="treemap",
-        required=True,
+        "treemap",
+        "map",
         format_func=str.capitalize,
-        key="map",
         label_visibility="collapsed",
-        bind="query-params",
     )
     for column, (key, entry) in zip(st.columns(len(MODELS), gap="medium"), MODELS.items(), strict=True):
         nodes = parameter_tree(key)
@@ -216,9 +214,7 @@ def show_cell(file: PhotoFile, shown: Picture, fields: Mapping[str, Sequence[Rec
     """Show one cell's anchors and receptive fields on the photo."""
     controls, view = st.columns([1, 3], gap="medium")
     with controls:
-        level = st.segmented_control(
-            "Level", LEVELS, default=LEVELS[1], required=True, key="level", bind="query-params"
-        )
+        level = required_choice("Level", LEVELS, LEVELS[1], "level")
         wanted = st.pills(
             "Show",
             SQUARES,

@@ -28,7 +28,7 @@ from featherface.dashboard.tables import (
     sweep_table,
     uncounted_table,
 )
-from featherface.dashboard.widgets import origin_badge, plain, show_chart
+from featherface.dashboard.widgets import origin_badge, plain, required_choice, show_chart
 from featherface.dashboard.wording import machine_text, when_text
 from featherface.models import MODELS
 
@@ -162,9 +162,7 @@ def show_roofline(costs: Mapping[str, Cost], height: int, width: int) -> None:
     )
     cores = machine().cores
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        threads = st.segmented_control(
-            "Threads", range(1, cores + 1), default=1, required=True, key="roof_threads", bind="query-params"
-        )
+        threads = required_choice("Threads", range(1, cores + 1), 1, "roof_threads")
         busy = bool(benchmark_queue().jobs())
         if st.button("Measure this machine's peak", icon=":material/timer:", disabled=busy):
             with st.spinner("Measuring for a few seconds"):
@@ -274,15 +272,7 @@ def show_uncounted(costs: Mapping[str, Cost]) -> None:
         counter = st.selectbox(
             "Counter", [name.value for name in CounterName], key="counter", width=420, bind="query-params"
         )
-        key = st.segmented_control(
-            "Model",
-            list(MODELS),
-            default="v1",
-            required=True,
-            format_func=str.upper,
-            key="counted_model",
-            bind="query-params",
-        )
+        key = required_choice("Model", list(MODELS), "v1", "counted_model", format_func=str.upper)
     found = uncounted_table(costs[key].count(CounterName(counter)))
     st.caption(
         f"Operations that {counter} leaves out of {MODELS[key].name}, "
@@ -312,14 +302,8 @@ st.caption(
 )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     height, width = choose_input_size()
-    unit = st.segmented_control(
-        "Unit",
-        list(UNITS),
-        default="MACs",
-        required=True,
-        key="unit",
-        bind="query-params",
-        help="A MAC is one multiplication with its addition: two FLOPs.",
+    unit = required_choice(
+        "Unit", list(UNITS), "MACs", "unit", help="A MAC is one multiplication with its addition: two FLOPs."
     )
 try:
     costs = costs_at(height, width)

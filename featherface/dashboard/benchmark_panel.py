@@ -15,7 +15,7 @@ from featherface.dashboard.benchmarks import (
 from featherface.dashboard.photos import SAMPLES
 from featherface.dashboard.shared import machine
 from featherface.dashboard.timings import ALONE, AXES, WHOLE, setting_words
-from featherface.dashboard.widgets import plain
+from featherface.dashboard.widgets import plain, required_choice, whole_number
 from featherface.models import MODELS
 
 __all__ = ["show_queue", "show_start"]
@@ -23,7 +23,6 @@ __all__ = ["show_queue", "show_start"]
 _SIZES = (160, 320, 480, 640, 960)  # pixels
 _BATCHES = (1, 2, 4, 8)
 _POLL_SECONDS = 1.0
-_IN_ADDRESS = {"bind": "query-params"}
 
 
 def show_start() -> None:
@@ -66,40 +65,32 @@ def show_queue() -> None:
 def _choose_kind() -> tuple[str, str]:
     """Return what is timed, and the name of the axis along which it varies."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        timed = st.segmented_control(
-            "Time", [ALONE, WHOLE], default=ALONE, required=True, key="timed", **_IN_ADDRESS
-        )
-        vary = st.segmented_control(
+        timed = required_choice("Time", [ALONE, WHOLE], ALONE, "timed")
+        vary = required_choice(
             "Vary",
             ["Nothing", *(axis.name for axis in AXES)],
-            default="Nothing",
-            required=True,
-            key="vary",
+            "Nothing",
+            "vary",
             help="Measures one point after the other; the other settings stay as they are.",
-            **_IN_ADDRESS,
         )
     return timed, vary
 
 
 def _choose_setting() -> LatencySettings:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        side = st.number_input(
-            "Side, pixels", *SIDE_RANGE, DEFAULT_SIDE, 32, key="bench_side", width=150, **_IN_ADDRESS
-        )
-        batch = st.number_input("Batch", 1, 16, 1, key="batch", width=130, **_IN_ADDRESS)
-        threads = st.segmented_control(
-            "Threads", _thread_counts(), default=1, required=True, key="threads", **_IN_ADDRESS
-        )
-        runs = st.number_input("Rounds", 5, 500, 50, 5, key="runs", width=140, **_IN_ADDRESS)
-        warmup = st.number_input(
+        side = whole_number("Side, pixels", *SIDE_RANGE, DEFAULT_SIDE, 32, "bench_side", width=150)
+        batch = whole_number("Batch", 1, 16, 1, 1, "batch", width=130)
+        threads = required_choice("Threads", _thread_counts(), 1, "threads")
+        runs = whole_number("Rounds", 5, 500, 50, 5, "runs", width=140)
+        warmup = whole_number(
             "Warm-up",
             0,
             50,
             5,
-            key="warmup",
+            1,
+            "warmup",
             width=130,
             help="Rounds before, not kept: memory, code and the processor's clock settle.",
-            **_IN_ADDRESS,
         )
     return LatencySettings(side, side, batch, threads, runs, warmup)
 
@@ -118,15 +109,8 @@ def _photo(timed: str) -> bytes | None:
     if timed == ALONE:
         return None
     names = {file.key: file.name for file in SAMPLES}
-    key = st.segmented_control(
-        "Photo",
-        list(names),
-        default=SAMPLES[1].key,
-        required=True,
-        format_func=names.get,
-        key="timed_photo",
-        wrap=True,
-        **_IN_ADDRESS,
+    key = required_choice(
+        "Photo", list(names), SAMPLES[1].key, "timed_photo", format_func=names.get, wrap=True
     )
     return next(file.source.read_bytes() for file in SAMPLES if file.key == key)
 

@@ -17,7 +17,7 @@ from featherface.config import (
     SIDE_RANGE,
 )
 from featherface.dashboard.shared import weights_folder
-from featherface.dashboard.widgets import plain
+from featherface.dashboard.widgets import plain, required_choice
 from featherface.detection.drawing import Hide
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
@@ -60,16 +60,15 @@ def choose_network_input() -> NetworkInput:
     """Show the settings for which the networks run again."""
     with st.expander("Network input and weights", icon=":material/tune:"):
         resizing, size = st.columns([3, 2], gap="large")
-        resize = resizing.segmented_control(
-            "Resize the photo",
-            list(Resize),
-            default=Resize.FIT,
-            required=True,
-            format_func=_RESIZE.__getitem__,
-            key="resize",
-            help="The study stretches every photo to a square, which squeezes faces and costs accuracy.",
-            bind="query-params",
-        )
+        with resizing:
+            resize = required_choice(
+                "Resize the photo",
+                list(Resize),
+                Resize.FIT,
+                "resize",
+                format_func=_RESIZE.__getitem__,
+                help="The study stretches every photo to a square, which squeezes faces and costs accuracy.",
+            )
         side = size.slider(
             _SIDE_LABEL[resize],
             *SIDE_RANGE,
@@ -119,14 +118,12 @@ def choose_display() -> Display:
         bind="query-params",
         help="Draw only the faces that one of the two found and the other did not.",
     )
-    hide = st.segmented_control(
+    hide = required_choice(
         "Faces in pictures",
         list(_HIDE),
-        default="Show",
-        required=True,
-        key="faces",
+        "Show",
+        "faces",
         wrap=True,
-        bind="query-params",
         help="Make faces that either model found unrecognisable, here and in downloads. "
         "A face that both miss stays visible: look before you share.",
     )

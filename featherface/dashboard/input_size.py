@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from featherface.config import DEFAULT_SIDE, MIN_SIDE, SIDE_RANGE
+from featherface.dashboard.widgets import whole_number
 
 __all__ = ["choose_input_size", "size_words"]
 
@@ -13,15 +14,14 @@ def choose_input_size() -> tuple[int, int]:
     """Show the two fields and return height and width in pixels."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         width, height = (
-            st.number_input(
+            whole_number(
                 label,
                 MIN_SIDE,
                 SIDE_RANGE[1],
                 DEFAULT_SIDE,
-                step=32,
-                key=key,
+                32,
+                key,
                 width=170,
-                bind="query-params",
                 help="Of the picture that a network is given. The study compares at 640 × 640.",
             )
             for label, key in (("Input width, pixels", "width"), ("Input height, pixels", "height"))

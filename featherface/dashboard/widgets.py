@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,7 +13,18 @@ import streamlit as st
 from featherface.analysis.machine import Badge
 from featherface.dashboard.downloads import download_button
 
-__all__ = ["badge_text", "counted_faces", "origin_badge", "plain", "refusals", "show_chart"]
+__all__ = [
+    "badge_text",
+    "counted_faces",
+    "origin_badge",
+    "plain",
+    "refusals",
+    "required_choice",
+    "show_chart",
+    "whole_number",
+]
+
+_Option = TypeVar("_Option")
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 _BADGES = {
@@ -48,6 +61,24 @@ def refusals(sentences: list[str]) -> None:
     """Show one sentence for each thing that could not be used."""
     for sentence in sentences:
         st.error(plain(sentence), icon=":material/error:")
+
+
+def required_choice(
+    label: str, options: Sequence[_Option], default: _Option, key: str, **look: Any
+) -> _Option:
+    """Show a choice that is part of the page's address; `look` goes to Streamlit's own segmented control."""
+    chosen = st.segmented_control(
+        label, options, default=default, required=True, key=key, bind="query-params", **look
+    )
+    return default if chosen is None else chosen  # an address may leave it empty for all that
+
+
+def whole_number(label: str, low: int, high: int, default: int, step: int, key: str, **look: Any) -> int:
+    """Show a field for a number that is part of the page's address; `look` goes to Streamlit's own field."""
+    try:
+        return st.number_input(label, low, high, default, step, key=key, bind="query-params", **look)
+    except OverflowError:  # an address that says "inf", which Streamlit 1.67 does not expect
+        return st.number_input(label, low, high, default, step, key=f"{key}_instead", **look)
 
 
 def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) -> None:
