@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from random import Random
 
-__all__ = ["mutated", "mutated_json"]
+__all__ = ["HOSTILE_TEXTS", "mutated", "mutated_json"]
 
 _BYTES = (0x00, 0x01, 0x7F, 0x80, 0xFF)
 _LENGTHS = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -23,6 +23,10 @@ _WORDS = (
         b'"\\n"',
         b"\xff\xfe",
     ),
+)
+HOSTILE_TEXTS = (
+    *("", " ", "nan", "-inf", "1e999", "-1", "0x10", "9" * 400, "true", "null", "[]", "a,b", "\0", "\u202e"),
+    *("../../etc/passwd", "<script>alert(1)</script>", "${7*7}", "%00", "'; drop table", "x" * 5000),
 )
 _VALUES = (
     *(None, True, 0, -1, 0.5, 1e308, -1e308, float("nan"), float("inf"), 10**30, 10**400, "", "a", "7"),

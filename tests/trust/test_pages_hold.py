@@ -1,0 +1,178 @@
+"""Pages under bad input and faults: sentences where a person reads them, and never a traceback."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+import streamlit as st
+from corpus import bombs, encoded, is_sentence, noise, odd_pictures, refused_files
+from mutations import HOSTILE_TEXTS
+from streamlit.testing.v1 import AppTest
+
+from featherface.detection.detector import Detector
+from featherface.models import MODELS
+from featherface.weights import record_path
+
+ROOT = Path(__file__).resolve().parents[2]
+V2 = MODELS["v2"]
+PATIENCE = 300  # seconds for one run of a page
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def folder(seeded: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(seeded, tmp_path / "weights"))
+
+
+@pytest.fixture
+def open_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """A function that opens a page, over V2's weights alone, with query parameters."""
+    monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(folder))
+    monkeypatch.chdir(ROOT)
+    st.cache_resource.clear()
+
+    def opened(name: str, query: dict[str, str] | None = None) -> AppTest:
+        page = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=PATIENCE)
+        for key, value in (query or {}).items():
+            page.query_params[key] = value
+        return page.run()
+
+    return opened
+
+
+def shown(text: str) -> str:
+    """What a person reads of Markdown whose special characters are escaped."""
+    return text.replace("\\", "")
+
+
+def faces(page: AppTest) -> str:
+    """The number of faces, the first one being V2's."""
+    return next(metric.value for metric in page.metric if metric.label == "Faces")
+
+
+def test_uploads_that_are_no_pictures(open_page, tmp_path):
+    page = open_page("detection")
+    files = {**refused_files(tmp_path / "sentinel"), **bombs()}
+    files = {name: data for name, data in files.items() if isinstance(data, bytes)}
+    for name, data in files.items():
+        page.file_uploader[0].upload(f"{name}.png", data)
+    page.run()
+    assert not page.exception
+    sentences = [shown(error.value) for error in page.error]
+    assert len(sentences) == len(files)
+    assert all(map(is_sentence, sentences))
+    assert not (tmp_path / "sentinel").exists()
+    assert int(faces(page)) > 0  # of the sample, which is still there
+
+
+ODD = ("1 x 1", "1 x 30,000", "65,500 x 1", "16 bits", "CMYK, profile of RGB", "animated GIF", "alpha")
+NAMES = (
+    "../../etc/passwd",
+    "<script>alert(1)</script>",
+    "$x$ `y` :material/delete: **z**",
+    "\u202egnp",
+    "x" * 3_000,
+)
+
+
+def test_odd_photos_with_hostile_names(open_page):
+    page = open_page("detection")
+    for number, name in enumerate(ODD):
+        page.file_uploader[0].upload(f"{NAMES[number % len(NAMES)]}.png", odd_pictures()[name])
+    page.run()
+    own = [button.key for button in page.button if button.key and button.key.startswith("show_")][: len(ODD)]
+    for key in own:
+        page.button(key=key).click().run()
+        assert not page.exception
+        assert not page.error
+        assert page.button(key=key).proto.icon == ":material/check:"  # it is the one that is shown
+
+
+KEYS = {
+    "detection": (
+        *("photo", "conf", "nms", "conf_v2", "nms_v2", "linked", "side", "resize", "landmarks"),
+        *("scores", "faces", "differences"),
+    ),
+    "speed": ("timed", "vary", "bench_side", "batch", "threads", "runs", "warmup", "timed_photo"),
+    "flops": ("width", "height", "roof_threads", "counter", "counted_model", "unit"),
+    "architecture": ("map", "layer", "differing", "level", "field_side", "across", "down"),
+}
+NONSENSE = ["inf", "", 1, 2, 3]  # the same for every setting, or chosen for each by a seed
+
+
+@pytest.mark.parametrize(
+    ("name", "nonsense"),
+    [
+        (name, nonsense)
+        for name in KEYS
+        for nonsense in NONSENSE[: 5 if name in ("detection", "speed") else 3]
+    ],
+)
+def test_links_with_nonsense_open_the_page(open_page, name, nonsense):
+    chance = Random(nonsense)
+    texts = {
+        key: chance.choice(HOSTILE_TEXTS) if isinstance(nonsense, int) else nonsense for key in KEYS[name]
+    }
+    page = open_page(name, texts)
+    assert not page.exception
+    assert all(is_sentence(shown(error.value)) for error in page.error)
+
+
+SPOIL = {
+    "corrupted": lambda path: path.write_bytes(b"spoilt" + path.read_bytes()[6:]),
+    "deleted": Path.unlink,
+    "record garbled": lambda path: record_path(path).write_bytes(b"\xff{"),
+}
+
+
+@pytest.mark.parametrize("how", SPOIL)
+def test_weights_lost_are_a_sentence_and_found_again_serve(open_page, folder, seeded, how):
+    SPOIL[how](folder / V2.weights)
+    page = open_page("detection")
+    assert not page.exception
+    (error,) = page.error
+    assert is_sentence(shown(error.value))
+    assert "featherface_v2" in shown(error.value)
+    shutil.copytree(seeded, folder, dirs_exist_ok=True)
+    page.run()
+    assert not page.error
+    assert int(faces(page)) > 0
+
+
+def test_a_photo_without_memory_is_a_sentence_and_the_next_is_served(open_page, monkeypatch):
+    run = Detector._run
+
+    def run_or_fail(self: Detector, inputs: list, preprocess: list) -> list:
+        if inputs[0].size[0] > 600:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+        return run(self, inputs, preprocess)
+
+    monkeypatch.setattr(Detector, "_run", run_or_fail)
+    page = open_page("detection", {"photo": "grace_hopper"})
+    assert not page.exception
+    (error,) = page.error
+    assert is_sentence(shown(error.value))
+    assert "memory" in error.value
+    page.slider(key="side").set_value(160).run()
+    assert not page.error
+    assert faces(page)
+
+
+def test_an_evaluation_file_that_lies_is_a_sentence(open_page, tmp_path):
+    page = open_page("accuracy")
+    page.file_uploader(key="curves_upload").upload("mine.json", b'{"curves": [{"model": []}]}').run()
+    page.button(key="add_curves").click().run()
+    assert not page.exception
+    (error,) = page.error
+    assert is_sentence(shown(error.value))
+
+    picture = encoded(noise(64, 48), "PNG")
+    page.file_uploader(key="zip_upload").upload("photos.zip", picture).run()
+    page.button(key="evaluate_zip").click().run()
+    assert not page.exception
+    (error,) = page.error
+    assert shown(error.value) == "This is no zip file, or it is damaged."
