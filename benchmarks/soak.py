@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import sys
 import time
 import traceback
@@ -63,6 +64,7 @@ def main() -> int:
     given = parser.parse_args()
     trained_weights(given.weights)
     given.json.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # it reports visitors who vanish
     log, curve = given.json.with_suffix(".log"), given.json.with_suffix(".csv")
     diary, ended = Diary(), Event()
     with served(given.weights, log) as dashboard:
