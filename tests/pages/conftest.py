@@ -19,7 +19,6 @@ from featherface.service import DetectionResult, ModelService
 from featherface.weights import WeightsFile, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
-OpenPage = Callable[..., AppTest]
 
 
 def faces(*lefts_and_scores: tuple[float, float]) -> Detections:
@@ -46,7 +45,7 @@ def result(key: str) -> DetectionResult:
 
 
 @pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OpenPage:
+def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., AppTest]:
     """A function that opens the detection page with query parameters; `failing` maps models to errors."""
     monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(tmp_path))
     monkeypatch.chdir(ROOT)

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import OpenPage
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -26,7 +26,7 @@ def picture(colour: str) -> bytes:
     return file.getvalue()
 
 
-def test_first_visit_shows_a_sample_already_analysed(open_page: OpenPage) -> None:
+def test_first_visit_shows_a_sample_already_analysed(open_page: Callable[..., AppTest]) -> None:
     page = open_page()
     assert not page.exception
     assert not page.error
@@ -43,13 +43,13 @@ def test_first_visit_shows_a_sample_already_analysed(open_page: OpenPage) -> Non
     assert table.value["Difference"].tolist() == pytest.approx([0.05, 0.35])
 
 
-def test_threshold_filters_again(open_page: OpenPage) -> None:
+def test_threshold_filters_again(open_page: Callable[..., AppTest]) -> None:
     page = open_page()
     page.slider(key="conf").set_value(0.58).run()
     assert metrics(page)["Faces"] == ["3", "1"]
 
 
-def test_separate_thresholds_start_at_the_common_one(open_page: OpenPage) -> None:
+def test_separate_thresholds_start_at_the_common_one(open_page: Callable[..., AppTest]) -> None:
     page = open_page(conf="0.58")
     page.toggle(key="linked").set_value(False).run()
     assert (page.slider(key="conf_v1").value, page.slider(key="conf_v2").value) == (0.58, 0.58)
@@ -57,7 +57,7 @@ def test_separate_thresholds_start_at_the_common_one(open_page: OpenPage) -> Non
     assert metrics(page)["Faces"] == ["3", "4"]
 
 
-def test_link_restores_settings(open_page: OpenPage) -> None:
+def test_link_restores_settings(open_page: Callable[..., AppTest]) -> None:
     page = open_page(photo="grace_hopper", conf="0.25", landmarks="false", faces="Blur", resize="study")
     assert metrics(page)["Faces"] == ["3", "4"]
     assert page.toggle(key="landmarks").value is False
@@ -76,13 +76,13 @@ def test_link_restores_settings(open_page: OpenPage) -> None:
         {"photo": "../../etc/passwd"},
     ],
 )
-def test_link_with_nonsense_falls_back(open_page: OpenPage, query: dict[str, str]) -> None:
+def test_link_with_nonsense_falls_back(open_page: Callable[..., AppTest], query: dict[str, str]) -> None:
     page = open_page(**query)
     assert not page.exception
     assert metrics(page)["Faces"] == ["3", "3"]
 
 
-def test_model_without_weights_is_left_out(open_page: OpenPage) -> None:
+def test_model_without_weights_is_left_out(open_page: Callable[..., AppTest]) -> None:
     page = open_page(failing={"v2": UntrainedError("FeatherFace V2 has no trained weights yet.")})
     (banner,) = page.warning
     assert banner.value.startswith("FeatherFace V2 has no trained weights yet.")
@@ -90,21 +90,21 @@ def test_model_without_weights_is_left_out(open_page: OpenPage) -> None:
     assert not page.dataframe  # nothing to match with
 
 
-def test_busy_service_says_the_position(open_page: OpenPage) -> None:
+def test_busy_service_says_the_position(open_page: Callable[..., AppTest]) -> None:
     page = open_page(failing={"v1": ServiceBusyError(4)})
     (message,) = page.error
     assert "position 4" in message.value
     assert metrics(page)["Faces"] == ["3"]
 
 
-def test_no_face_is_a_sentence(open_page: OpenPage) -> None:
+def test_no_face_is_a_sentence(open_page: Callable[..., AppTest]) -> None:
     page = open_page(conf="0.97")
     assert metrics(page)["Faces"] == ["0", "0"]
     assert metrics(page)["Mean confidence"] == ["none", "none"]
     assert any("No face was found by both" in caption.value for caption in page.caption)
 
 
-def test_good_uploads_are_kept_and_bad_ones_explained(open_page: OpenPage) -> None:
+def test_good_uploads_are_kept_and_bad_ones_explained(open_page: Callable[..., AppTest]) -> None:
     page = open_page()
     field = page.file_uploader[0]
     field.upload("[good]*.png", picture("red"))
@@ -121,7 +121,7 @@ def test_good_uploads_are_kept_and_bad_ones_explained(open_page: OpenPage) -> No
     assert page.button(key="show_size_ladder").proto.icon == CHOSEN
 
 
-def test_same_photo_twice_is_one(open_page: OpenPage) -> None:
+def test_same_photo_twice_is_one(open_page: Callable[..., AppTest]) -> None:
     page = open_page()
     before = len(page.button)
     page.file_uploader[0].upload("one.png", picture("red"))
@@ -130,7 +130,7 @@ def test_same_photo_twice_is_one(open_page: OpenPage) -> None:
     assert len(page.button) == before + 2  # its own and the one to remove it
 
 
-def test_refused_checkpoint_is_named(open_page: OpenPage, tmp_path: Path) -> None:
+def test_refused_checkpoint_is_named(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     (tmp_path / "mine.pth").write_bytes(b"no zip file")
     page = open_page()
     assert any("mine\\.pth is not a checkpoint" in caption.value for caption in page.caption)
