@@ -9,16 +9,16 @@ LEAST_CASES = 10_000
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_damaged_files_give_a_result_or_one_sentence(name, record_property):
+def test_damaged_files_give_a_result_or_one_sentence(name, record_testsuite_property):
     found = outcome(name)
-    record_property("cases", found.cases)
+    record_testsuite_property(f"cases, {name}", found.cases)
     assert not found.faults, "\n".join(found.faults[:5])
     assert found.cases == READERS[name].cases
     assert found.accepted > 0  # so the damage does reach past the first check
     assert found.cases - found.accepted > 0
 
 
-def test_there_are_ten_thousand_of_them(record_property):
+def test_there_are_ten_thousand_of_them(record_testsuite_property):
     cases = sum(outcome(name).cases for name in READERS)
-    record_property("cases", cases)
+    record_testsuite_property("cases", cases)
     assert cases >= LEAST_CASES
