@@ -78,7 +78,7 @@ def _interval(saved: SavedCurves, subset: str) -> str:
     if curve is None or curve.interval is None:
         return ""
     low, high = curve.interval
-    return f"  \n:small[:gray[{low:.3f} to {high:.3f}]]"
+    return f"  \n:small[:gray[{low:.3f}\u2013{high:.3f}]]"
 
 
 def _published_row(peer: Peer) -> dict[str, str]:
