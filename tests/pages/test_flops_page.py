@@ -56,7 +56,7 @@ def test_counters_stand_side_by_side_with_what_they_leave_out(open_page):
     assert counters.loc["layer table", "V1 MACs"] == 1_302_902_976
     assert counters.loc["layer table", "V2 MACs"] == 462_027_200
     left_out = page.dataframe[1].value
-    assert left_out.loc[0, "What"] == "deformable convolutions, after sampling"
+    assert left_out.loc[0, "What"] == "deformable convolutions, before sampling"
     assert left_out.loc[0, "FLOPs"] == 2 * (1_302_902_976 - 1_012_598_976)
 
 
