@@ -18,7 +18,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 from featherface.models import MODELS
 
 VIEWER = "[data-testid=stBidiComponentIsolated]"
-_BUSY = "[data-testid=stStatusWidget], [data-testid=stSpinner], [data-testid=stSkeleton], [data-stale=true]"
+_BUSY = ", ".join(
+    f"[data-testid={name}]" for name in ("stStatusWidget", "stSpinner", "stSkeleton", "stProgress")
+)
 STOPS = 200  # presses of Tab; no page has as many
 
 # What has the focus, also within a component: its name, the text of what it is, and where it is.
@@ -51,7 +53,9 @@ def until(window: WebDriver, condition: Callable[[WebDriver], object]) -> object
 def at_rest(window: WebDriver) -> bool:
     """Say whether the page is there, and nothing on it is still to come."""
     return window.execute_script(
-        "return !!document.querySelector('h1') && !document.querySelector(arguments[0])", _BUSY
+        "return document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+        " && !!document.querySelector('h1') && !document.querySelector(arguments[0])",
+        _BUSY,
     )
 
 

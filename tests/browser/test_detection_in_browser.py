@@ -75,6 +75,22 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
     assert complaints(window, address) == []
 
 
+def test_slider_moved_to_and_fro(window: WebDriver, address: str) -> None:
+    window.get(f"{address}/detection")
+    until(window, shows("Size ladder"))
+    until(window, at_rest)
+    before = counts(window)
+    confidence = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
+    window.execute_script("arguments[0].focus()", confidence)
+    for _ in range(12):  # each move while the page is still busy with earlier ones
+        press(window, *[Keys.ARROW_RIGHT] * 10)
+        until(window, lambda _: "conf=0.6" in window.current_url)
+        press(window, *[Keys.ARROW_LEFT] * 10)
+        until(window, lambda _: "conf" not in window.current_url)
+    until(window, at_rest)
+    assert counts(window) == before
+
+
 @pytest.mark.parametrize(
     ("query", "settings", "hide"),
     [
