@@ -16,7 +16,7 @@ from featherface.config import ANCHOR_SIZES, DEFAULT_SIDE, STRIDES
 from featherface.dashboard.charts import BOTH_COLOUR
 from featherface.dashboard.charts_architecture import Square, network_diagram, parameter_map, photo_squares
 from featherface.dashboard.charts_cost import model_bars
-from featherface.dashboard.downloads import download_button
+from featherface.dashboard.downloads import csv_button
 from featherface.dashboard.input_size import choose_input_size, size_words
 from featherface.dashboard.photo_strip import choose_photo
 from featherface.dashboard.photos import PhotoFile, Picture, picture
@@ -143,14 +143,7 @@ def show_layers(height: int, width: int) -> None:
         },
         alt="Layers of V1 and V2 with kind, output shape, parameters and MACs",
     )
-    download_button(
-        "Layers (CSV)",
-        lambda: shown.to_csv(index=False),
-        f"layers_{width}x{height}.csv",
-        "text/csv",
-        icon=":material/download:",
-        type="tertiary",
-    )
+    csv_button("Layers (CSV)", lambda: shown, f"layers_{width}x{height}")
 
 
 def show_diagram(height: int, width: int) -> None:

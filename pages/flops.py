@@ -15,7 +15,7 @@ from featherface.analysis.machine import Badge
 from featherface.analysis.roofline import MachinePeak
 from featherface.dashboard.benchmarks import benchmark_queue
 from featherface.dashboard.charts_cost import Workload, model_bars, model_lines, roofline_chart
-from featherface.dashboard.downloads import download_button
+from featherface.dashboard.downloads import csv_button
 from featherface.dashboard.input_size import choose_input_size, size_words
 from featherface.dashboard.peak import known_peak, measure_and_keep_peak
 from featherface.dashboard.shared import machine
@@ -285,14 +285,7 @@ def show_uncounted(costs: Mapping[str, Cost]) -> None:
         column_config={"FLOPs": st.column_config.NumberColumn(format="localized")},
         alt=f"Operations that {counter} does not count, the most first",
     )
-    download_button(
-        "Not counted (CSV)",
-        lambda: found.to_csv(index=False),
-        f"not_counted_{key}.csv",
-        "text/csv",
-        icon=":material/download:",
-        type="tertiary",
-    )
+    csv_button("Not counted (CSV)", lambda: found, f"not_counted_{key}")
 
 
 st.title("What a picture costs")

@@ -15,7 +15,7 @@ from featherface.analysis.machine import Badge
 from featherface.analysis.radar import Radar, radar
 from featherface.analysis.recommendations import Recommendation, Support, recommendations
 from featherface.dashboard.charts_study import MIN_RADAR_AXES, radar_chart
-from featherface.dashboard.downloads import download_button
+from featherface.dashboard.downloads import csv_button
 from featherface.dashboard.exports import show_exports
 from featherface.dashboard.photos import SAMPLES
 from featherface.dashboard.precision import report_charts
@@ -165,14 +165,11 @@ def show_claims(rows: Sequence[AuditRow]) -> None:
         border="horizontal",
         alt="Claims of the study, each with verdict, measured value and method",
     )
-    download_button(
+    csv_button(
         "Claims (CSV)",
-        lambda: pd.DataFrame([row.as_record() for row in rows]).to_csv(index=False),
-        "claims.csv",
-        "text/csv",
+        lambda: pd.DataFrame([row.as_record() for row in rows]),
+        "claims",
         key="claims_csv",
-        icon=":material/download:",
-        type="tertiary",
     )
     with st.expander("Settings that the study recommends: nothing to measure", icon=":material/tune:"):
         for setting, where in RECIPE:

@@ -12,7 +12,7 @@ from featherface.analysis.machine import Badge
 from featherface.dashboard.benchmark_panel import show_queue, show_start
 from featherface.dashboard.benchmarks import benchmark_queue
 from featherface.dashboard.charts_speed import histogram, stage_bars, sweep_lines
-from featherface.dashboard.downloads import download_button
+from featherface.dashboard.downloads import csv_button
 from featherface.dashboard.timings import AXES, WHOLE, Timing, stage_table, sweep_points, timing_table
 from featherface.dashboard.widgets import origin_badge, plain, show_chart
 from featherface.dashboard.wording import machine_text, when_text
@@ -141,14 +141,7 @@ def show_history(timing: Timing, timings: Sequence[Timing]) -> None:
         },
         alt="Measurements with setting, times, speed-up and its interval",
     )
-    download_button(
-        "Measurements (CSV)",
-        lambda: table.to_csv(index=False),
-        "latency.csv",
-        "text/csv",
-        icon=":material/download:",
-        type="tertiary",
-    )
+    csv_button("Measurements (CSV)", lambda: table, "latency")
 
 
 def show_results(timings: Sequence[Timing]) -> None:

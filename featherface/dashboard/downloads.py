@@ -8,10 +8,11 @@ from collections.abc import Callable
 from threading import Lock, Timer
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 from streamlit import runtime
 
-__all__ = ["download_button"]
+__all__ = ["csv_button", "download_button"]
 
 _KEPT = 8  # files, of all sessions; a browser fetches its own within a second
 _KEPT_SECONDS = 60.0
@@ -36,6 +37,19 @@ def download_button(label: str, make: Callable[[], str | bytes], name: str, mime
         return data
 
     st.download_button(label, made, name, mime, on_click="ignore", **look)
+
+
+def csv_button(label: str, table: Callable[[], pd.DataFrame], name: str, *, key: str | None = None) -> None:
+    """Show a quiet button that saves what `table` returns, without its index, as file `name`.csv."""
+    download_button(
+        label,
+        lambda: table().to_csv(index=False),
+        f"{name}.csv",
+        "text/csv",
+        key=key,
+        icon=":material/download:",
+        type="tertiary",
+    )
 
 
 def _keep(data: bytes, name: str, mime: str) -> None:

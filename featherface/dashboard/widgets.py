@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from featherface.analysis.machine import Badge
-from featherface.dashboard.downloads import download_button
+from featherface.dashboard.downloads import csv_button
 
 __all__ = [
     "badge_text",
@@ -91,15 +91,7 @@ def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) ->
     }
     st.plotly_chart(figure, key=name, config=config, alt=alt)
     with st.container(horizontal=True):
-        download_button(
-            "Data (CSV)",
-            lambda: data.to_csv(index=False),
-            f"{name}.csv",
-            "text/csv",
-            key=f"{name}_csv",
-            icon=":material/download:",
-            type="tertiary",
-        )
+        csv_button("Data (CSV)", lambda: data, name, key=f"{name}_csv")
         st.button(
             f"Saves {picture.upper()}",
             key=f"{name}_format",
