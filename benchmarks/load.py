@@ -214,12 +214,9 @@ def _looked(
 
 def mixed_up(answers: Sequence[Answer], service: ModelService) -> list[Answer]:
     """Return the answers that differ in anything from what a single user of `service` is given."""
-    decoded: dict[bytes, Photo] = {}
+    decoded = {photo: decode_photo(photo) for photo in {answer.photo for answer in answers}}
     return [
-        answer
-        for answer in answers
-        if _given(answer)
-        != _expected(answer, decoded.setdefault(answer.photo, decode_photo(answer.photo)), service)
+        answer for answer in answers if _given(answer) != _expected(answer, decoded[answer.photo], service)
     ]
 
 

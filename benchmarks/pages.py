@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import Target, options, report, spread, taking_turns, trained_weights
-from benchmarks.visitor import Visitor, served
+from benchmarks.visitor import ROOT, Visitor, served
 
 _TARGET = 1_500.0  # milliseconds
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
@@ -20,7 +19,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10)
     given = parser.parse_args()
     trained_weights(given.weights)
-    pages = sorted(path.stem for path in (_ROOT / "pages").glob("*.py"))
+    pages = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
     with (
         tempfile.TemporaryDirectory() as folder,
         served(given.weights, Path(folder) / "log.txt") as dashboard,

@@ -31,7 +31,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import connect
 
-__all__ = ["PATIENCE", "Dashboard", "PageError", "Visitor", "served"]
+__all__ = ["PATIENCE", "ROOT", "Dashboard", "PageError", "Visitor", "served"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 180  # seconds for one answer; beyond it the dashboard counts as hanging
