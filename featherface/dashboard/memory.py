@@ -23,8 +23,8 @@ def share_arenas() -> None:
     """Have all threads allocate from a few pools of memory.
 
     Streamlit runs each session in threads of its own, for which glibc opens up to eight pools a core; each
-    keeps pieces of photos that no other can use. After 24 visitors with 12-megapixel photos: 1,080 instead of
-    957 MB.
+    keeps pieces of photos that no other can use. After 24 visitors with 12-megapixel photos: 957 instead of
+    1,080 MB.
     """
     if _GLIBC:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
