@@ -99,9 +99,9 @@ class _WithFeatures(nn.Module):
 
 def _adapters(student: nn.Module, teacher: nn.Module) -> list[nn.Module]:
     """1 x 1 convolutions from the student's pyramid channels to the teacher's, one a level."""
-    some = torch.zeros(1, 3, 64, 64)
+    some = torch.zeros(1, 3, 64, 64, device=next(student.parameters()).device)
     with torch.no_grad():
-        mine, theirs = (network.cpu().eval().pyramid(some) for network in (student, teacher))
+        mine, theirs = (network.eval().pyramid(some) for network in (student, teacher))
     return [nn.Conv2d(a.shape[1], b.shape[1], 1) for a, b in zip(mine, theirs, strict=True)]
 
 
