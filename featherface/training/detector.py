@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -28,6 +30,7 @@ class DetectorObjective(nn.Module):
         super().__init__()
         self._student = (student,)  # in a tuple: its weights are not this module's
         self._teach = None if teacher is None else compiled(_WithFeatures(teacher))
+        self._taught: WeakKeyDictionary[Batch, tuple[Tensor, ...]] = WeakKeyDictionary()
         self.settings = settings
         self._weights = {"class": settings.class_weight, "box": settings.box_weight, "landmark": 1.0}
         self.adapters = nn.ModuleList(_adapters(student, teacher) if settings.hints else ())
@@ -46,10 +49,9 @@ class DetectorObjective(nn.Module):
         if settings.labels:
             losses |= self._label_losses(outputs, batch)
         if self._teach is not None:
-            with torch.no_grad():
-                taught = self._teach(pixels)
+            taught = self._taught_on(batch, pixels)
             taught_outputs, taught_levels = taught[:3], taught[3:]
-            distilled = distillation_losses(_float(outputs), _float(taught_outputs), settings.temperature)
+            distilled = distillation_losses(_float(outputs), taught_outputs, settings.temperature)
             weights = self._weights | {"landmark": _LANDMARK_SHARE}
             for name, loss in distilled.items():
                 losses[f"distilled_{name}"] = settings.distillation * weights[name] * loss
@@ -57,6 +59,13 @@ class DetectorObjective(nn.Module):
                 mine = [adapter(level) for adapter, level in zip(self.adapters, levels, strict=True)]
                 losses["hints"] = settings.hints * hint_loss(mine, taught_levels)
         return losses
+
+    def _taught_on(self, batch: Batch, pixels: Tensor) -> tuple[Tensor, ...]:
+        """What the teacher says of `batch`, asked once for as long as the batch is kept."""
+        if batch not in self._taught:
+            with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
+                self._taught[batch] = self._teach(pixels)[: None if self.settings.hints else 3]
+        return self._taught[batch]
 
     def _label_losses(self, outputs: tuple[Tensor, Tensor, Tensor], batch: Batch) -> dict[str, Tensor]:
         settings = self.settings

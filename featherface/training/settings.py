@@ -56,7 +56,8 @@ class OptimiserSettings:
     ema_decay: float = 0.999  # of the averaged weights, which are the ones kept
     frozen_batch_norm: tuple[str, ...] = ()  # modules whose batch norms keep their statistics
     fixed: tuple[str, ...] = ()  # modules that do not learn
-    repeats: int = 1  # steps on each batch
+    pool: int = 1  # batches, per process, that are kept with what the teacher says of them, and
+    repeats: int = 1  # gone through so many times before the next ones
 
 
 @dataclass(frozen=True)
@@ -153,5 +154,8 @@ def _check(settings: TrainingSettings, path: Path) -> None:
     taught = settings.blocks or settings.detector.distillation or settings.detector.hints
     if taught and settings.teacher is None:
         raise SettingsError(f"{path}: distillation needs a `teacher`.")
-    if settings.data.size < 32 or settings.data.batch < 1 or settings.optimiser.steps < 1:
+    optimiser = settings.optimiser
+    if settings.data.size < 32 or min(settings.data.batch, optimiser.steps) < 1:
         raise SettingsError(f"{path}: size must be at least 32, batch and steps at least 1.")
+    if min(optimiser.pool, optimiser.repeats) < 1:
+        raise SettingsError(f"{path}: pool and repeats must be at least 1.")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, distributed, nn
@@ -89,13 +90,13 @@ class Trainer:
         settings = self.settings.optimiser
         saved_at = time.monotonic()
         recent: list[dict[str, float]] = []
-        for batch in self._batches():
-            for _ in range(settings.repeats):
-                recent.append(self._learn(batch))
-                self.step += 1
-                if self.step % _LOG_STEPS == 0:
-                    self._log({name: fmean(row[name] for row in recent) for name in recent[0]})
-                    recent.clear()
+        feed = self._batches()
+        while self.step < settings.steps:
+            recent.append(self._learn(next(feed)))
+            self.step += 1
+            if self.step % _LOG_STEPS == 0:
+                self._log({name: fmean(row[name] for row in recent) for name in recent[0]})
+                recent.clear()
             if time.monotonic() - saved_at > self.settings.save_seconds:
                 self._save()
                 saved_at = time.monotonic()
@@ -133,19 +134,36 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def _batches(self) -> Iterator[Batch]:
-        settings, repeats = self.settings, self.settings.optimiser.repeats
-        return (
-            batch.to(self.device)
-            for batch in batches(
-                self.dataset,
-                size=settings.data.batch,
-                first=self.step // repeats,
-                count=-(-settings.optimiser.steps // repeats),
-                workers=settings.data.workers,
-                rank=self.rank,
-                ranks=self.ranks,
-            )
+        """Yield a batch a step from here on: a pool in the order it comes, then shuffled, `repeats` times."""
+        settings, data = self.settings.optimiser, self.settings.data
+        length = settings.pool * settings.repeats
+        first, done = divmod(self.step, length)
+        rounds = range(first, -(-settings.steps // length))
+        fresh = batches(
+            self.dataset,
+            size=data.batch,
+            first=rounds.start * settings.pool,
+            count=rounds.stop * settings.pool,
+            workers=data.workers,
+            rank=self.rank,
+            ranks=self.ranks,
         )
+        for number in rounds:
+            pool: list[Batch] = []
+            for turn in range(length):
+                if turn < settings.pool:
+                    pool.append(next(fresh).to(self.device))
+                if turn >= done:
+                    yield pool[self._place(number, turn)]
+            done = 0
+
+    def _place(self, number: int, turn: int) -> int:
+        """Return where in its pool the batch of a round's turn lies."""
+        turns, place = divmod(turn, self.settings.optimiser.pool)
+        if not turns:
+            return place
+        rng = np.random.default_rng((self.settings.seed, number, turns))
+        return int(rng.permutation(self.settings.optimiser.pool)[place])
 
     def _objective(self) -> nn.Module:
         settings = self.settings
@@ -172,10 +190,14 @@ class Trainer:
     def _share_gradients(self) -> None:
         if self.ranks == 1:
             return
-        for parameter in (*self.student.parameters(), *self.objective.parameters()):
-            if parameter.grad is not None:
-                distributed.all_reduce(parameter.grad)
-                parameter.grad /= self.ranks
+        learning = (*self.student.parameters(), *self.objective.parameters())
+        gradients = [parameter.grad for parameter in learning if parameter.grad is not None]
+        shared = torch.cat([gradient.flatten() for gradient in gradients])  # one message, not one a parameter
+        distributed.all_reduce(shared)
+        shared /= self.ranks
+        parts = shared.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def _resume(self) -> None:
         path = self.settings.output / "last.pt"

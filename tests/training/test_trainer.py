@@ -34,7 +34,7 @@ def settings(manifest: Path, tmp_path: Path) -> TrainingSettings:
         model="v2",
         output=tmp_path / "run",
         data=DataSettings(manifest=manifest, composites=recipe, size=64, batch=2, workers=0),
-        optimiser=OptimiserSettings(steps=6, learning_rate=1e-3, ema_decay=0.5, repeats=2),
+        optimiser=OptimiserSettings(steps=6, learning_rate=1e-3, ema_decay=0.5, pool=2, repeats=2),
         detector=DetectorSettings(mixup_alpha=0.2, cutmix=0.5, dropblock=0.1),
         save_seconds=0,
     )
@@ -49,7 +49,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(settings, tmp_path, monkeyp
     with monkeypatch.context() as patch:
 
         def learn_until_killed(self, batch):
-            if self.step == 4:
+            if self.step == 3:  # in the middle of a pool's second round
                 raise KeyboardInterrupt
             return learn(self, batch)
 
@@ -57,7 +57,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(settings, tmp_path, monkeyp
         with pytest.raises(KeyboardInterrupt):
             Trainer(stopped).run()
     resumed = Trainer(stopped)
-    assert resumed.step == 4
+    assert resumed.step == 3
     resumed.run()
 
     for name, tensor in straight.average.state_dict().items():
@@ -102,6 +102,41 @@ def test_teacher_hints_and_blocks_train_too(settings, tmp_path):
     Trainer(blocks).run()
     (row,) = csv.DictReader((tmp_path / "blocks" / "log.csv").read_text().splitlines())
     assert {"step", "learning_rate", "mean", "body.stage1.0"} <= row.keys()
+
+
+def test_a_pool_is_gone_through_as_often_as_asked_and_taught_once(settings, tmp_path):
+    teacher = save_weights(MODELS["v1"].builder(), MODELS["v1"], tmp_path / "teacher.safetensors", {}).path
+    pooled = replace(
+        settings,
+        teacher=teacher,
+        detector=DetectorSettings(labels=0.0, distillation=1.0),
+        optimiser=OptimiserSettings(steps=12, pool=3, repeats=2),
+    )
+    trainer = Trainer(pooled)
+    asked = []
+    teach = trainer.objective._teach
+    del trainer.objective._teach
+    trainer.objective._teach = lambda pixels: asked.append(pixels) or teach(pixels)
+    seen = []
+    learn = trainer._learn
+    trainer._learn = lambda batch: seen.append(batch) or learn(batch)
+    trainer.run()
+    first, second = seen[:6], seen[6:]
+    assert set(first[3:]) == set(first[:3])
+    assert set(second[3:]) == set(second[:3])
+    assert not set(first) & set(second)
+    assert len(asked) == 6
+
+
+def test_two_processes_with_the_same_gradients_share_them_unchanged(settings, monkeypatch):
+    trainer = Trainer(settings)
+    trainer.ranks = 2
+    sum(trainer.objective(next(trainer._batches())).values()).backward()
+    before = {name: tensor.grad.clone() for name, tensor in trainer.student.named_parameters()}
+    monkeypatch.setattr(trainer_module.distributed, "all_reduce", lambda tensor: tensor.mul_(2))
+    trainer._share_gradients()
+    for name, tensor in trainer.student.named_parameters():
+        torch.testing.assert_close(tensor.grad, before[name], msg=name)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(settings):
