@@ -20,7 +20,7 @@ audit: | $(BIN)/python
 	$(VENV)/audit/bin/pip-audit --path $(VENV)/lib/python3.11/site-packages
 
 screenshots: $(VENV)/.dev
-	$(BIN)/python tests/browser/screenshots.py
+	PYTHONPATH=. $(BIN)/python tests/browser/screenshots.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,20 +1,16 @@
-"""A headless Chromium and a dashboard of our own for it to look at, both on this machine alone."""
+"""A headless Chromium on this machine alone."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.wait import WebDriverWait
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "assets" / "samples" / "grace_hopper.jpg"
@@ -90,32 +86,3 @@ def resize(window: WebDriver, width: int, height: int) -> None:
     """Give the page this size in pixels; windows themselves cannot be as narrow as a phone."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
-@contextmanager
-def served(weights: Path, log: Path) -> Iterator[str]:
-    """Run the dashboard on a free port with the weights in a folder; yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    environment = {**os.environ, "FEATHERFACE_WEIGHTS": str(weights)}
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        WebDriverWait(address, PATIENCE).until(_healthy)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(timeout=PATIENCE)
-
-
-def _healthy(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
-            return answer.read() == b"ok"
-    except OSError:
-        return False

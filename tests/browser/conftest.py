@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from chromium import SAMPLE, open_browser, programs, served
+from chromium import SAMPLE, open_browser, programs
 from selenium.webdriver.remote.webdriver import WebDriver
 
+from benchmarks.visitor import served
 from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import prepare
 from featherface.models import MODELS, ModelEntry
@@ -50,8 +51,8 @@ def _lively_network(entry: ModelEntry) -> torch.nn.Module:
 @pytest.fixture(scope="session")
 def address(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the dashboard runs for this session."""
-    with served(weights, tmp_path_factory.mktemp("server") / "log.txt") as where:
-        yield where
+    with served(weights, tmp_path_factory.mktemp("server") / "log.txt") as dashboard:
+        yield dashboard.address
 
 
 @pytest.fixture(scope="session")

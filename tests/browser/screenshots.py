@@ -5,10 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from chromium import PATIENCE, ROOT, open_browser, resize, served
+from chromium import PATIENCE, ROOT, open_browser, resize
 from PIL import Image
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
+
+from benchmarks.visitor import served
 
 _FOLDER = ROOT / "docs" / "screenshots"
 _SHOTS = (  # file, page and settings, width in pixels, dark, height in pixels
@@ -22,10 +24,10 @@ _COLOURS = 256  # of a palette: a third of the bytes and hardly a difference
 def main() -> None:
     """Take every picture anew."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name, served(ROOT / "weights", Path(name, "log")) as address:
+    with tempfile.TemporaryDirectory() as name, served(ROOT / "weights", Path(name, "log")) as dashboard:
         for file, page, width, dark, height in _SHOTS:
             with open_browser(Path(name, file), width=width, height=height, dark=dark) as window:
-                window.get(f"{address}/{page}")
+                window.get(f"{dashboard.address}/{page}")
                 WebDriverWait(window, PATIENCE).until(_drawn)
                 resize(window, width, height)
                 _save(window, _FOLDER / f"{file}.png")

@@ -8,9 +8,11 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from chromium import PATIENCE, ROOT, prefer, resize, served
+from chromium import PATIENCE, ROOT, prefer, resize
 from page import at_rest, complaints, until
 from selenium.webdriver.remote.webdriver import WebDriver
+
+from benchmarks.visitor import served
 
 # The package is there for its copy of axe-core alone; Selenium drives the browser.
 _AXE = Path(find_spec("axe_playwright_python").origin).with_name("axe.min.js").read_text(encoding="utf-8")
@@ -77,8 +79,8 @@ _PAGES = (
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the dashboard runs with the weights and measurements that come with it."""
-    with served(ROOT / "weights", tmp_path_factory.mktemp("server") / "log.txt") as where:
-        yield where
+    with served(ROOT / "weights", tmp_path_factory.mktemp("server") / "log.txt") as dashboard:
+        yield dashboard.address
 
 
 @pytest.mark.parametrize("page", _PAGES)
