@@ -79,8 +79,8 @@ def precision_bars(curves: Mapping[str, Mapping[str, Curve]]) -> go.Figure:
         chart_layout(
             360,
             barmode="group",
-            yaxis={"title": {"text": "Average precision"}, "range": [0, 1], "tickformat": ".1f"},
-            xaxis={"title": {"text": ""}},
+            xaxis={"title": {"text": "Average precision"}, "range": [0, 1], "tickformat": ".1f"},
+            yaxis={"title": {"text": ""}, "autorange": "reversed"},
         )
     )
     return figure
@@ -91,9 +91,10 @@ def _precision_bar(key: str, curves: Mapping[str, Curve]) -> go.Bar:
     intervals = [curve.interval or (curve.average_precision,) * 2 for curve in curves.values()]
     return go.Bar(
         name=MODELS[key].name,
-        x=list(curves),
-        y=scores,
-        error_y={
+        orientation="h",  # upright, the numbers of five groups find no room on a phone
+        x=scores,
+        y=list(curves),
+        error_x={
             "array": [high - score for score, (_, high) in zip(scores, intervals, strict=True)],
             "arrayminus": [score - low for score, (low, _) in zip(scores, intervals, strict=True)],
             "color": "#64748b",  # seen on both bars and both themes
@@ -104,7 +105,7 @@ def _precision_bar(key: str, curves: Mapping[str, Curve]) -> go.Bar:
         textposition="inside",
         insidetextanchor="start",  # clear of the interval's line
         marker={"color": MODELS[key].colour},
-        hovertemplate="%{x}: %{y:.4f}, 95 % interval %{customdata[0]:.3f} to %{customdata[1]:.3f}"
+        hovertemplate="%{y}: %{x:.4f}, 95 % interval %{customdata[0]:.3f} to %{customdata[1]:.3f}"
         f"<extra>{MODELS[key].name}</extra>",
     )
 
