@@ -32,9 +32,14 @@ def open_accuracy(monkeypatch: pytest.MonkeyPatch, found_faces: None) -> Open:
 
 
 def charts(page: AppTest) -> dict[str, list[dict]]:
-    """The traces of each chart by what its vertical axis shows."""
+    """The traces of each chart by what its vertical axis shows, or its horizontal one if that has no title."""
     figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
-    return {figure["layout"]["yaxis"]["title"]["text"]: figure["data"] for figure in figures}
+    return {
+        figure["layout"]["yaxis"]["title"]["text"] or figure["layout"]["xaxis"]["title"]["text"]: figure[
+            "data"
+        ]
+        for figure in figures
+    }
 
 
 def annotated_zip() -> bytes:
@@ -65,7 +70,7 @@ def test_results_of_the_weights_in_use_are_shown(open_accuracy, measured_weights
 
     assert not page.exception
     assert list(page.table[0].value["Hard"])[:2] == ["0.900", "0.800"]
-    assert [bar["y"] for bar in charts(page)["Average precision"]] == [[0.9] * 3, [0.8] * 3]
+    assert [bar["x"] for bar in charts(page)["Average precision"]] == [[0.9] * 3, [0.8] * 3]
     assert [line["name"] for line in charts(page)["Precision"]] == [
         "FeatherFace V1: 0.900",
         "FeatherFace V2: 0.800",
@@ -108,7 +113,7 @@ def test_uploaded_pictures_are_scored_by_both_models(open_accuracy, measured_wei
     shown = [line.value for line in page.markdown if "party\\.zip" in line.value]
     assert "by face height, 1 picture," in shown[0]
     own = json.loads(page.get("plotly_chart")[-2].proto.spec)["data"]
-    first, second = (dict(zip(bar["x"], bar["y"], strict=True)) for bar in own)
+    first, second = (dict(zip(bar["y"], bar["x"], strict=True)) for bar in own)
     assert first["all"] > 0.99 > second["all"]
 
 
