@@ -6,14 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.memory import keep_uploads_off_disk, share_arenas, tidy_once
+from featherface.dashboard.memory import keep_uploads_off_disk, settle_memory, tidy_once
 from featherface.dashboard.sessions import attend
 
 _ICON = Path(__file__).parent / "assets" / "icon.png"
 
 st.set_page_config(page_title="FeatherFace Compare", page_icon=str(_ICON), layout="wide")
 
-share_arenas()
+settle_memory()
 keep_uploads_off_disk()
 attend()
 page = st.navigation(

@@ -32,7 +32,7 @@ def open_accuracy(monkeypatch: pytest.MonkeyPatch, found_faces: None) -> Open:
 
 
 def charts(page: AppTest) -> dict[str, list[dict]]:
-    """The traces of each chart by what its vertical axis shows, or its horizontal one if that has no title."""
+    """The traces of each chart by the title of its vertical axis, or else of its horizontal one."""
     figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
     return {
         figure["layout"]["yaxis"]["title"]["text"] or figure["layout"]["xaxis"]["title"]["text"]: figure[
