@@ -19,7 +19,7 @@ from featherface.dashboard.charts_cost import model_bars
 from featherface.dashboard.downloads import csv_button
 from featherface.dashboard.input_size import choose_input_size, size_words
 from featherface.dashboard.photo_strip import choose_photo
-from featherface.dashboard.photos import PhotoFile, Picture, picture
+from featherface.dashboard.photos import PhotoFile, Picture, data_uri, picture
 from featherface.dashboard.tables import (
     field_table,
     level_table,
@@ -236,7 +236,7 @@ def show_cell(file: PhotoFile, shown: Picture, fields: Mapping[str, Sequence[Rec
     )
     with view:
         show_chart(
-            photo_squares(shown.uri, size, centre, squares(number, wanted, fields)),
+            photo_squares(data_uri(shown.jpeg), size, centre, squares(number, wanted, fields)),
             name="receptive_field",
             alt=f"{file.name}, {file.about}, with the anchors and receptive fields of one cell of {level}",
             data=field_table(fields),

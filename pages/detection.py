@@ -26,7 +26,7 @@ from featherface.dashboard.controls import (
 )
 from featherface.dashboard.downloads import download_button
 from featherface.dashboard.photo_strip import choose_photo
-from featherface.dashboard.photos import PhotoFile, Picture, data_uri, decoded, picture
+from featherface.dashboard.photos import PhotoFile, Picture, decoded, picture
 from featherface.dashboard.shared import machine, model_service
 from featherface.dashboard.viewer import Panel, show_viewer
 from featherface.dashboard.widgets import counted_faces, origin_badge, plain, show_chart
@@ -102,14 +102,13 @@ def comparison_view(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
 
 def show_pictures(file: PhotoFile, shown: Picture, comparison: Comparison, display: Display) -> None:
     """Show the photo once a model."""
-    uri = shown.uri
+    jpeg = shown.jpeg
     if display.hide is not None:
-        hidden = comparison.hidden(shown.small, display.hide)
-        uri = data_uri(encode_picture(hidden.pixels, "jpeg"))
+        jpeg = encode_picture(comparison.hidden(shown.small, display.hide).pixels, "jpeg")
     panels = [_panel(key, file, comparison, display) for key in comparison.faces]
     show_viewer(
         file.key,
-        uri,
+        jpeg,
         (shown.width, shown.height),
         panels,
         landmarks=display.landmarks,

@@ -85,11 +85,11 @@ SAMPLES = (
 class Picture:
     """A photo as the page shows it.
 
-    small: at most DISPLAY_SIDE pixels a side. uri: the same as JPEG. width, height: the original's pixels.
+    small: at most DISPLAY_SIDE pixels a side. jpeg: the same as a file. width, height: the original's pixels.
     """
 
     small: Photo
-    uri: str
+    jpeg: bytes
     width: int
     height: int
 
@@ -106,7 +106,7 @@ def decoded(file: PhotoFile) -> Photo:
 
 
 @cached(
-    LRUCache(_PICTURE_BYTES, getsizeof=lambda shown: shown.small.pixels.nbytes + len(shown.uri)),
+    LRUCache(_PICTURE_BYTES, getsizeof=lambda shown: shown.small.pixels.nbytes + len(shown.jpeg)),
     key=lambda file: file.key,
     lock=Lock(),
 )
@@ -114,7 +114,7 @@ def picture(file: PhotoFile) -> Picture:
     """Return the photo at display size. Raises ImageError."""
     photo = decoded(file)
     small = photo.shrunk(DISPLAY_SIDE)
-    return Picture(small, data_uri(encode_picture(small.pixels, "jpeg")), photo.width, photo.height)
+    return Picture(small, encode_picture(small.pixels, "jpeg"), photo.width, photo.height)
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={PhotoFile: lambda file: file.key})

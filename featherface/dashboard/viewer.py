@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from streamlit import runtime
 
 from featherface.detection.detections import Detections
 
 __all__ = ["Panel", "show_viewer"]
 
 _HERE = Path(__file__).parent
+_COORDINATES = "viewer"  # by which Streamlit knows which earlier picture of a session the next one replaces
 
 _component = st.components.v2.component(
     "featherface_viewer",
@@ -43,22 +45,24 @@ class Panel:
 
 def show_viewer(
     photo_key: str,
-    uri: str,
+    jpeg: bytes,
     size: tuple[int, int],
     panels: Sequence[Panel],
     *,
     landmarks: bool,
     scores: bool,
 ) -> None:
-    """Show the picture `uri` of an original of `size` (width, height) in every panel.
+    """Show the picture in the file `jpeg`, of an original of `size` (width, height), in every panel.
 
-    The zoom stays until another `photo_key` comes.
+    The zoom stays until another `photo_key` comes. The browser is sent the picture's address and asks for the
+    picture itself once, not with every move of a slider.
     """
+    address = runtime.get_instance().media_file_mgr.add(jpeg, "image/jpeg", _COORDINATES)
     _component(
         key="viewer",
         data={
             "photo": photo_key,
-            "picture": uri,
+            "picture": address,
             "width": size[0],
             "height": size[1],
             "landmarks": landmarks,

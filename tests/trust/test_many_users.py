@@ -86,6 +86,7 @@ def kept(dashboard: Dashboard) -> dict[str, int]:
 
 
 def test_what_a_visitor_brought_goes_with_the_visitor(dashboard):
+    assert eventually(lambda: not any("media" in name for name in kept(dashboard)))  # of visitors before
     samples = kept(dashboard)
     with Visitor(dashboard.address, DETECTION) as visitor:
         visitor.upload(PHOTOS, "own.jpg", photos(200, 1)[0])
