@@ -43,19 +43,25 @@ def keep_uploads_off_disk() -> None:
 
 @st.cache_resource(show_spinner=False)
 def tidy_once(page: str) -> None:
-    """Tidy up after the first run of `page`, which loads most of what stays."""
-    tidy()
+    """Leave what the first run of `page` has loaded, most of which stays, out of later collections.
+
+    Streamlit collects after every run of a script. With the 300,000 objects that PyTorch, pandas and Plotly
+    keep for good, that takes 170 ms in which no session gets an answer.
+    """
+    _leave_out()
 
 
 def tidy() -> None:
-    """Collect all garbage, give free memory back, and leave what exists now out of later collections.
+    """Collect all garbage, also among what was left out before, and give free memory back.
 
-    Streamlit collects after every run of a script. With the 300,000 objects that PyTorch, pandas and Plotly
-    keep for good, that takes 170 ms in which no session gets an answer. Sessions open now are left out too
-    and must be tidied up after when they have ended.
+    Sessions open now are left out of later collections and must be tidied up after when they have ended.
     """
     gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+    _leave_out()
     if _GLIBC:
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _leave_out() -> None:
+    gc.collect()
+    gc.freeze()
