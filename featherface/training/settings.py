@@ -56,7 +56,7 @@ class OptimiserSettings:
     ema_decay: float = 0.999  # of the averaged weights, which are the ones kept
     frozen_batch_norm: tuple[str, ...] = ()  # modules whose batch norms keep their statistics
     fixed: tuple[str, ...] = ()  # modules that do not learn
-    pool: int = 1  # batches, per process, that are kept with what the teacher says of them, and
+    pool: int = 1  # batches, per process, that are kept, end to end with what the teacher says of them, and
     repeats: int = 1  # gone through so many times before the next ones
 
 

@@ -33,13 +33,12 @@ def open_accuracy(monkeypatch: pytest.MonkeyPatch, found_faces: None) -> Open:
 
 def charts(page: AppTest) -> dict[str, list[dict]]:
     """The traces of each chart by the title of its vertical axis, or else of its horizontal one."""
-    figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
-    return {
-        figure["layout"]["yaxis"]["title"]["text"] or figure["layout"]["xaxis"]["title"]["text"]: figure[
-            "data"
-        ]
-        for figure in figures
-    }
+    found = {}
+    for chart in page.get("plotly_chart"):
+        figure = json.loads(chart.proto.spec)
+        across, upright = (figure["layout"][axis]["title"]["text"] for axis in ("xaxis", "yaxis"))
+        found[upright or across] = figure["data"]
+    return found
 
 
 def annotated_zip() -> bytes:
