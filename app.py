@@ -8,12 +8,14 @@ import streamlit as st
 
 from featherface.dashboard.memory import keep_uploads_off_disk, settle_memory, tidy_once
 from featherface.dashboard.sessions import attend
+from featherface.dashboard.turns import settle_turns
 
 _ICON = Path(__file__).parent / "assets" / "icon.png"
 
 st.set_page_config(page_title="FeatherFace Compare", page_icon=str(_ICON), layout="wide")
 
 settle_memory()
+settle_turns()
 keep_uploads_off_disk()
 attend()
 page = st.navigation(

@@ -8,6 +8,7 @@ on one core. A second core for the same pass saves a sixth of it on an idle mach
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -42,6 +43,7 @@ __all__ = [
 
 _WORKERS = min(4, os.cpu_count() or 1)  # passes at once; each takes up to 0.7 GB, V1 at original size
 _MAX_WAITING = 32  # passes; the last of them starts within a few seconds
+_LOWER_PRIORITY = 5  # added to the niceness of the process
 _CACHE_BYTES = 64 * 2**20  # raw candidates; a photo and model take 300 kB at the most, 10 kB usually
 _RESULT_BYTES = 2**10  # of a result beside its arrays, roughly; so that empty ones count too
 _USER_NETWORKS = 4  # networks kept of people's own checkpoints, 2.5 MB each
@@ -90,6 +92,13 @@ class DetectionResult:
     from_cache: bool
 
 
+def _settle_thread() -> None:
+    """Have this thread's networks use one core, and give way to pages that are drawn at the same time."""
+    torch.set_num_threads(1)
+    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+        os.nice(_LOWER_PRIORITY)
+
+
 class NetworkQueue:
     """Threads in which networks run, each on one core: first come, first served."""
 
@@ -98,9 +107,7 @@ class NetworkQueue:
         self._limit = workers + max_waiting
         self._changed = threading.Condition()
         self._tickets: list[object] = []  # in order of arrival; work of the first `workers` is running
-        self._threads = ThreadPoolExecutor(
-            workers, "network", initializer=torch.set_num_threads, initargs=(1,)
-        )
+        self._threads = ThreadPoolExecutor(workers, "network", initializer=_settle_thread)
 
     def run(self, work: Callable[[], _Result], on_wait: OnWait | None = None) -> _Result:
         """Return what `work` returns, once its turn has come.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -251,6 +253,15 @@ def test_as_many_run_at_once_as_there_are_workers():
 
 def test_networks_run_on_one_core_each():
     assert NetworkQueue().run(torch.get_num_threads) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_networks_give_way_to_everything_else():
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    lowest = 19
+    assert NetworkQueue().run(niceness) >= min(niceness() + 1, lowest)
 
 
 def test_an_error_in_the_queue_reaches_its_caller_only():

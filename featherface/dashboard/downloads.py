@@ -14,9 +14,12 @@ from streamlit import runtime
 
 __all__ = ["csv_button", "download_button"]
 
-_KEPT = 8  # files, of all sessions; a browser fetches its own within a second
+# Files of all sessions; a browser fetches its own within a second, but a whole room may ask in the same one.
+_KEPT_SMALL = 128
+_KEPT_LARGE = 8
+_LARGE = 1_000_000  # bytes
 _KEPT_SECONDS = 60.0
-_NUMBERS = itertools.count()
+_NUMBERS = {"small": itertools.count(), "large": itertools.count()}
 _LOCK = Lock()
 # Files are made in threads that belong to no session, of which Streamlit would warn each time.
 logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
@@ -55,8 +58,9 @@ def csv_button(label: str, table: Callable[[], pd.DataFrame], name: str, *, key:
 def _keep(data: bytes, name: str, mime: str) -> None:
     """Hold a file in Streamlit's store under no session: the thread that makes files belongs to none."""
     files = runtime.get_instance().media_file_mgr
+    size, kept = ("large", _KEPT_LARGE) if len(data) > _LARGE else ("small", _KEPT_SMALL)
     with _LOCK:
-        place = f"download {next(_NUMBERS) % _KEPT}"
+        place = f"{size} download {next(_NUMBERS[size]) % kept}"
         files.add(data, mime, place, name, is_for_static_download=True)
         while _forgetting:
             _forgetting.pop().cancel()

@@ -71,6 +71,13 @@ def columns(page: AppTest, title: str) -> str:
     return " ".join(block.value for block in column.markdown)
 
 
+def test_sessions_wait_less_for_each_other_than_by_default(open_overview, monkeypatch, tmp_path):
+    set_to = []
+    monkeypatch.setattr("sys.setswitchinterval", set_to.append)
+    open_overview(tmp_path)
+    assert 0 < min(set_to) == max(set_to) < 0.005  # seconds, what Python itself starts with
+
+
 def test_without_weights_only_counts_are_known(open_overview, submitted, tmp_path):
     page = open_overview(tmp_path)
 

@@ -108,8 +108,9 @@ def test_nobody_is_given_the_faces_of_somebody_else(dashboard):
 def test_a_download_outlives_what_others_do_meanwhile(dashboard):
     with Visitor(dashboard.address, DETECTION) as visitor, Visitor(dashboard.address, DETECTION) as other:
         address = visitor.made_file("Faces, JSON")
-        for confidence in (0.4, 0.6, 0.8):
+        for confidence in np.linspace(0.1, 0.9, 12).round(2):
             other.slide("Confidence", confidence)
+            other.made_file("Faces, JSON")
         assert "photos" in requests.get(address, timeout=PATIENCE).json()
 
 
