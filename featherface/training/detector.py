@@ -51,7 +51,9 @@ class DetectorObjective(nn.Module):
         if self._teach is not None:
             taught = self._taught_on(batch, pixels)
             taught_outputs, taught_levels = taught[:3], taught[3:]
-            distilled = distillation_losses(_float(outputs), taught_outputs, settings.temperature)
+            distilled = distillation_losses(
+                _float(outputs), taught_outputs, settings.temperature, settings.score_power
+            )
             weights = self._weights | {"landmark": _LANDMARK_SHARE}
             for name, loss in distilled.items():
                 losses[f"distilled_{name}"] = settings.distillation * weights[name] * loss

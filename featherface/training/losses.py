@@ -58,13 +58,15 @@ def _hard_negatives(losses: Tensor, positive: Tensor, complete: Tensor, ratio: i
     return (rank < wanted) & torch.isfinite(background)
 
 
-def distillation_losses(student: Outputs, teacher: Outputs, temperature: float) -> dict[str, Tensor]:
+def distillation_losses(
+    student: Outputs, teacher: Outputs, temperature: float, score_power: float = 1.0
+) -> dict[str, Tensor]:
     """Return how far the student's outputs are from the teacher's, as scalars; 0 is a perfect copy.
 
     `student` holds logits, `teacher` probabilities (a network in evaluation mode). The class term is the
     Kullback-Leibler divergence of scores softened by `temperature`, times its square (Hinton et al.,
-    arXiv 1503.02531), weighted by the higher of the two scores; boxes and landmarks count as far as the
-    teacher sees a face.
+    arXiv 1503.02531), weighted by the higher of the two scores to the power of `score_power`: the lower, the
+    more the unsure anchors count. Boxes and landmarks count as far as the teacher sees a face.
     """
     loc, logits, landm = student
     wanted_loc, probabilities, wanted_landm = teacher
@@ -72,7 +74,7 @@ def distillation_losses(student: Outputs, teacher: Outputs, temperature: float) 
     logarithms = probabilities.clamp_min(1e-12).log()
     wanted_odds = logarithms[..., 1] - logarithms[..., 0]
     seen = probabilities[..., 1]
-    weight = torch.maximum(seen, odds.detach().sigmoid()) + _BACKGROUND_WEIGHT
+    weight = torch.maximum(seen, odds.detach().sigmoid()) ** score_power + _BACKGROUND_WEIGHT
     soft = (wanted_odds / temperature).sigmoid()
     divergence = functional.binary_cross_entropy_with_logits(odds / temperature, soft, reduction="none")
     divergence = divergence - functional.binary_cross_entropy_with_logits(

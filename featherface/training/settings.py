@@ -78,6 +78,7 @@ class DetectorSettings:
     distillation: float = 0.0  # weight of the teacher's outputs
     hints: float = 0.0  # weight of the teacher's pyramid features
     temperature: float = 4.0  # of the distilled class logits
+    score_power: float = 1.0  # of an anchor's score, by which its distilled class counts
     match_iou: float = 0.35  # an anchor that overlaps a face by it is positive
     negatives: int = 7  # hard negatives for each positive
     class_weight: float = 1.0

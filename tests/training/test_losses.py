@@ -64,6 +64,23 @@ def test_distilled_class_loss_by_hand():
     assert losses["class"].item() == pytest.approx(4 * divergence, abs=1e-5)
 
 
+@pytest.mark.parametrize("score_power", [1.0, 0.5])
+def test_an_anchor_counts_as_its_higher_score_says(score_power):
+    """A sure anchor is copied and an unsure one missed: the mean of both, each by its score to the power."""
+    teacher = torch.tensor([[[0.0, 12.0], [0.0, -2.0]]]).softmax(-1)
+    logits = torch.tensor([[[0.0, 12.0], [0.0, -4.0]]])
+    losses = distillation_losses(
+        (torch.zeros(1, 2, 4), logits, torch.zeros(1, 2, 10)),
+        (torch.zeros(1, 2, 4), teacher, torch.zeros(1, 2, 10)),
+        1.0,
+        score_power,
+    )
+    seen, thought = 1 / (1 + math.exp(2)), 1 / (1 + math.exp(4))
+    divergence = seen * math.log(seen / thought) + (1 - seen) * math.log((1 - seen) / (1 - thought))
+    weight = seen**score_power
+    assert losses["class"].item() == pytest.approx(weight * divergence / (1 + weight), rel=0.01)
+
+
 def test_boxes_count_only_where_the_teacher_sees_a_face():
     background = torch.tensor([[[30.0, 0.0]]]).softmax(-1)
     losses = distillation_losses(
