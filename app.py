@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.memory import keep_uploads_off_disk, settle_memory, tidy_once
+from featherface.dashboard.memory import settle_memory, tidy_once
+from featherface.dashboard.privacy import ask_nobody_outside, keep_uploads_off_disk
 from featherface.dashboard.sessions import attend
 from featherface.dashboard.turns import settle_turns
 
@@ -17,6 +18,7 @@ st.set_page_config(page_title="FeatherFace Compare", page_icon=str(_ICON), layou
 settle_memory()
 settle_turns()
 keep_uploads_off_disk()
+ask_nobody_outside()
 attend()
 page = st.navigation(
     [

@@ -26,7 +26,7 @@ from featherface.dashboard.controls import (
 )
 from featherface.dashboard.downloads import download_button
 from featherface.dashboard.photo_strip import choose_photo
-from featherface.dashboard.photos import PhotoFile, Picture, decoded, picture
+from featherface.dashboard.photos import FULL_SIZE, PhotoFile, Picture, decoded, picture
 from featherface.dashboard.shared import machine, model_service
 from featherface.dashboard.viewer import Panel, show_viewer
 from featherface.dashboard.widgets import counted_faces, origin_badge, plain, show_chart
@@ -275,14 +275,15 @@ def show_downloads(file: PhotoFile, comparison: Comparison, display: Display) ->
     """Offer pictures and numbers as files, made when asked for."""
 
     def annotated(kind: Literal["png", "jpeg"]) -> bytes:
-        pair = comparison.annotated(
-            decoded(file),
-            landmarks=display.landmarks,
-            scores=display.scores,
-            differences=display.differences,
-            hide=display.hide,
-        )
-        return encode_picture(pair, kind)
+        with FULL_SIZE:
+            pair = comparison.annotated(
+                decoded(file),
+                landmarks=display.landmarks,
+                scores=display.scores,
+                differences=display.differences,
+                hide=display.hide,
+            )
+            return encode_picture(pair, kind)
 
     stem = Path(file.name).stem or "photo"
     offers = (

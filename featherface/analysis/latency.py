@@ -22,6 +22,7 @@ from featherface.detection.detector import Detector
 from featherface.detection.images import decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
+from featherface.models.compiled import compiled
 
 __all__ = [
     "NOISE_LIMITS",
@@ -179,16 +180,18 @@ def benchmark(
 
     Stop by dropping the iterator: what the last progress holds is kept. With `photo`, the bytes of a picture
     file, the whole way from file to faces is timed, fitted to each point's longer side; else the network
-    alone on random pixels. The networks are left as `Detector` sets them up. Raises BenchmarkError.
+    alone on random pixels. Both run the fast copies that `Detector` runs; the networks stay as they are.
+    Raises BenchmarkError.
     """
     if photo is not None and any(point.batch > 1 for point in points):
         raise BenchmarkError("A photo is timed alone: the batch must be 1.")
+    runners = _runners(networks, photo)
     finished: list[LatencyResult] = []
     total = sum(point.warmup + point.runs for point in points)
     work = sum(_work(point) * (point.warmup + point.runs) for point in points)
     done, worked, start = 0, 0, time.perf_counter()
     for point in points:
-        for result in _measure(_runners(networks, point, photo), point):
+        for result in _measure(runners(point), point):
             done, worked = done + 1, worked + _work(point)
             remaining = (time.perf_counter() - start) / worked * (work - worked)
             yield Progress(done, total, remaining, (*finished, result))
@@ -276,17 +279,24 @@ _Runner = Callable[[], Mapping[str, float]]  # runs one model once; milliseconds
 
 
 def _runners(
-    networks: Mapping[str, nn.Module], point: LatencySettings, photo: bytes | None
-) -> dict[str, _Runner]:
+    networks: Mapping[str, nn.Module], photo: bytes | None
+) -> Callable[[LatencySettings], dict[str, _Runner]]:
+    """Prepare the networks once; return what makes the runners of one point."""
     if photo is not None:
-        return {key: _photo_runner(Detector(network), photo, point) for key, network in networks.items()}
-    pixels = _random_pixels(point)
-    return {key: _tensor_runner(network, pixels) for key, network in networks.items()}
+        detectors = {key: Detector(network) for key, network in networks.items()}
+        return lambda point: {
+            key: _photo_runner(detector, photo, point) for key, detector in detectors.items()
+        }
+    fast = {key: compiled(network) for key, network in networks.items()}
+
+    def alone(point: LatencySettings) -> dict[str, _Runner]:
+        pixels = _random_pixels(point)
+        return {key: _tensor_runner(network, pixels) for key, network in fast.items()}
+
+    return alone
 
 
-def _tensor_runner(network: nn.Module, pixels: torch.Tensor) -> _Runner:
-    network.eval().to(memory_format=torch.channels_last)  # as Detector runs it
-
+def _tensor_runner(network: Callable[[torch.Tensor], object], pixels: torch.Tensor) -> _Runner:
     def run() -> Mapping[str, float]:
         with torch.inference_mode():
             start = time.perf_counter()

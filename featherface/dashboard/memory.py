@@ -7,11 +7,8 @@ import gc
 import platform
 
 import streamlit as st
-from starlette.formparsers import MultiPartParser
 
-from featherface.config import MAX_BYTES
-
-__all__ = ["keep_uploads_off_disk", "settle_memory", "tidy", "tidy_once"]
+__all__ = ["settle_memory", "tidy", "tidy_once"]
 
 _GLIBC = platform.libc_ver()[0] == "glibc"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # in malloc.h
@@ -34,11 +31,6 @@ def settle_memory() -> None:
         library.mallopt(_M_ARENA_MAX, _ARENAS)
         library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         library.mallopt(_M_TRIM_THRESHOLD, _KEPT)
-
-
-def keep_uploads_off_disk() -> None:
-    """Have uploads received in memory, as the pages promise: above 1 MB they would go to a temporary file."""
-    MultiPartParser.spool_max_size = MAX_BYTES + 1
 
 
 @st.cache_resource(show_spinner=False)

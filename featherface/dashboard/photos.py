@@ -21,6 +21,7 @@ from featherface.detection.images import ImageError, Photo, decode_photo
 
 __all__ = [
     "DISPLAY_SIDE",
+    "FULL_SIZE",
     "SAMPLES",
     "PhotoFile",
     "Picture",
@@ -41,6 +42,7 @@ _MAX_PHOTOS = 24  # of one session
 _MAX_BYTES = 96 * 2**20  # of one session's files, kept as they came
 _DECODED_BYTES = 192 * 2**20  # of all sessions: five 12-megapixel photos
 _PICTURE_BYTES = 96 * 2**20  # of all sessions: some twenty pictures
+FULL_SIZE = BoundedSemaphore(1)  # photos drawn on and encoded at once: 50 megapixels take a gigabyte
 _DECODING = BoundedSemaphore(2)  # photos at once: 50 megapixels take half a gigabyte while decoded
 
 _FOLDER = Path(__file__).resolve().parents[2] / "assets" / "samples"

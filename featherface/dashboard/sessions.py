@@ -20,9 +20,12 @@ from featherface.dashboard.sample import forget_annotated
 __all__ = ["attend"]
 
 _RETURN_SECONDS = 120  # a visitor whose network failed finds everything again, as Streamlit intends
+_LOOK_SECONDS = 30  # between looks at one who came back: of the next end Streamlit may not tell
 _TIDY_SECONDS = 30  # after a session was closed; further ones until then are tidied up with it
 
-_tidying: list[asyncio.TimerHandle] = []  # at most one; only the event loop's thread comes here
+# Only the event loop's thread comes to these two.
+_looking: dict[str, asyncio.TimerHandle] = {}  # by session, of those who left at least once
+_tidying: list[asyncio.TimerHandle] = []  # at most one
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +42,10 @@ def attend() -> None:
 def _leave(visit: _Visit) -> None:
     """Start to wait for a visitor whose connection has ended; Streamlit calls this in its event loop."""
     try:
-        loop = asyncio.get_running_loop()
+        asyncio.get_running_loop()
     except RuntimeError:
         return  # the session was found as garbage, in any thread, and is closed
-    loop.call_later(_RETURN_SECONDS, _close, visit)
+    _look_later(visit, _RETURN_SECONDS, here=False)
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=_leave)
@@ -50,11 +53,25 @@ def _visit() -> _Visit:
     return _Visit(get_script_run_ctx().session_id, own_photos())
 
 
+def _look_later(visit: _Visit, seconds: float, *, here: bool) -> None:
+    if visit.session in _looking:
+        _looking[visit.session].cancel()
+    _looking[visit.session] = asyncio.get_running_loop().call_later(seconds, _look, visit, here)
+
+
+def _look(visit: _Visit, was_here: bool) -> None:
+    """Close the session of a visitor who is away now and was away at the last look."""
+    if runtime.get_instance().is_active_session(visit.session):
+        _look_later(visit, _LOOK_SECONDS, here=True)
+    elif was_here:
+        _look_later(visit, _RETURN_SECONDS, here=False)
+    else:
+        _close(visit)
+
+
 def _close(visit: _Visit) -> None:
-    server = runtime.get_instance()
-    if server.is_active_session(visit.session):
-        return  # the visitor came back
-    server.close_session(visit.session)
+    del _looking[visit.session]
+    runtime.get_instance().close_session(visit.session)
     while visit.photos:
         forget_photo(visit.photos.pop())
     forget_annotated()

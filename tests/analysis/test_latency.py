@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from featherface.analysis import latency
 from featherface.analysis.latency import (
     STAGES,
     BenchmarkError,
@@ -24,6 +25,7 @@ from featherface.analysis.latency import (
 from featherface.analysis.layers import InputSizeError
 from featherface.analysis.machine import this_machine
 from featherface.models import MODELS
+from featherface.models.compiled import compiled
 
 SMALL = LatencySettings(height=64, width=64, runs=4, warmup=1)
 
@@ -47,6 +49,19 @@ def test_every_round_reports_and_runs_each_model_once(networks):
     assert [result.complete for result in steps[-1].results] == [True, True]
     assert all(len(result.totals(key)) == 4 for result in steps[-1].results for key in MODELS)
     assert torch.get_num_threads() == before
+
+
+def test_the_networks_alone_run_as_the_detector_runs_them(networks, monkeypatch):
+    runs = []
+
+    def recorded(network):
+        fast = compiled(network)
+        return lambda pixels: runs.append(network) or fast(pixels)
+
+    monkeypatch.setattr(latency, "compiled", recorded)
+    for _ in benchmark(networks, variations(SMALL, sides=(32, 64))):
+        pass
+    assert [runs.count(network) for network in networks.values()] == [10, 10]
 
 
 def test_a_stopped_benchmark_keeps_what_it_has(networks):

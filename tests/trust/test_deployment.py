@@ -21,7 +21,7 @@ from starlette.formparsers import MultiPartParser
 from streamlit import config
 
 from featherface.config import MAX_BYTES
-from featherface.dashboard.memory import keep_uploads_off_disk
+from featherface.dashboard.privacy import keep_uploads_off_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -42,6 +42,7 @@ RECOMMENDED = {
     "client.showErrorLinks": False,
     "client.toolbarMode": "viewer",
     "browser.gatherUsageStats": False,
+    "browser.serverAddress": "localhost",
     "global.developmentMode": False,
 }
 
