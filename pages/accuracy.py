@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import pandas as pd
 import streamlit as st
@@ -23,15 +25,16 @@ from featherface.dashboard.peer_table import peer_table, source_table
 from featherface.dashboard.precision import Run, runs
 from featherface.dashboard.sample import untrained_models
 from featherface.dashboard.study import curves_of_shipped_weights, logs_of_training
-from featherface.dashboard.widgets import badge_text, plain, refusals, show_chart
+from featherface.dashboard.widgets import badge_text, plain, refusals, required_choice, show_chart
 from featherface.dashboard.wording import when_text
 from featherface.evaluation.curves import CurvesError, SavedCurves
 from featherface.evaluation.wider_zip import MAX_ZIP_PICTURES, WiderZipError
 from featherface.models import MODELS
 from featherface.results import TrainingLog, accuracy
-from featherface.service import ServiceBusyError
 from featherface.weights import WeightsError
 
+_ADDRESS = {"bind": "query-params"}
+_SESSION = {"persist_state": "session"}  # whoever follows a link does not have this session's own results
 _MEASURES = ("easy", "medium", "hard", "mean")
 _WIDTHS = {"parameters": "Parameters", "operations": "Operations, as printed"}
 _COMMAND = """\
@@ -96,24 +99,43 @@ def _model_cell(key: str, origin: Badge, source: str) -> str:
     return f"**{MODELS[key].name}** {badge_text(origin)}  \n:small[:gray[{source}]]"
 
 
-def show_runs(found: Sequence[Run], key: str) -> None:
-    """Let a person choose one of the runs and show its average precision and curves."""
-    run = found[0]
+def run_name(run: Run) -> str:
+    """Return what tells a shipped run from the others, and does not change when it is measured again."""
+    pictures = run.first.evaluation.pictures
+    return f"{run.title}, {pictures:,} picture{'' if pictures == 1 else 's'}"
+
+
+def own_run_name(run: Run) -> str:
+    """Return the name with protocol and time, as one zip may be evaluated twice in a minute."""
+    kind = "official subsets" if run.official else "by face height"
+    return f"{run_name(run)}, {kind}, {datetime.fromisoformat(run.first.date):%d %B %Y, %H:%M:%S}"
+
+
+def by_name(found: Sequence[Run], name: Callable[[Run], str]) -> dict[str, Run]:
+    """Return the runs by name; further ones of one name, such as a second evaluation, are numbered."""
+    named, counts = {}, Counter()
+    for run in found:
+        title = name(run)
+        counts[title] += 1
+        named[title if counts[title] == 1 else f"{title} ({counts[title]})"] = run
+    return named
+
+
+def show_runs(found: Mapping[str, Run], key: str, kept: Mapping[str, str]) -> None:
+    """Let a person choose one of the runs by name and show its average precision and curves.
+
+    kept: _ADDRESS or _SESSION, where the choices are kept.
+    """
+    name = next(iter(found))
     if len(found) > 1:
-        run = found[
-            st.selectbox(
-                "Pictures",
-                range(len(found)),
-                format_func=lambda index: found[index].title,
-                key=f"{key}_run",
-            )
-        ]
+        name = st.selectbox("Pictures", list(found), key=f"{key}_run", **kept)
+    run = found[name]
     _badge_line(Badge.MEASURED, plain(f"{run.title}: {run.about}"))
     bars, curves = st.columns(2, gap="large")
     with bars:
         show_bars(run, key)
     with curves:
-        show_curves(run, key)
+        show_curves(run, key, kept)
 
 
 def show_bars(run: Run, key: str) -> None:
@@ -133,18 +155,21 @@ def show_bars(run: Run, key: str) -> None:
     )
 
 
-def show_curves(run: Run, key: str) -> None:
+def show_curves(run: Run, key: str, kept: Mapping[str, str]) -> None:
     """Show precision against recall of one subset."""
     st.subheader("Precision and recall")
     names = list(run.subsets)
+    default = "hard" if "hard" in names else names[0]
     subset = st.segmented_control(
         "Faces",
         names,
-        default="hard" if "hard" in names else names[0],
+        default=default,
         required=True,
-        key=f"{key}_subset_{run.official}",
+        key=f"{key}_subset",
         label_visibility="collapsed",
+        **kept,
     )
+    subset = subset or default  # an address may leave it empty for all that
     curves = run.curves(subset)
     summary = ", ".join(
         f"{MODELS[model].name} {curve.average_precision:.3f}" for model, curve in curves.items()
@@ -174,13 +199,10 @@ def show_own_runs() -> None:
     with brought:
         file = st.file_uploader("Result file of the command below", type="json", key="curves_upload")
         if st.button("Show it", key="add_curves", icon=":material/add_chart:", disabled=file is None):
-            try:
-                add_curves(file.getvalue(), file.name)
-            except CurvesError as error:
-                refusals([str(error)])
-    found = runs(own_curves())
+            _add(file.getvalue(), file.name)
+    found = by_name(runs(own_curves()), own_run_name)
     if found:
-        show_runs(found, "own")
+        show_runs(found, "own", _SESSION)
         st.button(
             "Forget these results",
             key="forget_runs",
@@ -205,11 +227,29 @@ def _evaluate(data: bytes, name: str) -> None:
     bar = st.progress(0.0, "Reading the zip")
     try:
         evaluate_zip(
-            data, name, lambda done, total: bar.progress(done / total, f"Pass {done} of {total} is done")
+            data, name, lambda done, total: bar.progress(done / total, f"Passes done: {done} of {total}")
         )
-    except (WiderZipError, WeightsError, ServiceBusyError) as error:
+    except (WiderZipError, WeightsError) as error:
         refusals([str(error)])
+    else:
+        _choose_newest()
     bar.empty()
+
+
+def _add(data: bytes, name: str) -> None:
+    try:
+        add_curves(data, name)
+    except CurvesError as error:
+        refusals([str(error)])
+    else:
+        _choose_newest()
+
+
+def _choose_newest() -> None:
+    """Show what somebody just asked for, whichever of their runs was shown before."""
+    newest = own_curves()[-1]
+    found = by_name(runs(own_curves()), own_run_name)
+    st.session_state["own_run"] = next(name for name, run in found.items() if newest in run.results.values())
 
 
 def show_peers(official: Sequence[Run]) -> None:
@@ -222,18 +262,16 @@ def show_peers(official: Sequence[Run]) -> None:
         default=protocols[:1],
         selection_mode="multi",
         key="protocols",
+        bind="query-params",
         help="At what size pictures went in. It decides on much of the result, so each has its own symbol.",
     )
     against, faces = st.columns(2, gap="large")
-    width = against.segmented_control(
-        "Against",
-        list(_WIDTHS),
-        default="parameters",
-        required=True,
-        format_func=lambda name: name.capitalize(),
-        key="peer_width",
-    )
-    measure = faces.segmented_control("Faces", _MEASURES, default="hard", required=True, key="peer_measure")
+    with against:
+        width = required_choice(
+            "Against", list(_WIDTHS), "parameters", "peer_width", format_func=str.capitalize
+        )
+    with faces:
+        measure = required_choice("Faces", _MEASURES, "hard", "peer_measure")
     rows = peer_table(official, width, measure)
     rows = rows[rows["protocol"].isin(chosen)]
     drawn = rows.dropna(subset="x")
@@ -279,17 +317,9 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
     if not logs:
         st.caption("No log of the trainer lies beside the weights.")
         return
-    log = logs[
-        st.segmented_control(
-            "Stage",
-            range(len(logs)),
-            default=0,
-            required=True,
-            format_func=lambda index: f"{MODELS[logs[index].model].name}: {logs[index].stage}",
-            key="training_log",
-            label_visibility="collapsed",
-        )
-    ]
+    stages = {f"{MODELS[log.model].name}: {log.stage}": log for log in logs}
+    first = next(iter(stages))
+    log = stages[required_choice("Stage", list(stages), first, "training_log", label_visibility="collapsed")]
     last = log.losses.iloc[-1]
     _badge_line(Badge.MEASURED, f"By the trainer, last on {_day(last)}.")
     losses, scores = st.columns(2, gap="large") if log.scores is not None else (st.container(), None)
@@ -334,11 +364,11 @@ official_runs = [run for run in shipped if run.official and all(map(accuracy, ru
 show_overall(official_runs)
 if official_runs:
     st.header("Easy, medium and hard")
-    show_runs(official_runs, "official")
+    show_runs(by_name(official_runs, run_name), "official", _ADDRESS)
 by_height = [run for run in shipped if not run.official]
 if by_height:
     st.header("By face height")
-    show_runs(by_height, "heights")
+    show_runs(by_name(by_height, run_name), "heights", _ADDRESS)
 show_peers(official_runs)
 show_training(logs_of_training())
 show_own_runs()

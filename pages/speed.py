@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import pandas as pd
 import streamlit as st
@@ -144,10 +145,28 @@ def show_history(timing: Timing, timings: Sequence[Timing]) -> None:
     csv_button("Measurements (CSV)", lambda: table, "latency")
 
 
+def timing_name(timing: Timing) -> str:
+    """Return the title with rounds and second, as quick runs of one setting start within a minute."""
+    started = datetime.fromisoformat(timing.result.when)
+    return f"{timing.title}, {timing.result.rounds} rounds from {started:%H:%M:%S}"
+
+
+def choose_timing(timings: Mapping[str, Timing]) -> Timing:
+    """Let a person choose a timing by name; until then, return the first, also when a newer one comes."""
+    newest = next(iter(timings))
+    chosen = st.session_state.get("result_chosen", newest)
+    st.session_state["result"] = chosen if chosen in timings else newest
+    return timings[st.selectbox("Result", list(timings), key="result", on_change=_keep_choice)]
+
+
+def _keep_choice() -> None:
+    """Remember the chosen result apart from the widget, which also has a value where nobody chose."""
+    st.session_state["result_chosen"] = st.session_state["result"]
+
+
 def show_results(timings: Sequence[Timing]) -> None:
-    """Show one timing, the newest unless somebody chose another, and how it compares."""
-    chosen = st.selectbox("Result", range(len(timings)), format_func=lambda number: timings[number].title)
-    timing = timings[chosen]
+    """Show one timing, of `timings` newest first, and how it compares."""
+    timing = choose_timing({timing_name(timing): timing for timing in timings})
     show_cards(timing)
     left, right = st.columns(2, gap="large")
     with left:
@@ -160,8 +179,8 @@ def show_results(timings: Sequence[Timing]) -> None:
 
 st.title("How fast they are on this machine")
 st.caption(
-    "Both networks run turn about on the same input, so that a busy moment falls on both. One benchmark runs "
-    "at a time, for all sessions; others wait in line."
+    "Both networks run as on the Detection page, turn about on the same input, so that a busy moment falls "
+    "on both. One benchmark runs at a time, for all sessions; others wait in line."
 )
 show_start()
 show_queue()

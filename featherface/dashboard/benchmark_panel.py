@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from featherface.analysis.latency import BenchmarkError, LatencySettings, summary, variations
+from featherface.analysis.latency import (
+    BenchmarkError,
+    LatencyResult,
+    LatencySettings,
+    summary,
+    variations,
+)
 from featherface.config import DEFAULT_SIDE, SIDE_RANGE
 from featherface.dashboard.benchmarks import (
     BenchmarkBusyError,
@@ -46,16 +52,20 @@ def show_start() -> None:
 
 
 def show_queue() -> None:
-    """Show what runs and waits, whoever asked for it; the whole page runs again when that has changed."""
+    """Show what runs and waits, whoever asked for it.
+
+    The whole page runs again when there is a new result, this session's benchmark is over or none is left.
+    """
     queue = benchmark_queue()
-    seen = len(queue.results())
-    busy = bool(queue.jobs()) or _own_job() is not None
+    newest, own = _newest_result(), _own_job()
+    busy = bool(queue.jobs()) or own is not None
     last = st.session_state.get("benchmark_job")
     if last is not None and last.state == "failed":
         st.error("The benchmark failed; the reason is in the log.", icon=":material/error:")
 
     def show() -> None:
-        if busy and (len(queue.results()) != seen or not queue.jobs()):
+        over = own is not None and own.over
+        if busy and (over or _newest_result() is not newest or not queue.jobs()):
             st.rerun()
         _show_jobs(queue.jobs())
 
@@ -123,6 +133,12 @@ def _own_job() -> BenchmarkJob | None:
     """Return the benchmark that this session asked for, unless it is over."""
     job = st.session_state.get("benchmark_job")
     return None if job is None or job.over else job
+
+
+def _newest_result() -> LatencyResult | None:
+    """Return what was measured last; the number of results says nothing once the queue keeps no more."""
+    results = benchmark_queue().results()
+    return results[-1][1] if results else None
 
 
 def _show_jobs(jobs: tuple[BenchmarkJob, ...]) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "Picture",
     "add_photos",
     "data_uri",
+    "decode",
     "decoded",
     "forget_photo",
     "own_photos",
@@ -96,6 +97,12 @@ class Picture:
     height: int
 
 
+def decode(source: bytes | Path) -> Photo:
+    """Return a photo, one or two at a time for all sessions. Raises ImageError."""
+    with _DECODING:
+        return decode_photo(source)
+
+
 @cached(
     LRUCache(_DECODED_BYTES, getsizeof=lambda photo: photo.pixels.nbytes),
     key=lambda file: file.key,
@@ -103,8 +110,7 @@ class Picture:
 )
 def decoded(file: PhotoFile) -> Photo:
     """Return the photo at full size. Raises ImageError."""
-    with _DECODING:
-        return decode_photo(file.source)
+    return decode(file.source)
 
 
 @cached(

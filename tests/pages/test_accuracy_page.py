@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +15,61 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from featherface.dashboard.benchmarks import BenchmarkQueue
+from featherface.dashboard.own_runs import evaluate_zip
+from featherface.evaluation.curves import load_curves, save_curves
+from featherface.service import ModelService, ServiceBusyError
+
 ROOT = Path(__file__).resolve().parents[2]
-Open = Callable[[Path], AppTest]
+Open = Callable[..., AppTest]
 
 
 @pytest.fixture
 def open_accuracy(monkeypatch: pytest.MonkeyPatch, found_faces: None) -> Open:
-    """A function that opens the page over a folder of weights."""
+    """A function that opens the page over a folder of weights with query parameters."""
     monkeypatch.chdir(ROOT)
+
+    def opened(folder: Path, **query: str | list[str]) -> AppTest:
+        monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(folder))
+        st.cache_resource.clear()
+        page = AppTest.from_file(str(ROOT / "pages" / "accuracy.py"), default_timeout=120)
+        page.query_params.update(query)
+        return page.run()
+
+    return opened
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch, found_faces: None) -> Open:
+    """A function that opens the page within the whole dashboard, which measures nothing."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("gc.freeze", lambda: None)  # right for a server, not for a process full of tests
+    monkeypatch.setattr(BenchmarkQueue, "submit", lambda *_: None)
 
     def opened(folder: Path) -> AppTest:
         monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(folder))
         st.cache_resource.clear()
-        return AppTest.from_file(str(ROOT / "pages" / "accuracy.py"), default_timeout=120).run()
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240).run()
+        return app.switch_page("pages/accuracy.py").run()
 
     return opened
+
+
+@pytest.fixture
+def much_measured(measured_weights: Path) -> Path:
+    """Weights with two official results, two by face height and two stages of training."""
+    folder = measured_weights / "evaluation"
+    for saved in [load_curves(path)[0] for path in sorted(folder.iterdir())]:
+        evaluation, curve = saved.evaluation, saved.evaluation.curves["hard"]
+        heights = replace(evaluation, protocol="manifest", curves={"all": curve, "over 96 px": curve})
+        for name, found in (("val", heights), ("tenth", evaluation), ("tenth", heights)):
+            again = replace(saved, picture_set=name, evaluation=found)
+            save_curves(folder / f"{saved.model}_{name}_{found.protocol}.json", [again])
+    logs = measured_weights / "training"
+    logs.mkdir()
+    for name in ("v1_whole", "v2_neck"):
+        (logs / f"{name}_log.csv").write_text("time,step,mean\n,20,2\n")
+    return measured_weights
 
 
 def charts(page: AppTest) -> dict[str, list[dict]]:
@@ -116,12 +157,136 @@ def test_uploaded_pictures_are_scored_by_both_models(open_accuracy, measured_wei
     assert first["all"] > 0.99 > second["all"]
 
 
+ADDRESS = {
+    "official_run": "tenth, original size, 20 pictures",
+    "official_subset": "easy",
+    "heights_run": "tenth, original size, 20 pictures",
+    "heights_subset": "over 96 px",
+    "protocols": ["original size", "VGA"],
+    "peer_width": "Operations",
+    "peer_measure": "mean",
+    "training_log": "FeatherFace V2: neck",
+}
+
+
+def test_a_link_shows_the_choices_of_whoever_sent_it(open_accuracy, much_measured):
+    page = open_accuracy(much_measured, **ADDRESS)
+
+    assert not page.exception
+    shown = {key: page.session_state[key] for key in ADDRESS}
+    assert shown == ADDRESS | {"peer_width": "operations"}
+    assert sum("tenth, original size\\:" in line.value for line in page.markdown) == 2
+    assert "Average precision, mean, %" in charts(page)
+
+
+def test_a_second_evaluation_of_one_model_can_be_chosen_too(open_accuracy, measured_weights):
+    (saved,) = load_curves(measured_weights / "evaluation" / "v1_val.json")
+    save_curves(measured_weights / "evaluation" / "again.json", [saved])
+    page = open_accuracy(measured_weights)
+    assert len(charts(page)["Precision"]) == 2
+
+    page.get_by_key("official_run").select_index(1).run()
+
+    assert len(charts(page)["Precision"]) == 1
+
+
+@pytest.mark.parametrize("value", ["", "nonsense"])
+def test_a_link_that_makes_no_sense_shows_what_it_would_without(open_accuracy, much_measured, value):
+    page = open_accuracy(much_measured, **dict.fromkeys(ADDRESS, value))
+
+    assert not page.exception
+    assert "Average precision, hard, %" in charts(page) or not value  # no protocol is a choice too
+
+
+def test_choices_stand_in_the_address_and_outlast_another_page(open_app, much_measured):
+    app = open_app(much_measured)
+    for key, value in ADDRESS.items():
+        app.get_by_key(key).set_value("operations" if key == "peer_width" else value)
+    app.run()
+    assert {key: app.get_by_key(key).proto.query_param_key for key in ADDRESS} == {
+        key: key for key in ADDRESS
+    }
+
+    app.switch_page("pages/flops.py").run()
+    app.switch_page("pages/accuracy.py").run()
+
+    assert not app.exception
+    assert {key: app.session_state[key] for key in ADDRESS} == ADDRESS | {"peer_width": "operations"}
+
+
+def test_own_results_are_shown_when_they_come_and_a_choice_outlasts_another_page(open_app, measured_weights):
+    app = open_app(measured_weights)
+    for name in ("one.zip", "two.zip"):
+        app.file_uploader(key="zip_upload").set_value((name, annotated_zip(), "application/zip")).run()
+        app.button(key="evaluate_zip").click().run()
+        assert app.get_by_key("own_subset").value == "all"
+        own = [line.value for line in app.markdown if "\\.zip" in line.value]
+        assert [name.split(".")[0] in line for line in own] == [True]
+
+    older = next(option for option in app.get_by_key("own_run").options if option.startswith("one"))
+    app.get_by_key("own_run").set_value(older)
+    app.get_by_key("own_subset").set_value("32-96 px").run()
+    app.switch_page("pages/flops.py").run()
+    app.switch_page("pages/accuracy.py").run()
+
+    assert app.get_by_key("own_run").value == older
+    assert app.get_by_key("own_subset").value == "32-96 px"
+    assert "own_run" not in app.query_params
+
+
+def test_a_full_queue_is_waited_for_and_nothing_is_lost(open_accuracy, measured_weights, monkeypatch):
+    asked = []
+
+    def busy_at_first(service: ModelService, photo: object, key: str, *_: object, **more: object) -> object:
+        asked.append(key)
+        if asked in (["v1"], ["v1", "v1", "v2"]):
+            raise ServiceBusyError(33)
+        return detect(service, photo, key, *_, **more)
+
+    detect = ModelService.detect
+    monkeypatch.setattr(ModelService, "detect", busy_at_first)
+    monkeypatch.setattr("featherface.dashboard.own_runs._RETRY_SECONDS", 0.0)
+    page = open_accuracy(measured_weights)
+    page.file_uploader(key="zip_upload").upload("party.zip", annotated_zip()).run()
+    page.button(key="evaluate_zip").click().run()
+
+    assert not page.error
+    assert asked == ["v1", "v1", "v2", "v2"]
+    assert any("party\\.zip" in line.value for line in page.markdown)
+
+
+def test_waiting_for_a_full_queue_ends_with_the_session(measured_weights, monkeypatch):
+    def busy(*_: object, **__: object) -> object:
+        raise ServiceBusyError(33)
+
+    def session_ended(*_: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(measured_weights))
+    monkeypatch.setattr(ModelService, "detect", busy)
+    st.cache_resource.clear()
+
+    with pytest.raises(InterruptedError):
+        evaluate_zip(annotated_zip(), "party.zip", session_ended)
+
+
 @pytest.mark.parametrize(
     ("uploader", "button", "name", "data", "message"),
     [
         pytest.param("zip_upload", "evaluate_zip", "a.zip", b"nothing", "no zip file", id="zip"),
         pytest.param(
             "curves_upload", "add_curves", "a.json", b"{}", "not a readable curves file", id="curves"
+        ),
+        pytest.param(
+            "zip_upload", "evaluate_zip", "a.zip", annotated_zip(), "nothing to evaluate", id="no weights"
+        ),
+        pytest.param(
+            "curves_upload",
+            "add_curves",
+            "a.json",
+            b'{"curves": []}',
+            "a\\.json holds no result of FeatherFace V1 or FeatherFace V2",
+            id="no curves",
         ),
     ],
 )
@@ -135,3 +300,14 @@ def test_files_that_cannot_be_used_are_refused(
 
     assert not page.exception
     assert message in page.error[0].value
+
+
+def test_results_of_unknown_models_alone_are_refused(open_accuracy, measured_weights):
+    document = json.loads((measured_weights / "evaluation" / "v1_val.json").read_text())
+    document["curves"][0]["model"] = "v9"
+    page = open_accuracy(measured_weights)
+
+    page.file_uploader(key="curves_upload").upload("a.json", json.dumps(document).encode()).run()
+    page.button(key="add_curves").click().run()
+
+    assert "holds no result of FeatherFace V1" in page.error[0].value

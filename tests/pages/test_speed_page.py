@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,51 @@ def test_stages_are_split_where_they_were_timed(open_page):
     assert len(page.get("plotly_chart")) == 2
 
 
+def at(second: int, **settings: int) -> tuple[BenchmarkRequest, LatencyResult]:
+    """A timing that started at a second of one and the same minute."""
+    request, result = timing(LatencySettings(runs=10, **settings))
+    return request, replace(result, when=f"2026-01-02T03:04:{second:02}+00:00")
+
+
+def test_the_newest_result_is_shown_until_somebody_chooses(open_page, monkeypatch):
+    older, newer, newest = at(1), at(5), at(9)
+    page = open_page(older, newer)
+    assert page.selectbox(key="result").value.endswith("from 03:04:05")
+
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (older, newer, newest))
+    page.run()
+    assert page.selectbox(key="result").value.endswith("from 03:04:09")
+
+    page.selectbox(key="result").select_index(1).run()
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (older, newer, newest, at(12)))
+    page.run()
+    assert page.selectbox(key="result").value.endswith("from 03:04:05")
+
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (newest, at(12)))  # the chosen one was dropped
+    page.run()
+    assert page.selectbox(key="result").value.endswith("from 03:04:12")
+    assert not page.exception
+
+
+def test_the_chosen_result_outlasts_another_page(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("gc.freeze", lambda: None)  # right for a server, not for a process full of tests
+    monkeypatch.setattr(BenchmarkQueue, "submit", lambda *_: None)
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (at(1), at(5)))
+    st.cache_resource.clear()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240).run()
+    app.switch_page("pages/speed.py").run()
+    app.selectbox(key="result").select_index(1).run()
+
+    app.switch_page("pages/flops.py").run()
+    app.switch_page("pages/speed.py").run()
+
+    assert not app.exception
+    assert app.selectbox(key="result").value.endswith("from 03:04:01")
+    assert "result" not in app.query_params
+
+
 def test_points_that_differ_in_size_alone_make_a_sweep(open_page):
     settings = (LatencySettings(320, 320), LatencySettings(batch=2), LatencySettings())  # oldest first
     page = open_page(*(timing(point) for point in settings))
@@ -162,3 +208,57 @@ def test_a_running_benchmark_is_seen_by_every_session(open_page, monkeypatch):
 
     assert not page.exception
     assert "Another benchmark waits, number 1 in the queue" in page.caption[1].value
+
+
+@pytest.fixture
+def polled_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """A function that has the queue shown twice in a run of the page, as by its timer; between, `change`."""
+
+    def poll(change: Callable[[], None]) -> None:
+        def fragment(show: Callable[[], None], run_every: float | None) -> Callable[[], None]:
+            def shown() -> None:
+                show()
+                if run_every is not None:
+                    change()
+                    show()
+
+            return shown
+
+        monkeypatch.setattr("featherface.dashboard.benchmark_panel.st.fragment", fragment)
+
+    return poll
+
+
+def test_an_own_benchmark_that_fails_is_told_though_others_wait(open_page, monkeypatch, polled_after):
+    own, other = (BenchmarkJob(BenchmarkRequest((LatencySettings(runs=runs),))) for runs in (5, 6))
+    jobs = [own, other]
+
+    def fail() -> None:
+        own.state = "failed"
+        jobs[:] = [other]
+
+    monkeypatch.setattr(BenchmarkQueue, "jobs", lambda _: tuple(jobs))
+    monkeypatch.setattr(BenchmarkQueue, "submit", lambda *_: own)
+    page = open_page()
+    polled_after(fail)
+    page.button[0].click().run()
+
+    assert not page.exception
+    assert "benchmark failed" in page.error[0].value
+    assert not page.button[0].disabled
+
+
+def test_a_new_result_is_shown_though_the_queue_keeps_no_more_than_before(
+    open_page, monkeypatch, polled_after
+):
+    kept = [at(1)]
+    job = BenchmarkJob(BenchmarkRequest((LatencySettings(runs=5),)))
+    newer = at(9)
+    page = open_page()
+    monkeypatch.setattr(BenchmarkQueue, "jobs", lambda _: (job,))
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: tuple(kept))
+    polled_after(lambda: kept.__setitem__(0, newer))
+    page.run()
+
+    assert not page.exception
+    assert page.selectbox(key="result").value.endswith("from 03:04:09")
