@@ -46,6 +46,7 @@ _MAX_BYTES = 64 * 2**20  # ten times and more what any network here needs, and h
 _MAX_PICKLE_BYTES = 4 * 2**20  # of names and shapes; the published V1 has 127 kB
 _MAX_NAME = 1_000  # characters
 _MAX_RECORD_BYTES = 2**20  # a record is a page of text
+_ZIP_START = b"PK\x03\x04"
 _DATA_PARALLEL = "module."
 _PROFILING = ("total_ops", "total_params")  # buffers that thop leaves in the model it profiles
 
@@ -236,8 +237,7 @@ def _read_safetensors(name: str, data: bytes) -> dict[str, Tensor]:
 
 def _read_pytorch(name: str, data: bytes) -> dict[str, Tensor]:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
+        unpacked = _unpacked_bytes(data)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise WeightsError(
             f"{name} is not a checkpoint as PyTorch 1.6 and later save it, or is damaged or cut short."
@@ -245,8 +245,7 @@ def _read_pytorch(name: str, data: bytes) -> dict[str, Tensor]:
     if unpacked > _MAX_BYTES:
         raise WeightsError(f"{name} would unpack to more than {_MAX_BYTES // 2**20} MiB.")
     try:
-        _check_pickles(data)
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        state = torch.load(_checked(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a malformed pickle can raise anything at all
         raise WeightsError(
             f"{name} is damaged or holds more than plain tensors, which are all that is ever loaded."
@@ -259,17 +258,38 @@ def _read_pytorch(name: str, data: bytes) -> dict[str, Tensor]:
     return state
 
 
-def _check_pickles(data: bytes) -> None:
-    """Raise ValueError for long names: to word its refusal of one, PyTorch searches it for hours."""
+def _unpacked_bytes(data: bytes) -> int:
+    """Return how many bytes a zip unpacks to. Raises BadZipFile, also for a zip behind something else.
+
+    PyTorch goes by how a file starts, so it would read what stands before the zip, unchecked.
+    """
+    if not data.startswith(_ZIP_START):
+        raise zipfile.BadZipFile("the file does not start as a zip")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for member in archive.infolist():
-            if not member.filename.endswith(".pkl"):
-                continue
-            if member.file_size > _MAX_PICKLE_BYTES:
-                raise ValueError("a pickle is too large")
-            for _, argument, _ in pickletools.genops(archive.read(member)):
-                if isinstance(argument, str | bytes) and len(argument) > _MAX_NAME:
-                    raise ValueError("a name is too long")
+        return sum(member.file_size for member in archive.infolist())
+
+
+def _checked(data: bytes) -> io.BytesIO:
+    """Return a zip of the files that were checked: of some zips PyTorch reads others than Python does."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = {member.filename: archive.read(member) for member in archive.infolist()}
+    checked = io.BytesIO()
+    with zipfile.ZipFile(checked, "w") as archive:
+        for name, content in files.items():
+            if name.endswith(".pkl"):
+                _check_pickle(content)
+            archive.writestr(zipfile.ZipInfo(name), content)
+    checked.seek(0)
+    return checked
+
+
+def _check_pickle(content: bytes) -> None:
+    """Raise ValueError for long names: to word its refusal of one, PyTorch searches it for hours."""
+    if len(content) > _MAX_PICKLE_BYTES:
+        raise ValueError("a pickle is too large")
+    for _, argument, _ in pickletools.genops(content):
+        if isinstance(argument, str | bytes) and len(argument) > _MAX_NAME:
+            raise ValueError("a name is too long")
 
 
 def _is_plain(value: object) -> bool:

@@ -17,7 +17,9 @@ from featherface.dashboard.photos import (
     remove_photo,
     thumbnail,
 )
+from featherface.dashboard.sample import forget_annotated
 from featherface.dashboard.widgets import plain, refusals
+from featherface.detection.images import ImageError
 
 __all__ = ["choose_photo"]
 
@@ -44,10 +46,15 @@ def choose_photo() -> PhotoFile:
                 f"Remove {plain(chosen.name)}",
                 icon=":material/delete:",
                 type="tertiary",
-                on_click=remove_photo,
+                on_click=_remove,
                 args=(chosen.key,),
             )
     return chosen
+
+
+def _remove(key: str) -> None:
+    remove_photo(key)
+    forget_annotated()  # a report may have drawn on it
 
 
 def _chosen(files: Sequence[PhotoFile]) -> PhotoFile:
@@ -62,7 +69,10 @@ def _chosen(files: Sequence[PhotoFile]) -> PhotoFile:
 
 def _tile(file: PhotoFile, *, chosen: bool) -> None:
     with st.container(width=_TILE, gap="xsmall"):
-        st.image(thumbnail(file), width=_TILE, alt=f"Thumbnail: {file.about}")
+        try:
+            st.image(thumbnail(file), width=_TILE, alt=f"Thumbnail: {file.about}")
+        except ImageError as error:  # no cache has it any more, and it cannot be decoded now
+            st.caption(plain(str(error)))
         st.button(
             plain(file.name),
             key=f"show_{file.key}",

@@ -17,8 +17,9 @@ from featherface.config import MAX_BYTES, MAX_DIMENSION, MAX_PIXELS
 
 __all__ = ["FORMATS", "ImageError", "Photo", "decode_photo"]
 
-# What cameras, phones and the web make. Pillow knows more, but some of it runs other programs (EPS).
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
+# What cameras, phones and the web make. Pillow knows more, but some of it runs other programs (EPS), and an
+# AVIF of 12,000 x 12,000 pixels can pass as one of 8 x 8: its real size is only known once it is decoded.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
 
 # Pillow warns of large pictures on opening, before this module can refuse them in a sentence by MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
@@ -109,7 +110,7 @@ def _from_bytes(data: bytes, name: str) -> Photo:
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{name} is not a picture in a known format; save it as JPEG or PNG "
-            "(HEIC photos and SVG drawings too) and try again."
+            "(HEIC and AVIF photos and SVG drawings too) and try again."
         ) from error
     except MemoryError as error:
         raise _too_much(name) from error

@@ -42,7 +42,7 @@ def corners(pixels: np.ndarray) -> list[tuple[int, ...]]:
     return [tuple(clean[y, x].tolist()) for y in (3, -4) for x in (3, -4)]
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000"])
 def test_formats(quarters: Image.Image, kind: str) -> None:
     photo = decode_photo(encoded(quarters, kind))
     assert (photo.width, photo.height) == (48, 32)

@@ -104,7 +104,11 @@ def test_no_face_is_a_sentence(open_page: Callable[..., AppTest]) -> None:
     assert any("No face was found by both" in caption.value for caption in page.caption)
 
 
-def test_good_uploads_are_kept_and_bad_ones_explained(open_page: Callable[..., AppTest]) -> None:
+def test_good_uploads_are_kept_and_bad_ones_explained(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawings = ["of the good one, for a report"]
+    monkeypatch.setattr("featherface.dashboard.photo_strip.forget_annotated", drawings.clear)
     page = open_page()
     field = page.file_uploader[0]
     field.upload("[good]*.png", picture("red"))
@@ -119,6 +123,7 @@ def test_good_uploads_are_kept_and_bad_ones_explained(open_page: Callable[..., A
     remove.click().run()
     assert not page.exception
     assert page.button(key="show_size_ladder").proto.icon == CHOSEN
+    assert drawings == []
 
 
 def test_same_photo_twice_is_one(open_page: Callable[..., AppTest]) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -77,12 +78,14 @@ def odd_pictures() -> dict[str, bytes | np.ndarray]:
     animation = {"save_all": True, "append_images": [picture.rotate(180)]}
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     grey = np.asarray(picture.convert("L"))
+    blue_first = np.asarray(picture)[:, :, ::-1].astype(np.uint16)
     return {
         "1 x 1": encoded(noise(1, 1), "PNG"),
         "1 x 30,000": encoded(noise(1, 30_000), "PNG"),
         "30,000 x 1": encoded(noise(30_000, 1), "JPEG"),
         "65,500 x 1": encoded(noise(65_500, 1), "PNG"),
         "16 bits": encoded(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"),
+        "16 bits, colour": cv2.imencode(".png", blue_first * 257)[1].tobytes(),
         "CMYK": encoded(picture.convert("CMYK"), "JPEG"),
         "CMYK, profile of RGB": encoded(picture.convert("CMYK"), "JPEG", icc_profile=profile),
         "palette": encoded(picture.quantize(16), "PNG"),
@@ -115,6 +118,7 @@ def refused_files(sentinel: Path) -> dict[str, bytes | np.ndarray]:
         "no bytes": b"",
         "zero bytes": bytes(10_000),
         "PNG signature and zeros": b"\x89PNG\r\n\x1a\n" + bytes(10_000),
+        "AVIF": encoded(noise(8, 8), "AVIF"),
         "HEIC": b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00mif1heicmiaf" + bytes(500),
         "SVG": b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>",
         "SVG with an entity of its own": b"<!DOCTYPE svg [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><svg>&a;</svg>",
@@ -145,6 +149,12 @@ def refused_files(sentinel: Path) -> dict[str, bytes | np.ndarray]:
 def bombs(side: int = 20_000) -> dict[str, bytes]:
     """Return small files of `side` x `side` pixels and more, most with all the pixels they promise."""
     rows = zlib.compress(bytes(100 * (1 + 3 * side)), 1)
+    small = noise(8, 8)
+    webp, lossless = encoded(small, "WEBP"), encoded(small, "WEBP", lossless=True)
+    animation = encoded(small, "WEBP", save_all=True, append_images=[small.rotate(180)])
+    jp2, codestream = encoded(small, "JPEG2000"), encoded(small, "JPEG2000", no_jp2=True)
+    sides = struct.pack(">II", side, side)
+    webp_side = 2**14 - 1  # the most that a frame can say
     return {
         "PNG": _png(side, side, rows),
         "PNG, header alone": _png(side, side, b""),
@@ -157,8 +167,13 @@ def bombs(side: int = 20_000) -> dict[str, bytes]:
         + _gif_frame(side),
         "TIFF": _tiff(side),
         "BMP": b"BM" + struct.pack("<IIIIiiHHIIiiII", 99, 0, 54, 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0),
-        "JPEG": _resized_jpeg(side),
+        "JPEG": _claiming(struct.pack(">HH", side, side), encoded(small, "JPEG"), b"\xff\xc0", 3),
         "PPM": b"P6 %d %d 255 " % (side, side),
+        "WebP": _claiming(struct.pack("<HH", webp_side, webp_side), webp, b"\x9d\x01\x2a", 0),
+        "WebP, lossless": _claiming(struct.pack("<I", (webp_side - 1) * (1 + 2**14)), lossless, b"VP8L", 5),
+        "WebP, animated": _claiming(2 * (side - 1).to_bytes(3, "little"), animation, b"VP8X", 8),
+        "JPEG 2000": _claiming(sides, jp2, b"ihdr", 0),
+        "JPEG 2000, codestream": _claiming(sides + bytes(8) + sides, codestream, b"\xff\x51", 4),
     }
 
 
@@ -189,11 +204,10 @@ def _tiff(side: int) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(4)
 
 
-def _resized_jpeg(side: int) -> bytes:
-    data = bytearray(encoded(noise(8, 8), "JPEG"))
-    frame = data.index(b"\xff\xc0")
-    data[frame + 5 : frame + 9] = struct.pack(">HH", side, side)
-    return bytes(data)
+def _claiming(size: bytes, data: bytes, mark: bytes, skip: int) -> bytes:
+    """Return a picture file with another size written `skip` bytes behind a mark in its header."""
+    start = data.index(mark) + len(mark) + skip
+    return data[:start] + size + data[start + len(size) :]
 
 
 def measured_peaks() -> tuple[int, int]:

@@ -151,7 +151,6 @@ def _pictures(kind: str) -> Make:
             (picture.convert("1"), {"compression": "group4"}),
         ),
         "WEBP": ((picture, {}), (clear, {"lossless": True, "exif": exif}), (picture, frames)),
-        "AVIF": ((picture, {}), (clear, {"exif": exif})),
         "BMP": ((picture, {}), (picture.quantize(8), {})),
         "JPEG2000": ((picture, {}), (clear, {})),
         "PPM": ((picture, {}), (picture.convert("1"), {})),
@@ -375,7 +374,7 @@ SHIPPED["sha256"] = hashlib.sha256(safetensors.save(STATE)).hexdigest()
 READERS: dict[str, Reader] = {
     **{
         f"picture, {kind}": Reader(450, ImageError, _pictures(kind), lambda data, _: decode_photo(data))
-        for kind in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "AVIF", "BMP", "JPEG2000", "PPM")
+        for kind in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "JPEG2000", "PPM")
     },
     "manifest": Reader(800, ManifestError, _damaged_json(RECORD), _read_manifest),
     "manifest's zip": Reader(

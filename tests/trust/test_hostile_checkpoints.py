@@ -112,6 +112,27 @@ def test_a_name_over_which_pytorch_would_search_for_hours_never_reaches_it(opcod
     assert "damaged" in refusal(path)
 
 
+def test_an_older_pickle_with_a_zip_behind_it_never_reaches_pytorch(tmp_path, monkeypatch):
+    """PyTorch goes by how a file starts: it would read the pickle, while only the zip had been looked at."""
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("PyTorch was given the file"))
+    path = tmp_path / "a.pth"
+    torch.save({"weight": torch.zeros(1)}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes() + zipped({"archive/data.pkl": pickle.dumps({})}))
+    assert "PyTorch 1.6" in refusal(path)
+
+
+def test_of_two_zips_in_one_pytorch_is_given_the_one_that_was_checked(tmp_path):
+    """Python takes the zip at the end; PyTorch, going by its offsets, would take one as large before it."""
+    path, zips = tmp_path / "a.pth", []
+    for name in ("unchecked", "looked at"):
+        torch.save({name: "no tensor"}, path)
+        zips.append(path.read_bytes())
+    without_end = zips[0][: zips[0].rindex(b"PK\5\6")]
+    path.write_bytes(without_end + zips[1])
+    assert set(torch.load(path, weights_only=True)) == {"unchecked"}
+    assert "looked at" in refusal(path)
+
+
 def lying(header: bytes, length: int | None = None, values: bytes = b"") -> bytes:
     """A safetensors file whose header has, or is said to have, a length."""
     return struct.pack("<Q", len(header) if length is None else length) + header + values

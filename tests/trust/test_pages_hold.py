@@ -13,7 +13,10 @@ from corpus import bombs, encoded, is_sentence, noise, odd_pictures, refused_fil
 from mutations import HOSTILE_TEXTS
 from streamlit.testing.v1 import AppTest
 
+from featherface.dashboard import photos
+from featherface.dashboard.photos import SAMPLES, forget_photo
 from featherface.detection.detector import Detector
+from featherface.detection.images import ImageError, Photo
 from featherface.models import MODELS
 from featherface.weights import record_path
 
@@ -160,6 +163,55 @@ def test_a_photo_without_memory_is_a_sentence_and_the_next_is_served(open_page, 
     page.slider(key="side").set_value(160).run()
     assert not page.error
     assert faces(page)
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+    """The samples that nobody can decode, in no cache either: all, until the test finds some again."""
+    decode, sources = photos.decode_photo, {file.source for file in SAMPLES}
+
+    def decode_or_fail(source: Path | bytes) -> Photo:
+        if source in sources:
+            raise ImageError("The picture needs more memory than is free; try again later.")
+        return decode(source)
+
+    monkeypatch.setattr(photos, "decode_photo", decode_or_fail)
+    for file in SAMPLES:
+        forget_photo(file)
+    return sources
+
+
+def notes(page: AppTest) -> list[str]:
+    """The sentences that stand in place of thumbnails."""
+    return [shown(caption.value) for caption in page.caption if "more memory" in caption.value]
+
+
+PHOTO_PAGES = {"detection": {}, "architecture": {"architecture": "Anchors and view"}}
+
+
+@pytest.mark.parametrize("name", PHOTO_PAGES)
+def test_photos_that_cannot_be_decoded_are_sentences_and_found_again_are_shown(open_page, lost, name):
+    page = open_page(name, PHOTO_PAGES[name])
+    assert not page.exception
+    (error,) = page.error
+    assert is_sentence(shown(error.value))
+    assert len(notes(page)) == len(SAMPLES)
+    lost.clear()
+    page.button(key=f"show_{SAMPLES[1].key}").click().run()
+    assert not page.exception
+    assert not page.error
+    assert not notes(page)
+
+
+@pytest.mark.parametrize("name", PHOTO_PAGES)
+def test_a_photo_beside_the_chosen_one_that_cannot_be_decoded_is_a_sentence(open_page, lost, name):
+    lost.intersection_update({SAMPLES[1].source})
+    page = open_page(name, PHOTO_PAGES[name])
+    assert not page.exception
+    assert not page.error
+    (note,) = notes(page)
+    assert is_sentence(note)
+    assert page.button(key=f"show_{SAMPLES[1].key}")
 
 
 def test_an_evaluation_file_that_lies_is_a_sentence(open_page, tmp_path):
