@@ -7,23 +7,20 @@ const LABEL_FROM = 26; // screen pixels a face must be wide for its score, and f
 const POINTS_FROM = 14;
 const NO_PARTNER = -1;
 
-const viewers = new WeakMap();
+const viewers = new WeakMap(); // by root: after quick moves Streamlit may mount a component anew on the same one
 
 export default function ({ data, parentElement }) {
-  let viewer = viewers.get(parentElement);
-  if (!viewer) {
-    viewer = new Viewer(parentElement.querySelector(".viewer"));
-    viewers.set(parentElement, viewer);
-  }
+  const root = parentElement.querySelector(".viewer");
+  if (!viewers.has(root)) viewers.set(root, new Viewer(root));
+  const viewer = viewers.get(root);
   viewer.show(data);
-  return () => {
-    viewer.resizes.disconnect();
-    viewers.delete(parentElement);
-  };
+  return () => viewer.resizes.disconnect();
 }
 
 class Viewer {
   constructor(root) {
+    root.replaceChildren();
+    this.root = root;
     this.panels = [];
     this.pointers = new Map();
     this.tools = append(root, "div", "tools");
@@ -34,7 +31,6 @@ class Viewer {
     this.row = append(root, "div", "row");
     this.tip = append(root, "div", "tip");
     this.resizes = new ResizeObserver(() => this.place());
-    this.resizes.observe(root);
   }
 
   tool(name, text, action) {
@@ -52,6 +48,7 @@ class Viewer {
     while (this.panels.length < data.panels.length) this.panels.push(this.addPanel());
     this.panels.forEach((panel, index) => this.fill(panel, data.panels[index]));
     this.tip.hidden = true;
+    this.resizes.observe(this.root);
     if (another) this.fit();
     else this.place();
   }
