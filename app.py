@@ -6,10 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.memory import settle_memory, tidy_once
-from featherface.dashboard.privacy import ask_nobody_outside, keep_uploads_off_disk
-from featherface.dashboard.sessions import attend
-from featherface.dashboard.turns import settle_turns
+from featherface.dashboard.server.memory_pools import settle_memory, tidy_once
+from featherface.dashboard.server.sessions import attend
+from featherface.dashboard.server.streamlit_internals import ask_nobody_outside, keep_uploads_off_disk
+from featherface.dashboard.server.threads import settle_turns
 
 _ICON = Path(__file__).parent / "assets" / "icon.png"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.report import (
+from benchmarks.markdown_report import (
     Target,
     options,
     report,
@@ -20,16 +20,16 @@ from benchmarks.report import (
     taking_turns,
     trained_weights,
 )
-from benchmarks.study import detect_faces
-from featherface.analysis.machine import torch_threads
+from benchmarks.study_pipeline import detect_faces
+from featherface.checkpoints.files import load_network
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
-from featherface.service import ModelService
-from featherface.weights import load_network
+from featherface.profiling.machine import torch_threads
+from featherface.serving.model_service import ModelService
 
 _TARGETS = {"v1": 1.5, "v2": 3.0}  # times faster than the study's way
 _SAMPLE = Path(__file__).resolve().parents[1] / "assets/samples/eileen_collins.jpg"

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from benchmarks.visitor import Visitor
-from featherface.analysis.machine import now
+from featherface.profiling.machine import now
 
 __all__ = [
     "DETECTION",

@@ -16,12 +16,12 @@ from threading import Event
 import numpy as np
 
 from benchmarks.guests import DETECTION, PHOTOS, Diary, measure, photo_variation, think
-from benchmarks.report import Target, options, report, spread, tracebacks, trained_weights
+from benchmarks.markdown_report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.visitor import Dashboard, Visitor, served
-from featherface.dashboard.widgets import plain
+from featherface.dashboard.components.widgets import plain
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.settings import DetectionSettings
-from featherface.service import ModelService
+from featherface.serving.model_service import ModelService
 
 __all__ = ["Answer", "Burst", "crowd", "full_queue", "mixed_up"]
 

@@ -12,14 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.report import Target, options, photo_file, report, spread, taking_turns, trained_weights
+from benchmarks.markdown_report import (
+    Target,
+    options,
+    photo_file,
+    report,
+    spread,
+    taking_turns,
+    trained_weights,
+)
 from benchmarks.visitor import Visitor, served
 from featherface.detection.agreement import agreement
 from featherface.detection.images import decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
 from featherface.models import MODELS
-from featherface.service import ModelService
+from featherface.serving.model_service import ModelService
 
 _TARGETS = {1: 30.0, 12: 60.0}  # milliseconds by megapixels of the photo
 

@@ -25,7 +25,7 @@ from benchmarks.guests import (
     photo_variation,
     think,
 )
-from benchmarks.report import Target, options, report, spread, tracebacks, trained_weights
+from benchmarks.markdown_report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.visitor import Dashboard, PageError, Visitor, served
 
 _PAGES = ("", "architecture", "flops", "speed", "accuracy", DETECTION)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.report import Target, options, report, spread
+from benchmarks.markdown_report import Target, options, report, spread
 from benchmarks.visitor import Visitor, served
 
 _TARGET = 6_000.0  # milliseconds

@@ -1,5 +1,5 @@
 """`python -m featherface`."""
 
-from featherface.cli import main
+from featherface.cli.main import main
 
 raise SystemExit(main())

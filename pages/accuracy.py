@@ -9,29 +9,29 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from featherface.analysis.claims import CLAIMS
-from featherface.analysis.machine import Badge
-from featherface.analysis.peers import OPERATIONS_NOTE, Peer, by_protocol, peers
+from featherface.checkpoints.files import WeightsError
 from featherface.config import MAX_BYTES
-from featherface.dashboard.charts_study import (
+from featherface.dashboard.components.peer_table import peer_table, source_table
+from featherface.dashboard.components.widgets import badge_text, plain, refusals, required_choice, show_chart
+from featherface.dashboard.state.own_runs import add_curves, evaluate_zip, forget_runs, own_curves
+from featherface.dashboard.state.sample_comparison import untrained_models
+from featherface.dashboard.state.study_measurements import curves_of_shipped_weights, logs_of_training
+from featherface.evaluation.curves import CurvesError, SavedCurves
+from featherface.evaluation.wider_zip import MAX_ZIP_PICTURES, WiderZipError
+from featherface.models import MODELS
+from featherface.profiling.machine import Badge
+from featherface.reporting.evaluation_runs import Run, runs
+from featherface.reporting.figures.results_figures import (
     curve_chart,
     losses_chart,
     peers_chart,
     precision_bars,
     scores_chart,
 )
-from featherface.dashboard.own_runs import add_curves, evaluate_zip, forget_runs, own_curves
-from featherface.dashboard.peer_table import peer_table, source_table
-from featherface.dashboard.precision import Run, runs
-from featherface.dashboard.sample import untrained_models
-from featherface.dashboard.study import curves_of_shipped_weights, logs_of_training
-from featherface.dashboard.widgets import badge_text, plain, refusals, required_choice, show_chart
-from featherface.dashboard.wording import when_text
-from featherface.evaluation.curves import CurvesError, SavedCurves
-from featherface.evaluation.wider_zip import MAX_ZIP_PICTURES, WiderZipError
-from featherface.models import MODELS
-from featherface.results import TrainingLog, accuracy
-from featherface.weights import WeightsError
+from featherface.reporting.wording import when_text
+from featherface.study.claims import CLAIMS
+from featherface.study.peers import OPERATIONS_NOTE, Peer, by_protocol, peers
+from featherface.study.results import TrainingLog, accuracy
 
 _ADDRESS = {"bind": "query-params"}
 _SESSION = {"persist_state": "session"}  # whoever follows a link does not have this session's own results

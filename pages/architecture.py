@@ -7,20 +7,23 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from featherface.analysis.graph import network_graph
-from featherface.analysis.layers import InputSizeError, align, layer_table
-from featherface.analysis.machine import Badge
-from featherface.analysis.parameters import parameter_tree, reductions
-from featherface.analysis.receptive_field import ReceptiveField, receptive_fields
 from featherface.config import ANCHOR_SIZES, DEFAULT_SIDE, STRIDES
-from featherface.dashboard.charts import BOTH_COLOUR
-from featherface.dashboard.charts_architecture import Square, network_diagram, parameter_map, photo_squares
-from featherface.dashboard.charts_cost import model_bars
-from featherface.dashboard.downloads import csv_button
-from featherface.dashboard.input_size import choose_input_size, size_words
-from featherface.dashboard.photo_strip import choose_photo
-from featherface.dashboard.photos import PhotoFile, Picture, data_uri, picture
-from featherface.dashboard.tables import (
+from featherface.dashboard.components.downloads import csv_button
+from featherface.dashboard.components.input_size import choose_input_size, size_words
+from featherface.dashboard.components.photo_strip import choose_photo
+from featherface.dashboard.components.widgets import origin_badge, plain, required_choice, show_chart
+from featherface.dashboard.state.photos import PhotoFile, Picture, data_uri, picture
+from featherface.detection.images import ImageError
+from featherface.models import MODELS
+from featherface.profiling.graph import network_graph
+from featherface.profiling.layers import InputSizeError, align, layer_table
+from featherface.profiling.machine import Badge
+from featherface.profiling.parameters import parameter_tree, reductions
+from featherface.profiling.receptive_field import ReceptiveField, receptive_fields
+from featherface.reporting.figures.costs import model_bars
+from featherface.reporting.figures.networks import Square, network_diagram, parameter_map, photo_squares
+from featherface.reporting.figures.style import BOTH_COLOUR
+from featherface.reporting.tables import (
     field_table,
     level_table,
     parameter_group_table,
@@ -28,9 +31,6 @@ from featherface.dashboard.tables import (
     side_by_side,
     station_table,
 )
-from featherface.dashboard.widgets import origin_badge, plain, required_choice, show_chart
-from featherface.detection.images import ImageError
-from featherface.models import MODELS
 
 LEVELS = tuple(f"P{number}" for number in range(3, 3 + len(STRIDES)))
 SQUARES = ANCHORS, BACKBONE, HEADS = "Anchors", "Backbone's field", "Heads' field"

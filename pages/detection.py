@@ -13,24 +13,21 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from featherface.analysis.machine import Badge
+from featherface.checkpoints.files import WeightsError
 from featherface.config import CANDIDATE_FLOOR, CONFIDENCE_RANGE
-from featherface.dashboard.charts import threshold_chart
-from featherface.dashboard.comparison import Comparison, compare
-from featherface.dashboard.controls import (
+from featherface.dashboard.components.controls import (
     Display,
     NetworkInput,
     choose_display,
     choose_filters,
     choose_network_input,
 )
-from featherface.dashboard.downloads import download_button
-from featherface.dashboard.photo_strip import choose_photo
-from featherface.dashboard.photos import FULL_SIZE, PhotoFile, Picture, decoded, picture
-from featherface.dashboard.shared import machine, model_service
-from featherface.dashboard.viewer import Panel, show_viewer
-from featherface.dashboard.widgets import counted_faces, origin_badge, plain, show_chart
-from featherface.dashboard.wording import when_text
+from featherface.dashboard.components.downloads import download_button
+from featherface.dashboard.components.photo_strip import choose_photo
+from featherface.dashboard.components.viewer import Panel, show_viewer
+from featherface.dashboard.components.widgets import counted_faces, origin_badge, plain, show_chart
+from featherface.dashboard.state.photos import FULL_SIZE, PhotoFile, Picture, decoded, picture
+from featherface.dashboard.state.shared import machine, model_service
 from featherface.detection.agreement import AgreementCurve, agreement_curve
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import encode_picture
@@ -38,8 +35,11 @@ from featherface.detection.images import ImageError
 from featherface.detection.postprocess import select
 from featherface.detection.settings import SettingsError
 from featherface.models import MODELS
-from featherface.service import DetectionResult, ServiceBusyError, UntrainedError
-from featherface.weights import WeightsError
+from featherface.profiling.machine import Badge
+from featherface.reporting.comparison import Comparison, compare
+from featherface.reporting.figures.style import threshold_chart
+from featherface.reporting.wording import when_text
+from featherface.serving.model_service import DetectionResult, ServiceBusyError, UntrainedError
 
 _ROW_HEIGHT = 35  # pixels, of a table
 _TABLE_HEIGHT = 390

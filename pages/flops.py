@@ -7,19 +7,20 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from featherface.analysis.complexity import Cost, SizeCost, cost, sweep
-from featherface.analysis.counters import CounterName
-from featherface.analysis.latency import LatencyResult, summary
-from featherface.analysis.layers import InputSizeError, layer_table
-from featherface.analysis.machine import Badge
-from featherface.analysis.roofline import MachinePeak
-from featherface.dashboard.benchmarks import benchmark_queue
-from featherface.dashboard.charts_cost import Workload, model_bars, model_lines, roofline_chart
-from featherface.dashboard.downloads import csv_button
-from featherface.dashboard.input_size import choose_input_size, size_words
-from featherface.dashboard.peak import known_peak, measure_and_keep_peak
-from featherface.dashboard.shared import machine
-from featherface.dashboard.tables import (
+from featherface.dashboard.components.downloads import csv_button
+from featherface.dashboard.components.input_size import choose_input_size, size_words
+from featherface.dashboard.components.widgets import origin_badge, plain, required_choice, show_chart
+from featherface.dashboard.state.peak_performance import known_peak, measure_and_keep_peak
+from featherface.dashboard.state.shared import machine
+from featherface.models import MODELS
+from featherface.profiling.complexity import Cost, SizeCost, cost, sweep
+from featherface.profiling.latency import LatencyResult, summary
+from featherface.profiling.layers import InputSizeError, layer_table
+from featherface.profiling.machine import Badge
+from featherface.profiling.operators import CounterName
+from featherface.profiling.roofline import MachinePeak
+from featherface.reporting.figures.costs import Workload, model_bars, model_lines, roofline_chart
+from featherface.reporting.tables import (
     costliest,
     counter_table,
     group_cost_table,
@@ -28,9 +29,8 @@ from featherface.dashboard.tables import (
     sweep_table,
     uncounted_table,
 )
-from featherface.dashboard.widgets import origin_badge, plain, required_choice, show_chart
-from featherface.dashboard.wording import machine_text, when_text
-from featherface.models import MODELS
+from featherface.reporting.wording import machine_text, when_text
+from featherface.serving.benchmark_queue import benchmark_queue
 
 UNITS = {"MACs": 1, "FLOPs": 2}  # how many a MAC is
 COSTLIEST = 15  # parts in the chart; the table has all

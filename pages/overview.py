@@ -8,26 +8,26 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from featherface.analysis.claims import RECIPE, AuditRow, Verdict, audit
-from featherface.analysis.findings import Direction, Finding, findings
-from featherface.analysis.headlines import Headline, headlines
-from featherface.analysis.machine import Badge
-from featherface.analysis.radar import Radar, radar
-from featherface.analysis.recommendations import Recommendation, Support, recommendations
-from featherface.dashboard.charts_study import MIN_RADAR_AXES, radar_chart
-from featherface.dashboard.downloads import csv_button
-from featherface.dashboard.exports import show_exports
-from featherface.dashboard.photos import SAMPLES
-from featherface.dashboard.precision import report_charts
-from featherface.dashboard.sample import annotated_photo, untrained_models
-from featherface.dashboard.speed_check import show_speed_check
-from featherface.dashboard.study import curves_of_shipped_weights, measurements
-from featherface.dashboard.widgets import badge_text, origin_badge, plain, show_chart
-from featherface.dashboard.wording import change_text, faces_text, origin_text, value_pair
+from featherface.checkpoints.files import WeightsError
+from featherface.dashboard.components.downloads import csv_button
+from featherface.dashboard.components.report_downloads import show_exports
+from featherface.dashboard.components.speed_check import show_speed_check
+from featherface.dashboard.components.widgets import badge_text, origin_badge, plain, show_chart
+from featherface.dashboard.state.photos import SAMPLES
+from featherface.dashboard.state.sample_comparison import annotated_photo, untrained_models
+from featherface.dashboard.state.study_measurements import curves_of_shipped_weights, measurements
 from featherface.detection.images import ImageError
 from featherface.models import MODELS
-from featherface.service import ServiceBusyError
-from featherface.weights import WeightsError
+from featherface.profiling.machine import Badge
+from featherface.reporting.evaluation_runs import report_charts
+from featherface.reporting.figures.results_figures import MIN_RADAR_AXES, radar_chart
+from featherface.reporting.wording import change_text, faces_text, origin_text, value_pair
+from featherface.serving.model_service import ServiceBusyError
+from featherface.study.claims import RECIPE, AuditRow, Verdict, audit
+from featherface.study.findings import Direction, Finding, findings
+from featherface.study.headlines import Headline, headlines
+from featherface.study.radar import Radar, radar
+from featherface.study.recommendations import Recommendation, Support, recommendations
 
 _SAMPLE = SAMPLES[0]
 _ASPECTS = {

@@ -8,16 +8,23 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from featherface.analysis.latency import STAGES, noise, summary
-from featherface.analysis.machine import Badge
-from featherface.dashboard.benchmark_panel import show_queue, show_start
-from featherface.dashboard.benchmarks import benchmark_queue
-from featherface.dashboard.charts_speed import histogram, stage_bars, sweep_lines
-from featherface.dashboard.downloads import csv_button
-from featherface.dashboard.timings import AXES, WHOLE, Timing, stage_table, sweep_points, timing_table
-from featherface.dashboard.widgets import origin_badge, plain, show_chart
-from featherface.dashboard.wording import machine_text, when_text
+from featherface.dashboard.components.benchmark_panel import show_queue, show_start
+from featherface.dashboard.components.downloads import csv_button
+from featherface.dashboard.components.timings import (
+    AXES,
+    WHOLE,
+    Timing,
+    stage_table,
+    sweep_points,
+    timing_table,
+)
+from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
 from featherface.models import MODELS
+from featherface.profiling.latency import STAGES, noise, summary
+from featherface.profiling.machine import Badge
+from featherface.reporting.figures.timing import histogram, stage_bars, sweep_lines
+from featherface.reporting.wording import machine_text, when_text
+from featherface.serving.benchmark_queue import benchmark_queue
 
 
 def show_cards(timing: Timing) -> None:

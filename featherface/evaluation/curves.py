@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from featherface.errors import sentence
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.files import write_files
-from featherface.sentences import sentence
 
 __all__ = ["CurvesError", "SavedCurves", "load_curves", "parse_curves", "save_curves"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from featherface.config import MAX_DIMENSION
-from featherface.sentences import sentence
+from featherface.errors import sentence
 
 __all__ = ["ManifestError", "Record", "open_picture_bytes", "read_manifest"]
 

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from featherface.sentences import sentence
+from featherface.errors import sentence
 
 __all__ = ["Prediction", "PredictionsError", "read_predictions", "resume_predictions"]
 

@@ -27,8 +27,8 @@ from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
 from featherface.evaluation.average_precision import evaluate
 from featherface.evaluation.ground_truth import GroundTruth, manifest_ground_truth
+from featherface.evaluation.image_sets import Picture, PicturesError, manifest_pictures
 from featherface.evaluation.manifest import Record
-from featherface.evaluation.pictures import Picture, PicturesError, manifest_pictures
 from featherface.evaluation.predictions import Prediction
 
 __all__ = ["PUBLISHED", "Predictor", "RunError", "predict_pictures", "score_network"]

@@ -19,7 +19,7 @@ import numpy as np
 
 from featherface.config import MAX_BYTES
 from featherface.evaluation.ground_truth import GroundTruth, height_ground_truth
-from featherface.evaluation.pictures import Picture
+from featherface.evaluation.image_sets import Picture
 
 __all__ = ["MAX_ZIP_PICTURES", "AnnotatedPictures", "WiderZipError", "read_wider_zip"]
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from featherface.models.convolutions import ChannelShuffle, detector_outputs, fuse, upsample_to
 from featherface.models.deformable import ModulatedDeformableConv2d
-from featherface.models.layers import ChannelShuffle, detector_outputs, fuse, upsample_to
 from featherface.models.mobilenet import STAGE_CHANNELS, MobileNetV1Quarter
 
 __all__ = ["FeatherFaceV1", "V1Config"]

@@ -9,8 +9,8 @@ from typing import Literal
 
 import dacite
 
+from featherface.errors import sentence
 from featherface.models import MODELS
-from featherface.sentences import sentence
 from featherface.training.composites import CompositeRecipe
 
 __all__ = [

@@ -20,6 +20,7 @@ from torch import Tensor, distributed, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Dataset
 
+from featherface.checkpoints.files import inspect_checkpoint, load_network, save_weights
 from featherface.evaluation.ground_truth import wider_ground_truth
 from featherface.evaluation.manifest import read_manifest
 from featherface.evaluation.run import score_network
@@ -34,7 +35,6 @@ from featherface.training.pictures import Pictures
 from featherface.training.samples import Sample
 from featherface.training.settings import OptimiserSettings, TrainingSettings
 from featherface.training.wider_labels import read_wider_labels
-from featherface.weights import inspect_checkpoint, load_network, save_weights
 
 __all__ = ["DivergedError", "Trainer"]
 

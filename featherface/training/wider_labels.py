@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from featherface.errors import sentence
 from featherface.evaluation.manifest import ManifestError, Record
-from featherface.sentences import sentence
 
 __all__ = ["read_wider_labels"]
 

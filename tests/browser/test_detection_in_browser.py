@@ -30,7 +30,6 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from featherface.config import CANDIDATE_FLOOR, CONFIDENCE_RANGE
-from featherface.dashboard.comparison import Comparison, compare
 from featherface.detection.agreement import agreement_curve
 from featherface.detection.drawing import Hide, encode_picture
 from featherface.detection.images import decode_photo
@@ -38,7 +37,8 @@ from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
-from featherface.service import ModelService
+from featherface.reporting.comparison import Comparison, compare
+from featherface.serving.model_service import ModelService
 
 
 def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp_path: Path) -> None:

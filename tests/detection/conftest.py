@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from featherface.checkpoints.files import load_network
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.models import MODELS
-from featherface.weights import load_network
 
 
 @pytest.fixture(scope="session")

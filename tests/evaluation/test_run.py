@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import featherface
+from featherface.evaluation.image_sets import Picture, PicturesError, folder_pictures, manifest_pictures
 from featherface.evaluation.manifest import read_manifest
-from featherface.evaluation.pictures import Picture, PicturesError, folder_pictures, manifest_pictures
 from featherface.evaluation.predictions import PredictionsError, read_predictions, resume_predictions
 from featherface.evaluation.run import RunError, predict_pictures, score_network
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from featherface.checkpoints.files import load_network
 from featherface.config import PIXEL_MEAN_BGR
 from featherface.detection.anchors import anchors
 from featherface.models import GROUPS, MODELS
-from featherface.weights import load_network
 
 GROUP_PARAMETERS = {
     "v1": (213_072, 13_568, 112_606, 246_885, 6_240),

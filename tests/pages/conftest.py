@@ -11,12 +11,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from featherface.checkpoints.files import WeightsFile, save_weights
 from featherface.detection.detections import Detections
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves
 from featherface.models import MODELS
-from featherface.service import DetectionResult, ModelService
-from featherface.weights import WeightsFile, save_weights
+from featherface.serving.model_service import DetectionResult, ModelService
 
 ROOT = Path(__file__).resolve().parents[2]
 

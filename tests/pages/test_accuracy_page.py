@@ -15,10 +15,10 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from featherface.dashboard.benchmarks import BenchmarkQueue
-from featherface.dashboard.own_runs import evaluate_zip
+from featherface.dashboard.state.own_runs import evaluate_zip
 from featherface.evaluation.curves import load_curves, save_curves
-from featherface.service import ModelService, ServiceBusyError
+from featherface.serving.benchmark_queue import BenchmarkQueue
+from featherface.serving.model_service import ModelService, ServiceBusyError
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
@@ -245,7 +245,7 @@ def test_a_full_queue_is_waited_for_and_nothing_is_lost(open_accuracy, measured_
 
     detect = ModelService.detect
     monkeypatch.setattr(ModelService, "detect", busy_at_first)
-    monkeypatch.setattr("featherface.dashboard.own_runs._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("featherface.dashboard.state.own_runs._RETRY_SECONDS", 0.0)
     page = open_accuracy(measured_weights)
     page.file_uploader(key="zip_upload").upload("party.zip", annotated_zip()).run()
     page.button(key="evaluate_zip").click().run()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from featherface.analysis.receptive_field import ReceptiveField
+from featherface.profiling.receptive_field import ReceptiveField
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = (
@@ -24,7 +24,7 @@ Open = Callable[..., AppTest]
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
     """A function that opens the page with query parameters."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("featherface.analysis.receptive_field.receptive_fields", lambda _: FIELDS)
+    monkeypatch.setattr("featherface.profiling.receptive_field.receptive_fields", lambda _: FIELDS)
 
     def opened(**query: str) -> AppTest:
         page = AppTest.from_file(str(ROOT / "pages" / "architecture.py"), default_timeout=120)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from featherface.service import ServiceBusyError, UntrainedError
+from featherface.serving.model_service import ServiceBusyError, UntrainedError
 
 CHOSEN = ":material/check:"  # the icon of the photo that is shown
 
@@ -108,7 +108,7 @@ def test_good_uploads_are_kept_and_bad_ones_explained(
     open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawings = ["of the good one, for a report"]
-    monkeypatch.setattr("featherface.dashboard.photo_strip.forget_annotated", drawings.clear)
+    monkeypatch.setattr("featherface.dashboard.components.photo_strip.forget_annotated", drawings.clear)
     page = open_page()
     field = page.file_uploader[0]
     field.upload("[good]*.png", picture("red"))

@@ -9,9 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from featherface.analysis.machine import this_machine
-from featherface.analysis.roofline import MachinePeak
-from featherface.dashboard import peak
+from featherface.dashboard.state import peak_performance as peak
+from featherface.profiling.machine import this_machine
+from featherface.profiling.roofline import MachinePeak
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]

@@ -11,14 +11,18 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from featherface.analysis.latency import LatencyResult, LatencySettings
-from featherface.analysis.machine import Machine
-from featherface.analysis.study import record
-from featherface.dashboard.benchmarks import BenchmarkQueue, BenchmarkRequest
-from featherface.dashboard.precision import report_charts
-from featherface.dashboard.report import html_report
-from featherface.dashboard.sample import AnnotatedPhoto
-from featherface.dashboard.study import QUICK_BENCHMARK, curves_of_shipped_weights, measurements
+from featherface.dashboard.state.sample_comparison import AnnotatedPhoto
+from featherface.dashboard.state.study_measurements import (
+    QUICK_BENCHMARK,
+    curves_of_shipped_weights,
+    measurements,
+)
+from featherface.profiling.latency import LatencyResult, LatencySettings
+from featherface.profiling.machine import Machine
+from featherface.reporting.evaluation_runs import report_charts
+from featherface.reporting.html_report import html_report
+from featherface.serving.benchmark_queue import BenchmarkQueue, BenchmarkRequest
+from featherface.study.summary import record
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = Machine("Processor", 2, 1, 2**33, "System", "3.11", "2.13")

@@ -10,9 +10,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from featherface.analysis.latency import STAGES, LatencyResult, LatencySettings
-from featherface.analysis.machine import Machine
-from featherface.dashboard.benchmarks import (
+from featherface.profiling.latency import STAGES, LatencyResult, LatencySettings
+from featherface.profiling.machine import Machine
+from featherface.serving.benchmark_queue import (
     BenchmarkBusyError,
     BenchmarkJob,
     BenchmarkQueue,
@@ -224,7 +224,7 @@ def polled_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None
 
             return shown
 
-        monkeypatch.setattr("featherface.dashboard.benchmark_panel.st.fragment", fragment)
+        monkeypatch.setattr("featherface.dashboard.components.benchmark_panel.st.fragment", fragment)
 
     return poll
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from featherface.checkpoints.files import load_network, save_weights
 from featherface.models import MODELS
 from featherface.training import trainer as trainer_module
 from featherface.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
@@ -23,7 +24,6 @@ from featherface.training.settings import (
     read_settings,
 )
 from featherface.training.trainer import DivergedError, Trainer
-from featherface.weights import load_network, save_weights
 
 
 @pytest.fixture

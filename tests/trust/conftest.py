@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from featherface.checkpoints.files import save_weights
 from featherface.models import MODELS
-from featherface.weights import save_weights
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,8 @@ from PIL import Image, ImageCms
 from safetensors import torch as safetensors
 from torch import nn
 
-from featherface import results, weights
-from featherface.dashboard.precision import report_charts, runs
+from featherface.checkpoints import files as weights
+from featherface.checkpoints.files import WeightsError, inspect_checkpoint, shipped_weights, verify
 from featherface.detection.images import ImageError, decode_photo
 from featherface.evaluation import manifest
 from featherface.evaluation.curves import CurvesError, parse_curves
@@ -36,10 +36,11 @@ from featherface.evaluation.manifest import ManifestError, open_picture_bytes, r
 from featherface.evaluation.predictions import PredictionsError, read_predictions, resume_predictions
 from featherface.evaluation.wider_zip import WiderZipError, read_wider_zip
 from featherface.models import ModelEntry
+from featherface.reporting.evaluation_runs import report_charts, runs
+from featherface.study import results
 from featherface.training.checkpoints import CheckpointError, load_checkpoint
 from featherface.training.settings import SettingsError, read_settings
 from featherface.training.wider_labels import read_wider_labels
-from featherface.weights import WeightsError, inspect_checkpoint, shipped_weights, verify
 
 __all__ = ["READERS", "Outcome", "outcome"]
 

@@ -16,7 +16,7 @@ from featherface.detection.detections import Detections
 from featherface.detection.images import ImageError, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
-from featherface.service import ModelService
+from featherface.serving.model_service import ModelService
 
 NOWHERE = Path("nowhere")
 TURNS = {  # EXIF orientation: how a picture is stored that shall be turned so

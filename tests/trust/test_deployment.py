@@ -21,7 +21,7 @@ from starlette.formparsers import MultiPartParser
 from streamlit import config
 
 from featherface.config import MAX_BYTES
-from featherface.dashboard.privacy import keep_uploads_off_disk
+from featherface.dashboard.server.streamlit_internals import keep_uploads_off_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

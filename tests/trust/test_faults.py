@@ -19,25 +19,32 @@ import pytest
 import torch
 from corpus import encoded, is_sentence, noise
 
-from featherface import service as service_module
-from featherface.analysis import study
-from featherface.analysis.latency import LatencySettings, Progress
-from featherface.cli import main
-from featherface.dashboard import benchmarks
-from featherface.dashboard.benchmarks import BenchmarkQueue, BenchmarkRequest
+from featherface.checkpoints.files import (
+    WeightsError,
+    load_network,
+    record_path,
+    save_weights,
+    shipped_weights,
+    verify,
+)
+from featherface.cli.main import main
 from featherface.detection.detector import Detector
 from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.settings import DetectionSettings
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, load_curves, save_curves
-from featherface.evaluation.pictures import Picture
+from featherface.evaluation.image_sets import Picture
 from featherface.evaluation.predictions import read_predictions, resume_predictions
 from featherface.evaluation.run import Predictor, predict_pictures
 from featherface.models import MODELS
-from featherface.results import load_networks
-from featherface.service import ModelService, NetworkQueue
+from featherface.profiling.latency import LatencySettings, Progress
+from featherface.serving import benchmark_queue as benchmarks
+from featherface.serving import model_service as service_module
+from featherface.serving.benchmark_queue import BenchmarkQueue, BenchmarkRequest
+from featherface.serving.model_service import ModelService, NetworkQueue
+from featherface.study import summary as study
+from featherface.study.results import load_networks
 from featherface.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-from featherface.weights import WeightsError, load_network, record_path, save_weights, shipped_weights, verify
 
 V2 = MODELS["v2"]
 SETTINGS = DetectionSettings(side=128)

@@ -17,12 +17,18 @@ import torch
 from corpus import Trap, is_sentence, zipped
 from safetensors import torch as safetensors
 
+from featherface.checkpoints.files import (
+    WeightsError,
+    inspect_checkpoint,
+    load_network,
+    record_path,
+    user_checkpoints,
+)
 from featherface.detection.images import decode_photo
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
-from featherface.service import ModelService
+from featherface.serving.model_service import ModelService
 from featherface.training.checkpoints import CheckpointError, load_checkpoint
-from featherface.weights import WeightsError, inspect_checkpoint, load_network, record_path, user_checkpoints
 
 V1, V2 = MODELS["v1"], MODELS["v2"]
 

@@ -16,10 +16,10 @@ from websockets.sync.client import connect
 
 from benchmarks.guests import DETECTION, PHOTOS, Diary, photo_variation
 from benchmarks.load import crowd, mixed_up
-from benchmarks.report import tracebacks
+from benchmarks.markdown_report import tracebacks
 from benchmarks.visitor import PATIENCE, Dashboard, Visitor, served
 from featherface.config import WEIGHTS_DIR
-from featherface.service import ModelService
+from featherface.serving.model_service import ModelService
 
 VISITORS = 4
 ELSEWHERE = "http://elsewhere.example"
@@ -33,7 +33,7 @@ from streamlit import net_util
 def outside(url, timeout):
     raise RuntimeError("asked " + url)  # its traceback in the log fails the tests
 net_util._make_blocking_http_get = outside
-from featherface import service
+from featherface.serving import model_service as service
 passing = service.ModelService._pass
 def _pass(self, photo, weights, resize, side):
     while side == {large} and not Path({gate!r}).exists():
@@ -42,7 +42,7 @@ def _pass(self, photo, weights, resize, side):
 service.ModelService._pass = _pass
 service.NetworkQueue.__init__.__defaults__ = (1, 4)
 def hurry():  # once the first page has imported it
-    while not hasattr(sessions := sys.modules.get("featherface.dashboard.sessions"), "attend"):
+    while not hasattr(sessions := sys.modules.get("featherface.dashboard.server.sessions"), "attend"):
         time.sleep(0.01)
     sessions._RETURN_SECONDS = sessions._TIDY_SECONDS = 0.1
 threading.Thread(target=hurry, daemon=True).start()

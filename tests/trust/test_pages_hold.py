@@ -13,12 +13,12 @@ from corpus import bombs, encoded, is_sentence, noise, odd_pictures, refused_fil
 from mutations import HOSTILE_TEXTS
 from streamlit.testing.v1 import AppTest
 
-from featherface.dashboard import photos
-from featherface.dashboard.photos import SAMPLES, forget_photo
+from featherface.checkpoints.files import record_path
+from featherface.dashboard.state import photos
+from featherface.dashboard.state.photos import SAMPLES, forget_photo
 from featherface.detection.detector import Detector
 from featherface.detection.images import ImageError, Photo
 from featherface.models import MODELS
-from featherface.weights import record_path
 
 ROOT = Path(__file__).resolve().parents[2]
 V2 = MODELS["v2"]

@@ -1,1 +1,0 @@
-"""The study's numbers, counted and measured: no pictures, no web server."""

@@ -1,0 +1,79 @@
+"""Published detectors of similar size and our own measurements, one table for a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from featherface.evaluation.curves import SavedCurves
+from featherface.profiling.layers import layer_table
+from featherface.reporting.evaluation_runs import Run
+from featherface.study.peers import Peer, peers
+from featherface.study.results import accuracy, input_words
+
+__all__ = ["peer_table", "source_table"]
+
+_VGA = (480, 640)  # height and width at which peers' operations are usually printed
+
+
+def peer_table(official: Iterable[Run], width: str, measure: str) -> pd.DataFrame:
+    """Return name, protocol, x, precision (%), note and model (empty for peers) of each detector.
+
+    official: our own runs that have easy, medium and hard. width: "parameters" or "operations", the x, NaN
+    where a source states none. measure: "easy", "medium", "hard" or "mean".
+    """
+    rows = [_peer_row(peer, width, measure) for peer in peers()]
+    rows += [_own_row(key, run.results[key], width, measure) for run in official for key in run.results]
+    return pd.DataFrame(rows).astype({"x": float})
+
+
+def source_table() -> pd.DataFrame:
+    """Return all published figures with protocol and source."""
+    return pd.DataFrame(
+        [
+            {
+                "Detector": peer.name,
+                "Protocol": peer.protocol,
+                "Easy": peer.easy,
+                "Medium": peer.medium,
+                "Hard": peer.hard,
+                "Parameters": peer.parameters,
+                "Operations": _operations(peer),
+                "Source": peer.source,
+                "Link": peer.link,
+            }
+            for peer in peers()
+        ]
+    )
+
+
+def _peer_row(peer: Peer, width: str, measure: str) -> dict[str, object]:
+    scores = {"easy": peer.easy, "medium": peer.medium, "hard": peer.hard}
+    scores["mean"] = sum(scores.values()) / 3
+    operations = peer.operations.value if peer.operations else None
+    return {
+        "name": peer.name,
+        "protocol": peer.protocol,
+        "x": peer.parameters if width == "parameters" else operations,
+        "precision": scores[measure],
+        "note": f"{_operations(peer) or 'operations not stated'}; {peer.source}",
+        "model": "",
+    }
+
+
+def _own_row(key: str, saved: SavedCurves, width: str, measure: str) -> dict[str, object]:
+    table, found = layer_table(key, *_VGA), accuracy(saved)
+    parameters, macs = sum(layer.parameters for layer in table), sum(layer.macs for layer in table)
+    return {
+        "name": f"{key.upper()}, measured",
+        "protocol": input_words(saved),
+        "x": parameters if width == "parameters" else macs,
+        "precision": 100 * getattr(found, measure),
+        "note": f"{macs / 1e9:.3f} GMACs at 640 x 480; {saved.picture_set}, {found.pictures:,} pictures",
+        "model": key,
+    }
+
+
+def _operations(peer: Peer) -> str:
+    return f"{peer.operations.printed} at {peer.operations.input}" if peer.operations else ""

@@ -1,0 +1,120 @@
+"""The row of photos at the top of a page, and the ways to add some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.typing import UploadedFile
+
+from featherface.config import MAX_BYTES
+from featherface.dashboard.components.widgets import plain, refusals
+from featherface.dashboard.state.photos import (
+    SAMPLES,
+    PhotoFile,
+    add_photos,
+    own_photos,
+    release_uploads,
+    remove_photo,
+    thumbnail,
+)
+from featherface.dashboard.state.sample_comparison import forget_annotated
+from featherface.detection.images import ImageError
+
+__all__ = ["choose_photo"]
+
+_TILE = 116  # pixels
+
+
+def choose_photo() -> PhotoFile:
+    """Show the samples and the session's own photos and return the one that is chosen.
+
+    A sample is named in the page's address, so that a link shows it again; a person's own photo never is.
+    """
+    strip, adding = st.columns([3, 1], gap="medium")
+    with adding:
+        _upload()
+    files = [*own_photos(), *SAMPLES]
+    chosen = _chosen(files)
+    with strip, st.container(horizontal=True, wrap=False, gap="small"):
+        for file in files:
+            _tile(file, chosen=file is chosen)
+    with strip:
+        refusals(st.session_state.get("refused_photos", []))
+        if chosen in own_photos():
+            st.button(
+                f"Remove {plain(chosen.name)}",
+                icon=":material/delete:",
+                type="tertiary",
+                on_click=_remove,
+                args=(chosen.key,),
+            )
+    return chosen
+
+
+def _remove(key: str) -> None:
+    remove_photo(key)
+    forget_annotated()  # a report may have drawn on it
+
+
+def _chosen(files: Sequence[PhotoFile]) -> PhotoFile:
+    wanted = st.session_state.get("photo") or st.query_params.get("photo")
+    chosen = next((file for file in files if file.key == wanted), SAMPLES[0])
+    if chosen in SAMPLES[1:]:
+        st.query_params["photo"] = chosen.key
+    else:
+        st.query_params.pop("photo", None)
+    return chosen
+
+
+def _tile(file: PhotoFile, *, chosen: bool) -> None:
+    with st.container(width=_TILE, gap="xsmall"):
+        try:
+            st.image(thumbnail(file), width=_TILE, alt=f"Thumbnail: {file.about}")
+        except ImageError as error:  # no cache has it any more, and it cannot be decoded now
+            st.caption(plain(str(error)))
+        st.button(
+            plain(file.name),
+            key=f"show_{file.key}",
+            help=plain(file.name),
+            icon=":material/check:" if chosen else None,
+            width="stretch",
+            wrap=False,
+            on_click=_choose,
+            args=(file.key,),
+        )
+
+
+def _choose(key: str) -> None:
+    st.session_state["photo"] = key
+
+
+def _upload() -> None:
+    """Take in what was uploaded or photographed, then start anew with an empty field."""
+    turn = st.session_state.setdefault("upload_turn", 0)
+    files = st.file_uploader(
+        "Your photos",
+        type="image",
+        accept_multiple_files=True,
+        key=f"upload_{turn}",
+        help=f"JPEG, PNG, WebP and most others, up to {MAX_BYTES // 2**20} MB each. "
+        "They stay in memory while this page is open and are never written to disk.",
+    )
+    camera = st.popover("Camera", icon=":material/photo_camera:", key="camera", on_change="rerun")
+    if camera.open:
+        with camera:
+            shot = st.camera_input("Take a photo", key=f"camera_{turn}", resolution="1080p")
+            files = [shot] if shot else files
+    if files:
+        _take(files)
+
+
+def _take(files: Sequence[UploadedFile]) -> None:
+    before = len(own_photos())
+    with st.spinner("Reading your photos"):
+        st.session_state["refused_photos"] = add_photos(files)
+        release_uploads(files)
+    if len(own_photos()) > before:
+        _choose(own_photos()[before].key)
+    st.session_state["upload_turn"] += 1
+    st.rerun()

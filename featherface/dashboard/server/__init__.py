@@ -1,0 +1,1 @@
+"""The server process: its settings, headers and sessions."""

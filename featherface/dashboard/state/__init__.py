@@ -1,0 +1,1 @@
+"""What a session or the process remembers."""

@@ -1,0 +1,83 @@
+"""The study's measurements as the pages show them: counted once, with the newest timing put beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from featherface.dashboard.state.shared import model_service, weights_folder
+from featherface.evaluation.curves import SavedCurves
+from featherface.profiling.latency import LatencyResult
+from featherface.serving.benchmark_queue import BenchmarkRequest, benchmark_queue
+from featherface.study.measurements import Measurements
+from featherface.study.results import TrainingLog, accuracies, load_networks, shipped_curves, training_logs
+from featherface.study.summary import measure, rounds
+
+__all__ = [
+    "FULL_BENCHMARK",
+    "QUICK_BENCHMARK",
+    "curves_of_shipped_weights",
+    "logs_of_training",
+    "measurements",
+    "shipped_checksums",
+]
+
+_THREADS = 1  # as the dashboard runs the networks
+QUICK_BENCHMARK = BenchmarkRequest((rounds(_THREADS, quick=True),))
+FULL_BENCHMARK = BenchmarkRequest((rounds(_THREADS, quick=False),))
+
+
+def measurements() -> Measurements:
+    """Return everything known of the models; the first call in a process takes some seconds."""
+    counted = _counted(weights_folder(), shipped_checksums(), _files("evaluation/*.json"))
+    return replace(counted, latency=_best_timing())
+
+
+def shipped_checksums() -> dict[str, str]:
+    """Return the checksum of each model's shipped weights; models without usable ones are absent."""
+    return {status.key: status.weights.sha256 for status in model_service().models() if status.weights}
+
+
+def curves_of_shipped_weights() -> list[SavedCurves]:
+    """Return the evaluations that lie beside the shipped weights and were made with exactly these."""
+    checksums = shipped_checksums()
+    found = _shipped_curves(weights_folder(), _files("evaluation/*.json"))
+    return [saved for saved in found if checksums.get(saved.model) == saved.weights_sha256]
+
+
+def logs_of_training() -> list[TrainingLog]:
+    """Return the trainer's logs that lie beside the weights."""
+    return _training_logs(weights_folder(), _files("training/*.csv"))
+
+
+def _best_timing() -> LatencyResult | None:
+    """Return the timing at the study's size with most rounds, of several the newest."""
+    kept = [benchmark_queue().latest(request.points[0]) for request in (FULL_BENCHMARK, QUICK_BENCHMARK)]
+    return next((result for result in kept if result is not None), None)
+
+
+_Files = tuple[tuple[str, int, int], ...]  # name, time of change, bytes: what a cached reading is valid for
+
+
+def _files(pattern: str) -> _Files:
+    paths = sorted(weights_folder().glob(pattern))
+    return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _counted(folder: Path, checksums: Mapping[str, str], files: _Files) -> Measurements:
+    networks, words = load_networks(folder)
+    return measure(networks, words, None, accuracies(_shipped_curves(folder, files), checksums))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _shipped_curves(folder: Path, files: _Files) -> list[SavedCurves]:
+    return shipped_curves(folder)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _training_logs(folder: Path, files: _Files) -> list[TrainingLog]:
+    return training_logs(folder)

@@ -1,0 +1,150 @@
+"""The networks as graphs of their stages, traced through a forward pass: what a diagram is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from featherface.config import STRIDES
+from featherface.models import MODELS
+from featherface.profiling.layers import check_size, layer_table
+from featherface.profiling.parameters import group_of, network_on_meta, total
+
+__all__ = ["Edge", "FeatureMap", "NetworkGraph", "Station", "network_graph"]
+
+INPUT, OUTPUT = "input", "output"
+_STRIDES = (1, 2, 4, *STRIDES)
+_OPENED = ("body", "bifpn")  # drawn as the stages and cells inside them
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """The shape of one tensor between stations; `stride` is how many pixels a cell stands for."""
+
+    channels: int
+    height: int
+    width: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Station:
+    """A part of the network worth a box: a backbone stage, an attention, a BiFPN cell, a context, a head."""
+
+    path: str  # dotted module path, "input" or "output"
+    kind: str  # class of the module
+    group: str
+    column: int  # stations between the input and this one, the longest way
+    maps: tuple[FeatureMap, ...]  # what comes out, fine to coarse
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A tensor on its way from one station to another."""
+
+    source: str
+    target: str
+    map: FeatureMap
+
+
+@dataclass(frozen=True)
+class NetworkGraph:
+    """Stations in the order in which they run, input first, and what flows between them."""
+
+    stations: tuple[Station, ...]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    path: str
+    module: nn.Module
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+@lru_cache(maxsize=32)
+def network_graph(key: str, height: int, width: int) -> NetworkGraph:
+    """Trace a model at an input size. Raises InputSizeError."""
+    check_size(height, width)
+    entry = MODELS[key]
+    pixels = torch.zeros(1, 3, height, width, device="meta")
+    runs = _runs(network_on_meta(entry), pixels)
+    table = layer_table(key, height, width)
+    stations = [Station(INPUT, "picture", "", 0, (_map(pixels, height),), 0, 0)]
+    stations += [
+        Station(
+            path=run.path,
+            kind=type(run.module).__name__,
+            group=group_of(run.path, entry),
+            column=0,
+            maps=tuple(_map(tensor, height) for tensor in run.outputs),
+            parameters=total(run.module),
+            macs=sum(layer.macs for layer in table if f"{layer.name}.".startswith(f"{run.path}.")),
+        )
+        for run in runs
+    ]
+    edges = list(_edges(runs, pixels))
+    sources = {edge.source for edge in edges}
+    ends = [station for station in stations if station.path not in sources]
+    edges += [Edge(station.path, OUTPUT, found) for station in ends for found in station.maps]
+    stations.append(Station(OUTPUT, "boxes, classes, landmarks", "", 0, (), 0, 0))
+    return NetworkGraph(_in_columns(stations, edges), tuple(edges))
+
+
+def _runs(network: nn.Module, pixels: Tensor) -> list[_Run]:
+    runs: list[_Run] = []
+
+    def listen(path: str, module: nn.Module) -> None:
+        module.register_forward_hook(
+            lambda module, inputs, output: runs.append(_Run(path, module, _tensors(inputs), _tensors(output)))
+        )
+
+    for path, module in _stations(network):
+        listen(path, module)
+    with torch.no_grad():
+        network(pixels)
+    return runs
+
+
+def _stations(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, module in network.named_children():
+        if name in _OPENED or isinstance(module, nn.ModuleList):
+            for inner, child in module.named_children():
+                yield f"{name}.{inner}", child
+        else:
+            yield name, module
+
+
+def _edges(runs: list[_Run], pixels: Tensor) -> Iterator[Edge]:
+    """Follow each tensor, known by being the same object, from the station that made it."""
+    makers = {id(pixels): INPUT}
+    for run in runs:
+        for tensor in run.inputs:
+            yield Edge(makers[id(tensor)], run.path, _map(tensor, pixels.shape[-2]))
+        makers.update((id(tensor), run.path) for tensor in run.outputs)
+
+
+def _in_columns(stations: list[Station], edges: list[Edge]) -> tuple[Station, ...]:
+    columns = {INPUT: 0}
+    for station in stations[1:]:  # in running order, so that sources come first
+        sources = [edge.source for edge in edges if edge.target == station.path]
+        columns[station.path] = 1 + max(columns[source] for source in sources)
+    return tuple(replace(station, column=columns[station.path]) for station in stations)
+
+
+def _tensors(values: object) -> list[Tensor]:
+    return [value for value in tree_leaves(values) if isinstance(value, Tensor)]
+
+
+def _map(tensor: Tensor, input_height: int) -> FeatureMap:
+    _, channels, height, width = tensor.shape
+    stride = next(stride for stride in _STRIDES if -(-input_height // stride) == height)
+    return FeatureMap(channels, height, width, stride)

@@ -1,0 +1,1 @@
+"""Figures, tables, wording and reports, without Streamlit."""

@@ -1,0 +1,136 @@
+"""Evaluations put together so that only what compares shares a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from featherface.evaluation.average_precision import Curve
+from featherface.evaluation.curves import SavedCurves
+from featherface.models import MODELS
+from featherface.reporting.figures.results_figures import curve_chart, precision_bars
+from featherface.reporting.html_report import ReportChart
+from featherface.reporting.wording import when_text
+from featherface.study.results import OFFICIAL_SUBSETS, input_words
+
+__all__ = ["Run", "report_charts", "runs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One evaluation a model, by one protocol on the same pictures at the same input size."""
+
+    results: Mapping[str, SavedCurves]  # by the model's key, in the registry's order
+
+    @property
+    def first(self) -> SavedCurves:
+        """One of the results, for what they share."""
+        return next(iter(self.results.values()))
+
+    @property
+    def official(self) -> bool:
+        """Whether the subsets are easy, medium and hard; else they are bands of face height."""
+        return set(OFFICIAL_SUBSETS) <= set(self.first.evaluation.curves)
+
+    @property
+    def title(self) -> str:
+        """The pictures and the input size."""
+        return f"{self.first.picture_set}, {input_words(self.first)}"
+
+    @property
+    def about(self) -> str:
+        """Protocol, extent, weights and dates, in sentences."""
+        evaluation = self.first.evaluation
+        protocol = (
+            "official WIDER FACE protocol" if self.official else f"{evaluation.protocol}, by face height"
+        )
+        weights = "; ".join(
+            f"{MODELS[key].name}: weights {saved.weights_sha256[:12]}, {when_text(saved.date)}, on "
+            f"{saved.machine.get('processor', 'an unnamed machine')}"
+            for key, saved in self.results.items()
+        )
+        count = f"{evaluation.pictures:,} picture{'' if evaluation.pictures == 1 else 's'}"
+        return f"{protocol}, {count}, IoU 0.5. {weights}."
+
+    @property
+    def subsets(self) -> dict[str, int]:
+        """The subsets in which a face counts, and how many do."""
+        return {name: curve.faces for name, curve in self.first.evaluation.curves.items() if curve.faces}
+
+    def curves(self, subset: str) -> dict[str, Curve]:
+        """Return one subset's curves by model key."""
+        return {key: saved.evaluation.curves[subset] for key, saved in self.results.items()}
+
+    def by_model(self) -> dict[str, dict[str, Curve]]:
+        """Return the curves by model key and subset."""
+        return {
+            key: {subset: saved.evaluation.curves[subset] for subset in self.subsets}
+            for key, saved in self.results.items()
+        }
+
+    def scores(self) -> pd.DataFrame:
+        """Return average precision and its interval, 0..1, a row a subset and model."""
+        return pd.DataFrame(
+            {
+                "subset": subset,
+                "faces": curve.faces,
+                "model": MODELS[key].name,
+                "average precision": curve.average_precision,
+                "from": curve.interval and curve.interval[0],
+                "to": curve.interval and curve.interval[1],
+            }
+            for key, curves in self.by_model().items()
+            for subset, curve in curves.items()
+        )
+
+    def points(self, subset: str) -> pd.DataFrame:
+        """Return every point of one subset's curves."""
+        tables = [
+            pd.DataFrame(
+                {
+                    "model": key,
+                    "threshold": curve.thresholds,
+                    "precision": curve.precision,
+                    "recall": curve.recall,
+                }
+            )
+            for key, curve in self.curves(subset).items()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+
+def runs(saved: Iterable[SavedCurves]) -> list[Run]:
+    """Put together what compares: official subsets first, then more pictures first.
+
+    A second evaluation of one model starts a further run.
+    """
+    alike: dict[tuple, list[dict[str, SavedCurves]]] = {}
+    for one in saved:
+        evaluation = one.evaluation
+        sort = (evaluation.protocol, one.picture_set, input_words(one), evaluation.pictures)
+        groups = alike.setdefault((*sort, tuple(evaluation.curves)), [])
+        group = next((found for found in groups if one.model not in found), None)
+        if group is None:
+            groups.append(group := {})
+        group[one.model] = one
+    found = [
+        Run({key: group[key] for key in MODELS if key in group})
+        for groups in alike.values()
+        for group in groups
+    ]
+    return sorted(found, key=lambda run: (not run.official, -run.first.evaluation.pictures))
+
+
+def report_charts(saved: Iterable[SavedCurves]) -> list[ReportChart]:
+    """Return for each run its bars and one curve: hard, or all sizes together."""
+    charts = []
+    for run in runs(saved):
+        name = "by subset" if run.official else "by face height"
+        charts.append(ReportChart(f"Average precision {name}", precision_bars(run.by_model()), run.about))
+        subset = "hard" if run.official else next(iter(run.subsets))
+        charts.append(
+            ReportChart(f"Precision and recall, {subset}", curve_chart(run.curves(subset)), run.about)
+        )
+    return charts

@@ -1,0 +1,309 @@
+"""Plotly figures of what the networks are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import plotly.graph_objects as go
+
+from featherface.config import STRIDES
+from featherface.models import GROUPS
+from featherface.profiling.graph import FeatureMap, NetworkGraph, Station
+from featherface.profiling.parameters import ParameterNode
+from featherface.reporting.figures.style import chart_layout
+
+__all__ = ["GROUP_COLOURS", "Square", "network_diagram", "parameter_map", "photo_squares"]
+
+# Dark enough for white words in them, and none of them a model's colour.
+GROUP_COLOURS: Mapping[str, str] = MappingProxyType(
+    dict(zip(GROUPS, ("#475569", "#7c3aed", "#0f766e", "#be185d", "#a16207"), strict=True))
+)
+_CLEAR = "rgba(0, 0, 0, 0)"
+_NEUTRAL = "#6b7280"  # the picture, the output, lines between boxes
+
+# What stands on a box, by the path of its module; a further model's boxes show their paths until added here
+_NAMES = (
+    (r"input", "Picture"),
+    (r"output", "Boxes, scores, landmarks"),
+    (r"body\.stage(\d)", "Backbone stage {}"),
+    (r"bacbkbone_\d_cbam|bif_cbam_\d", "Attention"),
+    (r"backbone_cbam_manager|bifpn_cbam_manager", "Attention, spatial gate shared"),
+    (r"bifpn\.(\d)", "BiFPN cell {}: levels exchange"),
+    (r"ssh\d", "Context"),
+    (r"ssh\d_cs", "Channel shuffle"),
+    (r"BboxHead\.\d", "boxes"),
+    (r"ClassHead\.\d", "scores"),
+    (r"LandmarkHead\.\d", "points"),
+    (r"shared_heads\.\d", "Heads"),
+)
+_HALF = 0.31  # of a box's height; rows lie 1 apart
+_MARGIN = 0.04  # between boxes of neighbouring levels, which are 1 wide
+_ROW = 58  # pixels
+_PHOTO_WIDTH = 900  # pixels, on a wide screen; a narrow one leaves room below
+
+
+def parameter_map(
+    nodes: Sequence[ParameterNode], name: str, kind: Literal["treemap", "sunburst"]
+) -> go.Figure:
+    """Return one model's parameters by group and module down to the last tensor; a click opens a part."""
+    top = [node for node in nodes if node.parent == ""]
+    groups = {node.group: 0 for node in top}
+    for node in top:
+        groups[node.group] += node.parameters
+    rows = [(name, "", name, sum(groups.values()), None)]
+    rows += [(f"{name}/{group}", name, group, count, group) for group, count in groups.items()]
+    rows += [
+        (
+            f"{name}/{node.group}/{node.path}",
+            f"{name}/{node.group}" + (f"/{node.parent}" if node.parent else ""),
+            node.label,
+            node.parameters,
+            node.group,
+        )
+        for node in nodes
+        if node.path
+    ]
+    ids, parents, labels, values, belongs = zip(*rows, strict=True)
+    trace = {
+        "type": kind,
+        "ids": ids,
+        "parents": parents,
+        "labels": labels,
+        "values": values,
+        "branchvalues": "total",
+        "maxdepth": 4,
+        "marker": {"colors": [GROUP_COLOURS.get(group, _CLEAR) for group in belongs]},
+        "tiling": {"pad": 1} if kind == "treemap" else None,
+        "textinfo": "label+value",
+        "texttemplate": "%{label}<br>%{value:,}",
+        "hovertemplate": "%{label}<br>%{value:,} parameters<br>%{percentRoot:.1%} of all<extra></extra>",
+    }
+    return go.Figure(data=[trace], layout=chart_layout(430, margin={"l": 4, "r": 4, "t": 34, "b": 4}))
+
+
+def network_diagram(graph: NetworkGraph) -> go.Figure:
+    """Return the network from the picture at the top to the outputs at the bottom, a lane for each level."""
+    places = _places(graph.stations)
+    rows = max(station.column for station in graph.stations)
+    traces = [_edge_trace(edge.map, places[edge.source], places[edge.target]) for edge in graph.edges]
+    for station in graph.stations:
+        traces += _box_traces(station, places[station.path])
+    layout = chart_layout(
+        _ROW * (rows + 1) + 60,
+        margin={"l": 2, "r": 2, "t": 50, "b": 2},
+        showlegend=False,
+        dragmode=False,
+        hovermode="closest",
+        xaxis={"visible": False, "range": [0, len(STRIDES)], "fixedrange": True},
+        yaxis={"visible": False, "range": [-rows - 0.5, 0.5], "fixedrange": True},
+        annotations=[
+            {
+                "text": f"<b>P{number}</b>, stride {stride}",
+                "x": number - 2.5,
+                "y": 1,
+                "yref": "paper",
+                "yanchor": "bottom",
+                "showarrow": False,
+            }
+            for number, stride in enumerate(STRIDES, start=3)
+        ],
+    )
+    return go.Figure(data=traces, layout=layout)
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square around the cell looked at, `side` in pixels of the network's input."""
+
+    name: str
+    side: float
+    colour: str
+    dash: str = "solid"
+
+
+def photo_squares(
+    uri: str, size: tuple[int, int], centre: tuple[float, float], squares: Sequence[Square]
+) -> go.Figure:
+    """Return the picture, `size` its width and height as the network sees it, with squares about `centre`.
+
+    The view reaches as far as the largest square.
+    """
+    width, height = size
+    reach = max((square.side for square in squares), default=0) * 0.51  # half, and room for the line
+    left, right = min(0, centre[0] - reach), max(width, centre[0] + reach)
+    top, bottom = min(0, centre[1] - reach), max(height, centre[1] + reach)
+    traces = [trace for square in squares for trace in _square_traces(square, centre)]
+    traces.append(
+        {
+            "type": "scatter",
+            "x": [centre[0]],
+            "y": [centre[1]],
+            "mode": "markers",
+            "marker": {
+                "symbol": "cross",
+                "size": 9,
+                "color": "#ffffff",
+                "line": {"color": "#000000", "width": 1},
+            },
+            "hovertemplate": "Centre of the cell<extra></extra>",
+            "showlegend": False,
+        }
+    )
+    layout = chart_layout(
+        round(min(600, _PHOTO_WIDTH * (bottom - top) / (right - left))) + 90,
+        margin={"l": 4, "r": 4, "t": 80, "b": 4},
+        dragmode=False,
+        images=[
+            {
+                "source": uri,
+                "xref": "x",
+                "yref": "y",
+                "x": 0,
+                "y": 0,
+                "sizex": width,
+                "sizey": height,
+                "sizing": "stretch",
+                "layer": "below",
+            }
+        ],
+        xaxis={
+            "range": [left, right],
+            "visible": False,
+            "constrain": "domain",
+            "constraintoward": "left",
+            "fixedrange": True,
+        },
+        yaxis={
+            "range": [bottom, top],
+            "visible": False,
+            "scaleanchor": "x",
+            "constrain": "domain",
+            "constraintoward": "top",
+            "fixedrange": True,
+        },
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+    )
+    return go.Figure(data=traces, layout=layout)
+
+
+@dataclass(frozen=True)
+class _Place:
+    left: float
+    right: float
+    y: float
+    lanes: frozenset[int]  # columns of levels that the box covers
+
+    def x_of(self, lane: int) -> float:
+        """Where a line of this level meets the box."""
+        return lane + 0.5 if len(self.lanes) > 1 else (self.left + self.right) / 2
+
+
+def _places(stations: Sequence[Station]) -> dict[str, _Place]:
+    """Return each box by its path; boxes of one level and row share the lane."""
+    shared: dict[tuple[frozenset[int], int], list[str]] = {}
+    for station in stations:
+        shared.setdefault((_lanes(station), station.column), []).append(station.path)
+    places = {}
+    for (lanes, row), paths in shared.items():
+        left, right = min(lanes), max(lanes) + 1
+        width = (right - left) / len(paths)
+        for number, path in enumerate(paths):
+            start = left + number * width
+            places[path] = _Place(start + _MARGIN, start + width - _MARGIN, -row, lanes)
+    return places
+
+
+def _lanes(station: Station) -> frozenset[int]:
+    if not station.maps:  # the output gathers all levels
+        return frozenset(range(len(STRIDES)))
+    return frozenset(_lane(found) for found in station.maps)
+
+
+def _lane(found: FeatureMap) -> int:
+    return STRIDES.index(found.stride) if found.stride in STRIDES else 0
+
+
+def _edge_trace(found: FeatureMap, source: _Place, target: _Place) -> dict[str, object]:
+    lane = _lane(found)
+    return {
+        "type": "scatter",
+        "x": [source.x_of(lane), target.x_of(lane)],
+        "y": [source.y - _HALF, target.y + _HALF],
+        "mode": "lines",
+        "line": {"color": _NEUTRAL, "width": 1.5},
+        "hoverinfo": "skip",
+    }
+
+
+def _box_traces(station: Station, place: _Place) -> list[dict[str, object]]:
+    colour = GROUP_COLOURS.get(station.group, _NEUTRAL)
+    narrow = place.right - place.left < 0.5
+    shapes = "<br>".join(
+        f"{found.channels} channels, {found.width} × {found.height}, stride {found.stride}"
+        for found in station.maps
+    )
+    box = {
+        "type": "scatter",
+        "x": [place.left, place.right, place.right, place.left, place.left],
+        "y": [place.y - _HALF] * 2 + [place.y + _HALF] * 2 + [place.y - _HALF],
+        "mode": "lines",
+        "line": {"color": colour, "width": 1.5},
+        "fill": "toself",
+        "fillcolor": colour,
+        "hoverinfo": "skip",
+    }
+    label = {
+        "type": "scatter",
+        "x": [(place.left + place.right) / 2],
+        "y": [place.y],
+        "mode": "text",
+        "text": [_label(station, narrow=narrow)],
+        "textfont": {"size": 10 if narrow else 12, "color": "#ffffff"},
+        "hovertemplate": f"<b>{station.path}</b> ({station.kind})<br>{shapes}<br>"
+        f"{station.parameters:,} parameters<br>{station.macs:,} MACs<extra></extra>",
+    }
+    return [box, label]
+
+
+def _label(station: Station, *, narrow: bool) -> str:
+    name = _name(station.path)
+    if not station.maps:
+        return f"<b>{name}</b>"
+    channels = list(dict.fromkeys(found.channels for found in station.maps))
+    words = ", ".join(map(str, channels))
+    return f"<b>{name}</b><br>{words}" if narrow else f"<b>{name}</b><br>{words} channels"
+
+
+def _name(path: str) -> str:
+    for pattern, name in _NAMES:
+        found = re.fullmatch(pattern, path)
+        if found:
+            return name.format(*found.groups())
+    return path
+
+
+def _square_traces(square: Square, centre: tuple[float, float]) -> Iterable[dict[str, object]]:
+    """Return the square and a white one beneath it, which sets it off from any photo."""
+    (x, y), half = centre, square.side / 2
+    outline = {
+        "type": "scatter",
+        "x": [x - half, x + half, x + half, x - half, x - half],
+        "y": [y - half, y - half, y + half, y + half, y - half],
+        "mode": "lines",
+        "legendgroup": square.name,
+    }
+    words = f"{square.name}: {square.side:.0f} pixels"
+    yield outline | {
+        "line": {"color": "rgba(255, 255, 255, 0.85)", "width": 5},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    yield outline | {
+        "name": words,
+        "line": {"color": square.colour, "width": 2.5, "dash": square.dash},
+        "hovertemplate": f"{words}<extra></extra>",
+    }

@@ -1,0 +1,117 @@
+"""Plotly figures of times measured on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from featherface.models import MODELS
+from featherface.profiling.latency import STAGES, LatencyResult, LatencySummary, summary
+from featherface.reporting.figures.style import chart_layout
+
+__all__ = ["histogram", "stage_bars", "sweep_lines"]
+
+_BINS = 40  # over the times of both models; slower rounds than the slowest percentile end up in the last
+_SHADES = dict(zip(STAGES, (0.35, 0.55, 1.0, 0.75), strict=True))  # opacity; the network stands out
+
+
+def histogram(result: LatencyResult) -> go.Figure:
+    """Return how often each time was measured, a line at each model's median."""
+    times = {key: result.totals(key) for key in result.milliseconds}
+    everything = np.concatenate(list(times.values()))
+    edges = np.linspace(0, np.percentile(everything, 99), _BINS + 1)
+    traces = [
+        {
+            "type": "bar",
+            "name": MODELS[key].name,
+            "x": (edges[:-1] + edges[1:]) / 2,
+            "y": np.histogram(np.minimum(values, edges[-1]), edges)[0],
+            "width": edges[1],
+            "marker": {"color": MODELS[key].colour, "line": {"width": 0}},
+            "opacity": 0.75,
+            "hovertemplate": "%{y} rounds near %{x:.1f} ms<extra>" + MODELS[key].name + "</extra>",
+        }
+        for key, values in times.items()
+    ]
+    medians = [
+        {
+            "type": "line",
+            "x0": float(np.median(values)),
+            "x1": float(np.median(values)),
+            "y0": 0,
+            "y1": 1,
+            "yref": "paper",
+            "line": {"color": MODELS[key].colour, "width": 2, "dash": "dash"},
+        }
+        for key, values in times.items()
+    ]
+    layout = chart_layout(
+        360,
+        barmode="overlay",
+        shapes=medians,
+        xaxis={"title": {"text": "Milliseconds"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "Rounds"}},
+    )
+    return go.Figure(data=traces, layout=layout)
+
+
+def stage_bars(summaries: Mapping[str, LatencySummary]) -> go.Figure:
+    """Return a bar a model, from file to faces, split into stages by their medians."""
+    names = [MODELS[key].name for key in summaries]
+    colours = [MODELS[key].colour for key in summaries]
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": stage,
+            "y": names,
+            "x": [found.stages[stage] for found in summaries.values()],
+            "marker": {"color": colours, "opacity": _SHADES[stage], "line": {"width": 1, "color": "#ffffff"}},
+            "text": stage if stage == "network" else "",
+            "textangle": 0,
+            "insidetextanchor": "middle",
+            "hovertemplate": f"{stage}: %{{x:.1f}} ms<extra>%{{y}}</extra>",
+        }
+        for stage in STAGES
+    ]
+    layout = chart_layout(
+        240,
+        barmode="stack",
+        showlegend=False,
+        xaxis={"title": {"text": "Milliseconds, medians of the stages"}},
+        yaxis={"autorange": "reversed", "automargin": True},
+    )
+    return go.Figure(data=traces, layout=layout)
+
+
+def sweep_lines(axis: str, points: Sequence[tuple[float, LatencyResult]]) -> go.Figure:
+    """Return each model's median time a picture against `axis`, a whisker up to the 95th percentile."""
+    traces = []
+    for key, entry in MODELS.items():
+        found = [(place, summary(result, key), result.settings.batch) for place, result in points]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": entry.name,
+                "x": [place for place, _, _ in found],
+                "y": [one.median / batch for _, one, batch in found],
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [(one.p95 - one.median) / batch for _, one, batch in found],
+                    "arrayminus": [0] * len(found),
+                },
+                "line": {"color": entry.colour, "width": 2},
+                "hovertemplate": "%{x}: %{y:.1f} ms a picture",
+            }
+        )
+    layout = chart_layout(
+        340,
+        hovermode="x unified",
+        xaxis={"title": {"text": axis}, "tickvals": [place for place, _ in points]},
+        yaxis={"title": {"text": "Milliseconds a picture"}, "rangemode": "tozero"},
+    )
+    return go.Figure(data=traces, layout=layout)

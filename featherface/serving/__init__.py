@@ -1,0 +1,1 @@
+"""The models as a service: caches, queues and threads, no Streamlit."""

@@ -1,0 +1,1 @@
+"""What the measurements say about the study's claims."""

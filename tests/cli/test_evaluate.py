@@ -1,0 +1,140 @@
+"""`python -m featherface evaluate`: what it prints and writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from scipy.io import savemat
+
+from featherface.checkpoints.files import save_weights
+from featherface.cli.main import main
+from featherface.evaluation.curves import load_curves
+from featherface.models import MODELS
+
+NAMES = ("a", "b")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Two pictures as a WIDER FACE folder and as a manifest, ground truth for both, and weights of V2."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    (folder / "images" / "0--Event").mkdir(parents=True)
+    records = []
+    random = np.random.default_rng(0)
+    with zipfile.ZipFile(folder / "dev-party.zip", "w") as archive:
+        for name in NAMES:
+            path = folder / "images" / "0--Event" / f"{name}.jpg"
+            cv2.imwrite(str(path), random.integers(0, 256, (48, 64, 3), np.uint8))
+            archive.write(path, f"dev/{name}.jpg")
+            record = {"image": f"dev/{name}.jpg", "width": 64, "height": 48, "source": "party"}
+            records.append(json.dumps(record | {"boxes": [[10, 8, 30, 28]]}))
+    (folder / "dev.jsonl").write_text("\n".join(records))
+    write_ground_truth(folder / "truth")
+    torch.manual_seed(0)
+    save_weights(MODELS["v2"].builder(), MODELS["v2"], folder / "own.safetensors", {})
+    return folder
+
+
+def write_ground_truth(folder: Path) -> None:
+    """Write .mat files like the official ones: pictures a, b and c, with one face each in every list."""
+    folder.mkdir()
+    names = (*NAMES, "c")
+    faces = {
+        "event_list": cells([["0--Event"]]),
+        "file_list": cells([cells([[name] for name in names])]),
+        "face_bbx_list": cells([cells([np.array([[10, 8, 20, 20]])] * len(names))]),
+    }
+    savemat(folder / "wider_face_val.mat", faces)
+    for subset in ("easy", "medium", "hard"):
+        kept = {"gt_list": cells([cells([np.array([[1]], np.uint8)] * len(names))])}
+        savemat(folder / f"wider_{subset}_val.mat", kept)
+
+
+def cells(values: list) -> np.ndarray:
+    """A MATLAB cell column."""
+    column = np.empty((len(values), 1), object)
+    for row, value in enumerate(values):
+        column[row, 0] = value
+    return column
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    status = main(["evaluate", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_a_folder_is_predicted_scored_and_continued(folder, tmp_path, capsys):
+    predictions, curves = tmp_path / "found.jsonl", tmp_path / "curves.json"
+    options = ("--model", "v2", "--weights", f"v2={folder / 'own.safetensors'}", "--workers", 1, "--json")
+    options += ("--images", folder / "images", "--ground-truth", folder / "truth")
+    status, out, err = run(capsys, *options, "--predictions", predictions, "--curves", curves)
+    scores = json.loads(out)["v2"]
+    assert (status, scores["pictures"], set(scores)) == (0, 2, {"easy", "medium", "hard", "pictures"})
+    assert "2 of the 3 pictures of the WIDER FACE ground truth" in err
+
+    written = predictions.read_text()
+    assert {json.loads(line)["image"] for line in written.splitlines()} == {
+        "0--Event/a.jpg",
+        "0--Event/b.jpg",
+    }
+    assert run(capsys, *options, "--predictions", predictions)[:2] == (0, out)
+    assert predictions.read_text() == written
+
+    status, out, _ = run(
+        capsys, "--from-predictions", predictions, "--ground-truth", folder / "truth", "--json"
+    )
+    assert (status, json.loads(out)) == (0, scores)
+    (saved,) = load_curves(curves)
+    assert (saved.model, saved.picture_set, saved.evaluation.scores()["hard"]) == (
+        "v2",
+        "images",
+        scores["hard"],
+    )
+
+
+def test_a_manifest_is_scored_by_face_height(folder, tmp_path, capsys):
+    found = tmp_path / "found.jsonl"
+    lines = [{"image": f"dev/{name}.jpg", "boxes": [[10, 8, 30, 28]], "scores": [0.9]} for name in NAMES]
+    found.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = ("--from-predictions", found, "--manifest", folder / "dev.jsonl")
+    bands = {"under 16 px": None, "32-96 px": None, "over 96 px": None}
+    expected = {"all": 1.0, "16-32 px": 1.0, "pictures": 2} | bands
+    assert json.loads(run(capsys, *options, "--json")[1]) == expected
+    assert "16-32 px      1.0000  95 % 1.000 to 1.000, of 2 faces" in run(capsys, *options)[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ((), "Give --images, --manifest or --from-predictions."),
+        (("--images", "images"), "needs --ground-truth to score, or --predictions"),
+        (("--images", "images", "--manifest", "dev.jsonl"), "not both"),
+        (
+            ("--images", "images", "--predictions", "p", "--source", "party"),
+            "--source chooses from a --manifest",
+        ),
+        (("--images", "images", "--predictions", "p", "--curves", "c"), "--curves needs"),
+        (("--from-predictions", "p"), "needs --ground-truth or --manifest"),
+        (("--from-predictions", "p", "--ground-truth", "truth", "--curves", "c"), "alone"),
+        (("--from-predictions", "absent", "--ground-truth", "truth"), "absent cannot be read"),
+        (("--images", "images", "--ground-truth", "absent"), "wider_face_val.mat is absent"),
+        (("--images", "absent", "--ground-truth", "truth"), "holds no pictures"),
+        (("--manifest", "dev.jsonl", "--source", "park"), "its sources are: party"),
+        (("--manifest", "dev.jsonl", "--ground-truth", "truth"), "has no picture dev/a.jpg"),
+        (("--manifest", "dev.jsonl", "--workers", "0"), "--workers must be at least 1"),
+        (("--manifest", "dev.jsonl", "--model", "v3"), "no model 'v3'"),
+        (("--manifest", "dev.jsonl", "--size", "9"), "size must lie between"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(folder, monkeypatch, capsys, options, complaint):
+    monkeypatch.chdir(folder)
+    status, out, err = run(capsys, *options)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert complaint in err

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from featherface.models import MODELS
+from featherface.profiling.activation_memory import peak_memory
+from featherface.profiling.complexity import cost, flops_report, group_costs, sweep
+from featherface.profiling.layers import InputSizeError, align, layer_table
+from featherface.profiling.operators import CounterName, count_all
+from featherface.profiling.parameters import group_counts
+
+
+@pytest.mark.parametrize(
+    ("key", "macs", "thop_macs", "thop_parameters", "folded_macs"),
+    [
+        # thop's own figures from thop 0.1.1.post2209072238, the package that the study installs
+        ("v1", 1_302_902_976, 1_012_598_976, 488_661, 1_243_802_176),
+        ("v2", 462_027_200, 462_027_200, 256_136, 410_568_000),
+    ],
+)
+def test_the_counters_agree_with_each_other_and_with_the_study(
+    key, macs, thop_macs, thop_parameters, folded_macs
+):
+    counted = cost(key, 640)
+    by = {count.counter: count for count in counted.counts}
+
+    assert counted.macs == by[CounterName.THOP_WITH_RULE].macs == macs
+    assert by[CounterName.THOP_AS_IN_STUDY].macs == thop_macs
+    assert by[CounterName.THOP_AS_IN_STUDY].parameters == thop_parameters
+    assert counted.folded_macs == by[CounterName.FLOP_COUNTER].macs == folded_macs
+
+
+def test_the_study_misses_the_deformable_convolutions():
+    missing = {row.operator: row for row in cost("v1", 640).count(CounterName.THOP_AS_IN_STUDY).uncounted}
+
+    cells = 80**2 + 40**2 + 20**2
+    assert missing["bmm"].operations == 2 * 34_560 * cells
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_every_operator_of_the_networks_has_a_rule(key):
+    for count in count_all(key, 64, 96):
+        assert [row for row in count.uncounted if row.text == "unknown"] == []
+
+
+@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (97, 201)])
+def test_the_layer_table_holds_every_parameter_once(key, height, width):
+    groups = group_costs(layer_table(key, height, width))
+
+    assert {group.group: group.parameters for group in groups} == group_counts(key)
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_layer_shapes_are_those_of_a_real_run(key):
+    network = MODELS[key].builder().eval()
+    shapes = set()
+
+    def note(module, inputs, output):
+        if isinstance(output, torch.Tensor):
+            shapes.add((id(module), tuple(output.shape)))
+
+    for module in network.modules():
+        module.register_forward_hook(note)
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, 64, 97))
+
+    rows = [layer for layer in layer_table(key, 64, 97) if layer.output_shape]
+    assert {(id(network.get_submodule(layer.name)), layer.output_shape) for layer in rows} <= shapes
+
+
+def test_layers_of_both_models_align_by_role():
+    first, second = layer_table("v1", 640, 640), layer_table("v2", 640, 640)
+    rows = align(first, second)
+    both = [row for row in rows if row.first and row.second]
+
+    assert sum(row.first is not None for row in rows) == len(first)
+    assert sum(row.second is not None for row in rows) == len(second)
+    assert all(row.first.group == row.second.group for row in both)
+    assert all(not row.differs for row in rows if row.group == "Backbone")
+    # every context convolution of V1 has its grouped counterpart
+    assert sum(row.first.kind == "ModulatedDeformableConv2d" for row in both) == 15
+
+
+def test_macs_grow_with_the_area():
+    small, large = sweep("v2", (320, 640))
+
+    gates = sum(layer.macs for layer in layer_table("v2", 320, 320) if layer.kind == "Linear")
+    assert large.macs - gates == 4 * (small.macs - gates)
+
+
+def test_peak_memory_holds_at_least_the_largest_layer():
+    for key in MODELS:
+        largest = max(layer.activation_bytes for layer in layer_table(key, 320, 320))
+        assert peak_memory(key, 320, 320).peak_bytes >= largest + 4 * 3 * 320 * 320
+
+
+def test_flops_report_names_what_is_not_counted():
+    report = flops_report(("v1", "v2"), 64)
+
+    assert report["v1"]["macs"] > report["v1"]["thop_macs"]
+    assert "grid_sampler_2d" in {row["operator"] for row in report["v1"]["uncounted"]}
+
+
+def test_too_small_an_input_is_refused():
+    with pytest.raises(InputSizeError, match="31 x 640"):
+        cost("v1", 640, 31)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from featherface.models import MODELS
+from featherface.models.compiled import compiled
+from featherface.profiling import latency
+from featherface.profiling.latency import (
+    STAGES,
+    BenchmarkError,
+    LatencyResult,
+    LatencySettings,
+    benchmark,
+    from_record,
+    noise,
+    speed_up,
+    summary,
+    variations,
+)
+from featherface.profiling.layers import InputSizeError
+from featherface.profiling.machine import this_machine
+
+SMALL = LatencySettings(height=64, width=64, runs=4, warmup=1)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return {key: entry.builder().eval() for key, entry in MODELS.items()}
+
+
+def result_of(times: dict[str, list[float]], cpu_share: float = 1.0) -> LatencyResult:
+    milliseconds = {key: {"network": tuple(values)} for key, values in times.items()}
+    return LatencyResult(SMALL, this_machine(), "2026-01-01T00:00:00+00:00", milliseconds, cpu_share, True)
+
+
+def test_every_round_reports_and_runs_each_model_once(networks):
+    before = torch.get_num_threads()
+    steps = list(benchmark(networks, variations(SMALL, sides=(32, 64))))
+
+    assert [step.done for step in steps] == list(range(1, 11))
+    assert steps[-1].remaining_seconds == 0
+    assert [result.complete for result in steps[-1].results] == [True, True]
+    assert all(len(result.totals(key)) == 4 for result in steps[-1].results for key in MODELS)
+    assert torch.get_num_threads() == before
+
+
+def test_the_networks_alone_run_as_the_detector_runs_them(networks, monkeypatch):
+    runs = []
+
+    def recorded(network):
+        fast = compiled(network)
+        return lambda pixels: runs.append(network) or fast(pixels)
+
+    monkeypatch.setattr(latency, "compiled", recorded)
+    for _ in benchmark(networks, variations(SMALL, sides=(32, 64))):
+        pass
+    assert [runs.count(network) for network in networks.values()] == [10, 10]
+
+
+def test_a_stopped_benchmark_keeps_what_it_has(networks):
+    rounds = benchmark(networks, [SMALL])
+    for _ in range(3):
+        step = next(rounds)
+    rounds.close()
+
+    (result,) = step.results
+    assert not result.complete
+    assert len(result.totals("v1")) == len(result.totals("v2")) == 2
+
+
+def test_a_photo_is_timed_stage_by_stage(networks):
+    file = io.BytesIO()
+    Image.new("RGB", (80, 60), "teal").save(file, "PNG")
+    *_, last = benchmark(networks, [replace(SMALL, height=128, width=128)], file.getvalue())
+
+    assert tuple(last.results[0].milliseconds["v2"]) == STAGES
+    assert tuple(summary(last.results[0], "v1").stages) == STAGES
+
+
+def test_results_survive_json(networks):
+    *_, last = benchmark(networks, [SMALL])
+    result = last.results[0]
+
+    assert from_record(json.loads(json.dumps(result.as_record()))) == result
+
+
+def test_speed_up_pairs_the_rounds():
+    fast = np.linspace(10, 40, 20)  # a machine getting slower hits both models alike
+    found = speed_up(result_of({"v1": list(2 * fast), "v2": list(fast)}))
+
+    assert (found.low, found.ratio, found.high) == (2, 2, 2)
+
+
+def test_the_interval_of_the_speed_up_widens_with_noise():
+    random = np.random.default_rng(1)
+    slow, fast = random.normal(20, 2, 50), random.normal(10, 1, 50)
+    found = speed_up(result_of({"v1": list(slow), "v2": list(fast)}))
+
+    assert 1.8 < found.low < 2 < found.high < 2.2
+
+
+def test_summary_of_known_times():
+    found = summary(result_of({"v1": list(range(1, 102))}), "v1")
+
+    assert (found.median, found.p95, found.p99, found.fastest) == (51, 96, 100, 1)
+    assert found.frames_per_second == pytest.approx(1000 / 51)
+
+
+@pytest.mark.parametrize(
+    ("times", "cpu_share", "signs"),
+    [
+        ([10.0, 10.1] * 20, 1.0, []),
+        ([10.0, 14.0] * 20, 1.0, ["Spread"]),
+        ([10.0] * 20 + [10.8] * 20, 1.0, ["Drift"]),
+        ([10.0, 10.1] * 20, 0.7, ["Starvation"]),
+        ([10.0, 10.1] * 20, 1.9, []),  # two threads at work
+    ],
+)
+def test_noise_is_named(times, cpu_share, signs):
+    judged = noise(result_of({"v1": times, "v2": [5.0] * len(times)}, cpu_share))
+
+    assert [reason.split()[0] for reason in judged.reasons] == signs
+    assert judged.noisy == bool(signs)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"runs": 1}, BenchmarkError), ({"threads": 0}, BenchmarkError), ({"width": 31}, InputSizeError)],
+)
+def test_impossible_settings_are_refused(change, error):
+    with pytest.raises(error):
+        LatencySettings(**change)
+
+
+def test_a_photo_is_not_batched(networks):
+    with pytest.raises(BenchmarkError, match="alone"):
+        next(benchmark(networks, [LatencySettings(batch=2)], b"photo"))

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from featherface.checkpoints.files import WeightsFile
+from featherface.detection.detections import Detections
+from featherface.detection.images import Photo, decode_photo
+from featherface.detection.settings import DetectionSettings
+from featherface.reporting.comparison import Comparison, compare
+from featherface.serving.model_service import DetectionResult
+
+SIZE = (200, 100)
+
+
+def squares(*lefts: float) -> Detections:
+    left = np.asarray(lefts, np.float32)
+    boxes = np.stack((left, left * 0 + 20, left + 40, left * 0 + 60), axis=1)
+    return Detections(
+        boxes, np.linspace(0.9, 0.8, len(left), dtype=np.float32), np.zeros((len(left), 5, 2), np.float32)
+    )
+
+
+def comparison(**found: Detections) -> Comparison:
+    results = {
+        key: DetectionResult(
+            faces,
+            MappingProxyType({"network": 1.23456}),
+            (640, 640),
+            WeightsFile(Path(f"/somewhere/{key}.safetensors"), key, "abc", {}, "shipped"),
+            "2026-01-01T00:00:00+00:00",
+            from_cache=False,
+        )
+        for key, faces in found.items()
+    }
+    return compare("party.jpg", SIZE, results, dict.fromkeys(results, DetectionSettings()))
+
+
+@pytest.fixture
+def photo() -> Photo:
+    noise = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    return decode_photo(noise)
+
+
+def test_partners_number_the_matches() -> None:
+    both = comparison(v1=squares(10, 100), v2=squares(102, 150))
+    assert both.partners("v1").tolist() == [-1, 0]
+    assert both.partners("v2").tolist() == [0, -1]
+
+
+def test_one_model_alone_has_no_partners() -> None:
+    alone = comparison(v1=squares(10))
+    assert alone.agreement is None
+    assert alone.partners("v1").tolist() == [-1]
+
+
+def test_files_say_the_same() -> None:
+    both = comparison(v1=squares(10, 100), v2=squares(102))
+    (photo,) = json.loads(both.to_json())["photos"]
+    boxes = [(key, box) for key, model in photo["models"].items() for box in model["boxes"]]
+    rows = list(csv.DictReader(io.StringIO(both.to_csv())))
+    assert [(row["model"], [float(row[name]) for name in ("x1", "y1", "x2", "y2")]) for row in rows] == boxes
+    coco = json.loads(both.to_coco())
+    corners = [
+        (mark["model"], [*mark["bbox"][:2], *np.add(mark["bbox"][:2], mark["bbox"][2:])])
+        for mark in coco["annotations"]
+    ]
+    assert corners == boxes
+    assert "/somewhere" not in both.to_json()
+
+
+def test_no_face_gives_files_all_the_same() -> None:
+    nothing = comparison(v1=Detections.empty(), v2=Detections.empty())
+    assert nothing.to_csv() == "model,match\n"
+    assert json.loads(nothing.to_coco())["annotations"] == []
+
+
+@pytest.mark.parametrize("side", [1, 3])
+def test_hiding_reaches_a_face_that_one_model_alone_found(photo: Photo, side: int) -> None:
+    large = decode_photo(photo.pixels.repeat(side, 0).repeat(side, 1))  # shown at another size than analysed
+    hidden = comparison(v1=squares(), v2=squares(100)).hidden(large, "pixelate").pixels
+    inside = np.s_[20 * side : 60 * side, 100 * side : 140 * side]
+    assert len(np.unique(hidden[inside].reshape(-1, 3), axis=0)) <= 64
+    assert (hidden[:, : 80 * side] == large.pixels[:, : 80 * side]).all()
+
+
+def test_only_differences_leaves_matches_undrawn(photo: Photo) -> None:
+    both = comparison(v1=squares(10, 100), v2=squares(102))
+    options = {"landmarks": False, "scores": False, "hide": None}
+    pair = both.annotated(photo, differences=True, **options)
+    first, second = np.hsplit(pair[-SIZE[1] :], 2)
+    assert (second == photo.pixels).all()
+    assert (first != photo.pixels).any(axis=(0, 2)).nonzero()[0].max() < 60
+
+
+def test_wide_photos_go_below_each_other() -> None:
+    wide = decode_photo(np.zeros((50, 200, 3), np.uint8))
+    pair = comparison(v1=squares(10), v2=squares(10)).annotated(
+        wide, landmarks=True, scores=True, differences=False, hide=None
+    )
+    assert pair.shape[1] == 200

@@ -1,0 +1,116 @@
+"""One benchmark at a time, in order of asking, and what was measured is kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from featherface.profiling.latency import LatencyResult, LatencySettings, Progress
+from featherface.profiling.machine import now, this_machine
+from featherface.serving import benchmark_queue as benchmarks
+from featherface.serving.benchmark_queue import BenchmarkBusyError, BenchmarkQueue, BenchmarkRequest
+
+PATIENCE = 30  # seconds, for a thread to end
+
+
+class Bench:
+    """Stands for the benchmark: does a round whenever `permits` has one, and fails when told to."""
+
+    def __init__(self) -> None:
+        self.permits = threading.Semaphore(0)
+        self.begun = threading.Semaphore(0)  # one for each round begun, the ones before it being reported
+        self.failing = False
+
+    def __call__(
+        self, _: object, points: Sequence[LatencySettings], photo: bytes | None
+    ) -> Iterator[Progress]:
+        (point,) = points
+        for done in range(1, point.runs + 1):
+            self.begun.release()
+            self.permits.acquire()
+            if self.failing:
+                raise RuntimeError("out of memory")
+            times = {key: {"network": (1.0,) * done} for key in ("v1", "v2")}
+            result = LatencyResult(point, this_machine(), now(), times, 1.0, done == point.runs)
+            yield Progress(done, point.runs, 0.0, (result,))
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    fake = Bench()
+    monkeypatch.setattr(benchmarks, "benchmark", fake)
+    yield fake
+    fake.permits.release(1000)
+
+
+@pytest.fixture
+def queue(bench: Bench) -> BenchmarkQueue:
+    return BenchmarkQueue(dict)
+
+
+def request(runs: int) -> BenchmarkRequest:
+    return BenchmarkRequest((LatencySettings(runs=runs),))
+
+
+def finish(queue: BenchmarkQueue, bench: Bench) -> None:
+    bench.permits.release(100)
+    queue._thread.join(PATIENCE)
+
+
+def test_jobs_run_in_order_and_their_results_are_kept(queue, bench):
+    first, second = queue.submit(request(3)), queue.submit(request(4))
+    assert queue.jobs() == (first, second)
+    assert second.state == "waiting"
+
+    finish(queue, bench)
+
+    assert [result.settings.runs for _, result in queue.results()] == [3, 4]
+    assert (first.state, second.state, queue.jobs()) == ("finished", "finished", ())
+    assert queue.latest(LatencySettings(runs=4)).rounds == 4
+
+
+def test_the_same_request_is_measured_once(queue, bench):
+    assert queue.submit(request(3)) is queue.submit(request(3))
+    finish(queue, bench)
+
+
+def test_a_stopped_job_keeps_its_rounds_but_is_not_complete(queue, bench):
+    job = queue.submit(request(50))
+    bench.permits.release(3)
+    for _ in range(4):
+        bench.begun.acquire()
+    job.stop()
+    finish(queue, bench)
+
+    assert job.state == "stopped"
+    assert job.results()[0].rounds == 4  # the round at work is finished
+    assert queue.latest(LatencySettings(runs=50)) is None
+
+
+def test_a_job_that_nobody_watches_is_stopped(queue, bench, monkeypatch):
+    monkeypatch.setattr(benchmarks, "_UNWATCHED_SECONDS", -1)
+    job = queue.submit(request(3))
+    finish(queue, bench)
+
+    assert job.state == "stopped"
+
+
+def test_a_failure_ends_the_job_and_not_the_queue(queue, bench):
+    bench.failing = True
+    failed = queue.submit(request(3))
+    finish(queue, bench)
+    bench.failing = False
+    again = queue.submit(request(3))
+    finish(queue, bench)
+
+    assert (failed.state, again.state) == ("failed", "finished")
+
+
+def test_a_full_queue_says_so(queue, bench, monkeypatch):
+    monkeypatch.setattr(benchmarks, "_MAX_JOBS", 1)
+    queue.submit(request(3))
+    with pytest.raises(BenchmarkBusyError, match="try again"):
+        queue.submit(request(4))
+    finish(queue, bench)
