@@ -1,14 +1,18 @@
-"""Sentences for people that quote what a stranger wrote into a file."""
+"""The base class of the project's own errors, and messages that quote text from a file."""
 
 from __future__ import annotations
 
-__all__ = ["sentence"]
+__all__ = ["FeatherFaceError", "sentence"]
 
-_START, _END = 300, 90  # characters kept of a long one: which file and line, and how it ends
+_START, _END = 300, 90  # characters kept from the start and the end of a long message
+
+
+class FeatherFaceError(Exception):
+    """The base of every error that is meant for people; its message is one sentence that says what to do."""
 
 
 def sentence(text: str) -> str:
-    """Return `text` on one line, what cannot be printed spelt as an escape, and cut in the middle if long."""
+    """Return `text` on one line: unprintable characters escaped, the middle of a long text left out."""
     line = " ".join(text.split())
     shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     return shown if len(shown) <= _START + _END else f"{shown[:_START]} ... {shown[-_END:]}"

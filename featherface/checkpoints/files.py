@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
-from featherface.errors import sentence
+from featherface.errors import FeatherFaceError, sentence
 from featherface.files import write_files
 from featherface.models import MODELS, ModelEntry
 
@@ -51,7 +51,7 @@ _DATA_PARALLEL = "module."
 _PROFILING = ("total_ops", "total_params")  # buffers that thop leaves in the model it profiles
 
 
-class WeightsError(ValueError):
+class WeightsError(FeatherFaceError):
     """A weights file cannot be used; the message is one sentence that says why."""
 
 
@@ -202,8 +202,6 @@ def _read_record(path: Path) -> dict[str, object]:
     try:
         record = json.loads(_read_bounded(path, _MAX_RECORD_BYTES))
     except (ValueError, RecursionError) as error:
-        if isinstance(error, WeightsError):
-            raise
         raise WeightsError(f"{path.name} is not JSON, so it is no record of weights.") from error
     kinds = {"model": str, "sha256": str, "provenance": dict}
     if not isinstance(record, dict) or record.get("trained") is not True:

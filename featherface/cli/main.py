@@ -27,6 +27,7 @@ from featherface.config import (
     SIDE_RANGE,
     WEIGHTS_DIR,
 )
+from featherface.errors import FeatherFaceError
 
 if TYPE_CHECKING:
     from featherface.checkpoints.files import WeightsFile
@@ -50,7 +51,7 @@ _INTERRUPTED = 130  # exit status of a program stopped by Ctrl-C
 Subparsers = argparse._SubParsersAction  # has no public name
 
 
-class CommandError(ValueError):
+class CommandError(FeatherFaceError):
     """A command cannot do what its options ask; the message is one sentence."""
 
 
@@ -65,9 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except OSError as error:
         return _report(f"{error.filename or 'output'}: {error.strerror}")
-    except ValueError as error:
-        if not type(error).__module__.startswith("featherface"):
-            raise  # only errors with a name of ours are meant for people; this one is a bug
+    except FeatherFaceError as error:
         return _report(str(error))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from featherface.config import MAX_BYTES, MAX_DIMENSION, MAX_PIXELS
+from featherface.errors import FeatherFaceError
 
 __all__ = ["FORMATS", "ImageError", "Photo", "decode_photo"]
 
@@ -28,7 +29,7 @@ _WHITE = (255, 255, 255, 255)
 _BAND = 512  # rows converted at a time: of large photos every copy as a whole is 200 MB
 
 
-class ImageError(ValueError):
+class ImageError(FeatherFaceError):
     """A source is no picture that can be used; the message is one sentence for people."""
 
 
@@ -97,8 +98,6 @@ def _read(path: Path) -> bytes:
         _check_bytes(path.stat().st_size, path.name)
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path} cannot be read ({reason}); check the path.") from error
 

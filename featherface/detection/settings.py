@@ -13,11 +13,12 @@ from featherface.config import (
     SIDE_RANGE,
 )
 from featherface.detection.preprocess import Resize
+from featherface.errors import FeatherFaceError
 
 __all__ = ["DetectionSettings", "SettingsError"]
 
 
-class SettingsError(ValueError):
+class SettingsError(FeatherFaceError):
     """A setting is out of its range; the message is one sentence for people."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from featherface.errors import sentence
+from featherface.errors import FeatherFaceError, sentence
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.files import write_files
 
@@ -25,7 +25,7 @@ _KINDS = {
 }
 
 
-class CurvesError(ValueError):
+class CurvesError(FeatherFaceError):
     """A curves file cannot be read; the message names it."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from featherface.errors import FeatherFaceError
 from featherface.evaluation.manifest import Record
 
 __all__ = [
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-class GroundTruthError(ValueError):
+class GroundTruthError(FeatherFaceError):
     """Ground truth is absent or does not fit the pictures; the message names the file or the picture."""
 
 

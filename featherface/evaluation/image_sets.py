@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from featherface.errors import FeatherFaceError
 from featherface.evaluation.ground_truth import picture_name
 from featherface.evaluation.manifest import Record, open_picture_bytes
 
@@ -15,7 +16,7 @@ __all__ = ["Picture", "PicturesError", "folder_pictures", "manifest_pictures"]
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-class PicturesError(ValueError):
+class PicturesError(FeatherFaceError):
     """Pictures are absent or unreadable; the message names them."""
 
 

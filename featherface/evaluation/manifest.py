@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from featherface.config import MAX_DIMENSION
-from featherface.errors import sentence
+from featherface.errors import FeatherFaceError, sentence
 
 __all__ = ["ManifestError", "Record", "open_picture_bytes", "read_manifest"]
 
 
-class ManifestError(ValueError):
+class ManifestError(FeatherFaceError):
     """A manifest or one of its pictures cannot be read; the message names the file and the line."""
 
 

@@ -10,12 +10,12 @@ from typing import Self
 
 import numpy as np
 
-from featherface.errors import sentence
+from featherface.errors import FeatherFaceError, sentence
 
 __all__ = ["Prediction", "PredictionsError", "read_predictions", "resume_predictions"]
 
 
-class PredictionsError(ValueError):
+class PredictionsError(FeatherFaceError):
     """A predictions file cannot be read or continued; the message names the file and the line."""
 
 

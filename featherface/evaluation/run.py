@@ -25,6 +25,7 @@ from featherface.detection.detector import Detector
 from featherface.detection.images import ImageError, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
+from featherface.errors import FeatherFaceError
 from featherface.evaluation.average_precision import evaluate
 from featherface.evaluation.ground_truth import GroundTruth, manifest_ground_truth
 from featherface.evaluation.image_sets import Picture, PicturesError, manifest_pictures
@@ -42,7 +43,7 @@ _CONNECT_SECONDS = 10
 _Submit = Callable[[str, bytes], Future[Prediction]]
 
 
-class RunError(ValueError):
+class RunError(FeatherFaceError):
     """A run cannot start or go on; the message says what to do."""
 
 

@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from featherface.config import MAX_BYTES
+from featherface.errors import FeatherFaceError
 from featherface.evaluation.ground_truth import GroundTruth, height_ground_truth
 from featherface.evaluation.image_sets import Picture
 
@@ -31,7 +32,7 @@ _MAX_NUMBER = 1e9  # pixels; sums and areas stay finite
 _INVALID = 7  # column of the mark that a face is not to be scored
 
 
-class WiderZipError(ValueError):
+class WiderZipError(FeatherFaceError):
     """A zip cannot be evaluated; the message is one sentence for people."""
 
 

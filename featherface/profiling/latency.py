@@ -20,6 +20,7 @@ from featherface.detection.detector import Detector
 from featherface.detection.images import decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
+from featherface.errors import FeatherFaceError
 from featherface.models.compiled import compiled
 from featherface.profiling.layers import check_size
 from featherface.profiling.machine import Machine, now, this_machine, torch_threads
@@ -49,7 +50,7 @@ _RESAMPLES = 2000  # of the bootstrap; the interval's ends then move by about 1 
 _CONFIDENCE = 0.95
 
 
-class BenchmarkError(ValueError):
+class BenchmarkError(FeatherFaceError):
     """Settings that no benchmark can run with."""
 
 

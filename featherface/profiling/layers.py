@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from featherface.config import MIN_SIDE, STRIDES
+from featherface.errors import FeatherFaceError
 from featherface.models import MODELS, ModelEntry
 from featherface.models.deformable import ModulatedDeformableConv2d
 from featherface.models.roles import level_of, role_of
@@ -38,7 +39,7 @@ FLOPS_PER_MAC = 2
 BYTES_PER_VALUE = 4  # float32
 
 
-class InputSizeError(ValueError):
+class InputSizeError(FeatherFaceError):
     """An input too small for the networks' coarsest level."""
 
 

@@ -15,6 +15,7 @@ import streamlit as st
 from torch import nn
 
 from featherface.dashboard.state.shared import weights_folder
+from featherface.errors import FeatherFaceError
 from featherface.profiling.latency import LatencyResult, LatencySettings, Progress, benchmark
 from featherface.study.results import load_networks
 
@@ -34,7 +35,7 @@ _CLOSE_SECONDS = 30
 _UNWATCHED_SECONDS = 180  # a hidden tab still asks once a minute
 
 
-class BenchmarkBusyError(RuntimeError):
+class BenchmarkBusyError(FeatherFaceError):
     """Too many benchmarks wait already; the message is one sentence."""
 
 

@@ -29,6 +29,7 @@ from featherface.detection.images import Photo
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
+from featherface.errors import FeatherFaceError
 from featherface.models import MODELS
 from featherface.profiling.machine import now
 
@@ -52,7 +53,7 @@ _Result = TypeVar("_Result")
 OnWait = Callable[[int], None]  # told the position in the queue each time it changes, 1 being the next
 
 
-class ServiceBusyError(RuntimeError):
+class ServiceBusyError(FeatherFaceError):
     """The queue is full; `position` is the place in it that one more would have had, 1 being the next."""
 
     def __init__(self, position: int) -> None:
@@ -60,7 +61,7 @@ class ServiceBusyError(RuntimeError):
         self.position = position
 
 
-class UntrainedError(ValueError):
+class UntrainedError(FeatherFaceError):
     """A model has no trained weights, so its boxes would be random; the message is one sentence."""
 
 

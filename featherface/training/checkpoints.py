@@ -8,10 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from featherface.errors import FeatherFaceError
+
 __all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]
 
 
-class CheckpointError(ValueError):
+class CheckpointError(FeatherFaceError):
     """A training checkpoint cannot be read or written; the message names the file."""
 
 

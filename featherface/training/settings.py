@@ -9,7 +9,7 @@ from typing import Literal
 
 import dacite
 
-from featherface.errors import sentence
+from featherface.errors import FeatherFaceError, sentence
 from featherface.models import MODELS
 from featherface.training.composites import CompositeRecipe
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class SettingsError(ValueError):
+class SettingsError(FeatherFaceError):
     """The configuration cannot be used; the message names the file and what is wrong in it."""
 
 

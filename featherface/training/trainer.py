@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Dataset
 
 from featherface.checkpoints.files import inspect_checkpoint, load_network, save_weights
+from featherface.errors import FeatherFaceError
 from featherface.evaluation.ground_truth import wider_ground_truth
 from featherface.evaluation.manifest import read_manifest
 from featherface.evaluation.run import score_network
@@ -43,7 +44,7 @@ logger = logging.getLogger(__name__)
 _LOG_STEPS = 20  # steps averaged into one line of the log
 
 
-class DivergedError(ValueError):
+class DivergedError(FeatherFaceError):
     """The loss is no longer a number; the message names the step and the checkpoint to go back to."""
 
 
