@@ -2,8 +2,8 @@
 
 The arithmetic is that of the official evaluation (Yang et al., WIDER FACE, CVPR 2016, `eval_tools`) in its
 widely used Python form: overlaps that count pixels inclusively, IoU 0.5, scores normalised over the whole
-set, 1000 thresholds. Here all pictures are scored at once, on arrays. How far a figure depends on which
-pictures happen to be in the set is estimated by the bootstrap (Efron, 1979) over whole pictures.
+set, 1000 thresholds. Here all images are scored at once, on arrays. How far a figure depends on which
+images happen to be in the set is estimated by the bootstrap (Efron, 1979) over whole images.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Curve:
     """Precision and recall (T,) float64 in 0..1 at T falling thresholds, for one subset of `faces` faces.
 
     `thresholds` (T,) are scores as the detector gives them. `average_precision` is NaN where no face counts.
-    `interval`: what 95 % of resampled sets of as many pictures give; None where it was not measured.
+    `interval`: what 95 % of resampled sets of as many images give; None where it was not measured.
     """
 
     precision: np.ndarray
@@ -44,10 +44,10 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The curves of every subset over `pictures` pictures."""
+    """The curves of every subset over `images` images."""
 
     protocol: str
-    pictures: int
+    images: int
     curves: Mapping[str, Curve]
 
     def scores(self) -> dict[str, float]:
@@ -57,29 +57,29 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Every prediction (P,), highest score first, beside all faces of all pictures.
+    """Every prediction (P,), highest score first, beside all faces of all images.
 
-    `scores`, `heights` in pixels, `picture`: the index of its picture, `face`: the index of the face it lies
+    `scores`, `heights` in pixels, `image`: the index of its image, `face`: the index of the face it lies
     on, -1 for none, and `first`: no prediction with a higher score lies on that face.
     """
 
     scores: np.ndarray
     heights: np.ndarray
-    picture: np.ndarray
+    image: np.ndarray
     face: np.ndarray
     first: np.ndarray
 
 
 def evaluate(predictions: Sequence[Prediction], ground_truth: GroundTruth) -> Evaluation:
-    """Score `predictions` on exactly the pictures they name.
+    """Score `predictions` on exactly the images they name.
 
-    Raises `GroundTruthError` for a picture that the ground truth lacks.
+    Raises `GroundTruthError` for a image that the ground truth lacks.
     """
     ground_truth = ground_truth.only(prediction.image for prediction in predictions)
     matches = _match(predictions, ground_truth)
-    faces = ground_truth.pictures.values()
+    faces = ground_truth.images.values()
     curves = {
-        subset.name: _curve(matches, [picture.counted[subset.name] for picture in faces], subset)
+        subset.name: _curve(matches, [image.counted[subset.name] for image in faces], subset)
         for subset in ground_truth.subsets
     }
     return Evaluation(ground_truth.protocol, len(predictions), curves)
@@ -98,12 +98,12 @@ def _match(predictions: Sequence[Prediction], ground_truth: GroundTruth) -> Matc
     faces = []
     offset = 0
     for prediction in predictions:
-        boxes = ground_truth.pictures[prediction.image].boxes
+        boxes = ground_truth.images[prediction.image].boxes
         local = _best_faces(prediction.boxes, boxes)
         faces.append(np.where(local >= 0, local + offset, -1))
         offset += len(boxes)
     face = np.concatenate([np.zeros(0, np.int64), *faces])
-    picture = np.repeat(np.arange(len(faces)), [len(local) for local in faces])
+    image = np.repeat(np.arange(len(faces)), [len(local) for local in faces])
     scores = np.concatenate([np.zeros(0), *(prediction.scores for prediction in predictions)])
     heights = [prediction.boxes[:, 3] - prediction.boxes[:, 1] for prediction in predictions]
     order = np.argsort(-scores, kind="stable")
@@ -112,7 +112,7 @@ def _match(predictions: Sequence[Prediction], ground_truth: GroundTruth) -> Matc
     first[np.unique(face, return_index=True)[1]] = True
     first &= face >= 0
     heights = np.concatenate([np.zeros(0), *heights])
-    return Matches(scores[order], heights[order], picture[order], face, first)
+    return Matches(scores[order], heights[order], image[order], face, first)
 
 
 def _best_faces(boxes: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -145,10 +145,10 @@ def _curve(matches: Matches, counted: Sequence[np.ndarray], subset: Subset) -> C
     return Curve(precision, recall, thresholds, int(faces.sum()), area, _interval(found, proposed, faces))
 
 
-def _by_picture(matches: Matches, flags: np.ndarray, step: np.ndarray, pictures: int) -> np.ndarray:
-    """Return how many predictions with a flag each picture has at each step: (N, T)."""
-    counts = np.zeros((pictures, THRESHOLDS + 1))
-    np.add.at(counts, (matches.picture, step), flags)
+def _by_picture(matches: Matches, flags: np.ndarray, step: np.ndarray, images: int) -> np.ndarray:
+    """Return how many predictions with a flag each image has at each step: (N, T)."""
+    counts = np.zeros((images, THRESHOLDS + 1))
+    np.add.at(counts, (matches.image, step), flags)
     return counts.cumsum(axis=1)[:, :THRESHOLDS]
 
 
@@ -158,10 +158,10 @@ def _rates(found: np.ndarray, proposed: np.ndarray, faces: np.ndarray) -> tuple[
 
 
 def _interval(found: np.ndarray, proposed: np.ndarray, faces: np.ndarray) -> tuple[float, float]:
-    """Return bounds of the average precision, from counts (N, T) and faces (N,) by picture."""
-    pictures = len(faces)
-    drawn = np.random.default_rng(0).multinomial(pictures, np.full(pictures, 1 / pictures), _RESAMPLES)
-    drawn = drawn.astype(np.float64)  # (R, N) how often each picture is in each resampled set
+    """Return bounds of the average precision, from counts (N, T) and faces (N,) by image."""
+    images = len(faces)
+    drawn = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), _RESAMPLES)
+    drawn = drawn.astype(np.float64)  # (R, N) how often each image is in each resampled set
     areas = average_precision(*_rates(drawn @ found, drawn @ proposed, drawn @ faces))
     low, high = np.quantile(areas, _INTERVAL)
     return float(low), float(high)

@@ -18,9 +18,9 @@ __all__ = ["CurvesError", "SavedCurves", "load_curves", "parse_curves", "save_cu
 
 _ARRAYS = ("precision", "recall", "thresholds")
 _DECIMALS = 6
-_MAX_COUNT = 10**9  # pictures, faces, pixels
+_MAX_COUNT = 10**9  # images, faces, pixels
 _KINDS = {
-    **dict.fromkeys(("model", "weights_sha256", "picture_set", "resize", "date", "protocol"), str),
+    **dict.fromkeys(("model", "weights_sha256", "image_set", "resize", "date", "protocol"), str),
     **dict.fromkeys(("machine", "subsets"), dict),
 }
 
@@ -35,7 +35,7 @@ class SavedCurves:
 
     model: str  # key in MODELS
     weights_sha256: str
-    picture_set: str  # what people read
+    image_set: str  # what people read
     resize: str
     side: int  # pixels; without meaning at original size
     date: str  # ISO 8601
@@ -72,7 +72,7 @@ def _to_json(saved: SavedCurves) -> dict[str, object]:
     about = {name: value for name, value in vars(saved).items() if name != "evaluation"}
     evaluation = saved.evaluation
     subsets = {name: _curve_to_json(curve) for name, curve in evaluation.curves.items()}
-    return about | {"protocol": evaluation.protocol, "pictures": evaluation.pictures, "subsets": subsets}
+    return about | {"protocol": evaluation.protocol, "images": evaluation.images, "subsets": subsets}
 
 
 def _from_json(document: Mapping) -> SavedCurves:
@@ -85,13 +85,13 @@ def _from_json(document: Mapping) -> SavedCurves:
     curves = {name: _curve_from_json(curve) for name, curve in document["subsets"].items()}
     if not any(curve.faces for curve in curves.values()):
         raise ValueError("no face counts in any subset")
-    evaluation = Evaluation(document["protocol"], _count(document["pictures"]), curves)
+    evaluation = Evaluation(document["protocol"], _count(document["images"]), curves)
     return SavedCurves(**about, evaluation=evaluation)
 
 
 def _count(value: object) -> int:
     if not isinstance(value, int) or not 0 <= value <= _MAX_COUNT:
-        raise ValueError(f"{value!r} is no number of pictures, faces or pixels")
+        raise ValueError(f"{value!r} is no number of images, faces or pixels")
     return value
 
 

@@ -18,14 +18,14 @@ __all__ = [
     "GroundTruthError",
     "Subset",
     "height_ground_truth",
+    "image_name",
     "manifest_ground_truth",
-    "picture_name",
     "wider_ground_truth",
 ]
 
 
 class GroundTruthError(FeatherFaceError):
-    """Ground truth is absent or does not fit the pictures; the message names the file or the picture."""
+    """Ground truth is absent or does not fit the images; the message names the file or the image."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Subset:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """The faces of one picture: `boxes` (F, 4) float64 x1 y1 x2 y2, and by subset `counted` (F,) bool."""
+    """The faces of one image: `boxes` (F, 4) float64 x1 y1 x2 y2, and by subset `counted` (F,) bool."""
 
     boxes: np.ndarray
     counted: Mapping[str, np.ndarray]
@@ -50,19 +50,19 @@ class Faces:
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """The faces of each picture, by picture name."""
+    """The faces of each image, by image name."""
 
     protocol: str  # what people read
     subsets: tuple[Subset, ...]
-    pictures: Mapping[str, Faces]
+    images: Mapping[str, Faces]
 
     def only(self, names: Iterable[str]) -> GroundTruth:
-        """Restrict to the pictures `names`; raises `GroundTruthError` for a name that is not known."""
+        """Restrict to the images `names`; raises `GroundTruthError` for a name that is not known."""
         names = list(names)
-        unknown = [name for name in names if name not in self.pictures]
+        unknown = [name for name in names if name not in self.images]
         if unknown:
-            raise GroundTruthError(f"the {self.protocol} ground truth has no picture {unknown[0]}.")
-        return GroundTruth(self.protocol, self.subsets, {name: self.pictures[name] for name in names})
+            raise GroundTruthError(f"the {self.protocol} ground truth has no image {unknown[0]}.")
+        return GroundTruth(self.protocol, self.subsets, {name: self.images[name] for name in names})
 
 
 WIDER_SUBSETS = (Subset("easy"), Subset("medium"), Subset("hard"))
@@ -78,20 +78,20 @@ HEIGHT_SUBSETS = (
 def wider_ground_truth(folder: Path) -> GroundTruth:
     """Read wider_face_val.mat and wider_{easy,medium,hard}_val.mat, as published with WIDER FACE.
 
-    Pictures are named EVENT/NAME.jpg. Raises `GroundTruthError` for an absent or unreadable file.
+    Images are named EVENT/NAME.jpg. Raises `GroundTruthError` for an absent or unreadable file.
     """
     events, names, faces = _lists(folder / "wider_face_val.mat", "event_list", "file_list", "face_bbx_list")
     kept = {
         subset.name: _lists(folder / f"wider_{subset.name}_val.mat", "gt_list")[0] for subset in WIDER_SUBSETS
     }
-    pictures = {}
+    images = {}
     for event, (event_name,) in enumerate(events):
         for index, (name,) in enumerate(names[event, 0]):
             boxes = faces[event, 0][index, 0].astype(np.float64)  # x y w h
             boxes[:, 2:] += boxes[:, :2]
             counted = {subset: _mask(rows[event, 0][index, 0], len(boxes)) for subset, rows in kept.items()}
-            pictures[f"{event_name[0]}/{name[0]}.jpg"] = Faces(boxes, counted)
-    return GroundTruth("WIDER FACE", WIDER_SUBSETS, pictures)
+            images[f"{event_name[0]}/{name[0]}.jpg"] = Faces(boxes, counted)
+    return GroundTruth("WIDER FACE", WIDER_SUBSETS, images)
 
 
 def manifest_ground_truth(records: Sequence[Record]) -> GroundTruth:
@@ -99,25 +99,25 @@ def manifest_ground_truth(records: Sequence[Record]) -> GroundTruth:
 
     Faces to ignore, and in a band of heights the faces of other heights, are neither missed nor false alarms.
     """
-    faces = {picture_name(record): (record.boxes, record.ignore) for record in records}
+    faces = {image_name(record): (record.boxes, record.ignore) for record in records}
     return height_ground_truth("manifest", faces)
 
 
 def height_ground_truth(protocol: str, faces: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> GroundTruth:
-    """Take boxes (F, 4), x1 y1 x2 y2, and faces to ignore (F,) bool by picture name, as a manifest's are."""
-    pictures = {}
+    """Take boxes (F, 4), x1 y1 x2 y2, and faces to ignore (F,) bool by image name, as a manifest's are."""
+    images = {}
     for name, (boxes, ignore) in faces.items():
         heights = boxes[:, 3] - boxes[:, 1]
         counted = {
             band.name: ~ignore & (heights >= band.min_height) & (heights < band.max_height)
             for band in HEIGHT_SUBSETS
         }
-        pictures[name] = Faces(boxes.astype(np.float64), counted)
-    return GroundTruth(protocol, HEIGHT_SUBSETS, pictures)
+        images[name] = Faces(boxes.astype(np.float64), counted)
+    return GroundTruth(protocol, HEIGHT_SUBSETS, images)
 
 
-def picture_name(record: Record) -> str:
-    """Return the name under which a record's picture is predicted and scored."""
+def image_name(record: Record) -> str:
+    """Return the name under which a record's image is predicted and scored."""
     return record.wider_name or record.image
 
 

@@ -1,4 +1,4 @@
-"""The pictures that a detector is evaluated on: a WIDER FACE folder or the records of a manifest."""
+"""The images that a detector is evaluated on: a WIDER FACE folder or the records of a manifest."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from functools import partial
 from pathlib import Path
 
 from featherface.errors import FeatherFaceError
-from featherface.evaluation.ground_truth import picture_name
-from featherface.evaluation.manifest import Record, open_picture_bytes
+from featherface.evaluation.ground_truth import image_name
+from featherface.evaluation.manifest import Record, read_image_bytes
 
-__all__ = ["Picture", "PicturesError", "folder_pictures", "manifest_pictures"]
+__all__ = ["EncodedImage", "ImageSetError", "folder_images", "manifest_images"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-class PicturesError(FeatherFaceError):
-    """Pictures are absent or unreadable; the message names them."""
+class ImageSetError(FeatherFaceError):
+    """Images are absent or unreadable; the message names them."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An encoded picture to be read when its turn comes."""
+class EncodedImage:
+    """An encoded image to be read when its turn comes."""
 
     name: str  # under which it is predicted and scored
     origin: str  # the file, or the manifest's file and line, for error messages
     read: Callable[[], bytes]
 
 
-def folder_pictures(folder: Path) -> list[Picture]:
-    """List the pictures of a folder laid out as EVENT/NAME.jpg; raises `PicturesError` for none."""
+def folder_images(folder: Path) -> list[EncodedImage]:
+    """List the images of a folder laid out as EVENT/NAME.jpg; raises `ImageSetError` for none."""
     paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
-        raise PicturesError(f"{folder} holds no pictures as EVENT/NAME.jpg.")
-    return [Picture(path.relative_to(folder).as_posix(), str(path), path.read_bytes) for path in paths]
+        raise ImageSetError(f"{folder} holds no images as EVENT/NAME.jpg.")
+    return [EncodedImage(path.relative_to(folder).as_posix(), str(path), path.read_bytes) for path in paths]
 
 
-def manifest_pictures(records: Sequence[Record]) -> list[Picture]:
-    """List the pictures of manifest records; raises `PicturesError` where two have one name."""
-    pictures: dict[str, Picture] = {}
+def manifest_images(records: Sequence[Record]) -> list[EncodedImage]:
+    """List the images of manifest records; raises `ImageSetError` where two have one name."""
+    images: dict[str, EncodedImage] = {}
     for record in records:
-        name = picture_name(record)
-        if name in pictures:
-            raise PicturesError(f"{record.origin}: the picture {name} comes a second time.")
-        pictures[name] = Picture(name, record.origin, partial(open_picture_bytes, record))
-    return list(pictures.values())
+        name = image_name(record)
+        if name in images:
+            raise ImageSetError(f"{record.origin}: the image {name} comes a second time.")
+        images[name] = EncodedImage(name, record.origin, partial(read_image_bytes, record))
+    return list(images.values())

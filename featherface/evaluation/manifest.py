@@ -1,4 +1,4 @@
-"""Manifests of pictures packed in zips: one JSON record a line, read by the evaluator and the trainer."""
+"""Manifests of images packed in zips: one JSON record a line, read by the evaluator and the trainer."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import numpy as np
 from featherface.config import MAX_DIMENSION
 from featherface.errors import FeatherFaceError, sentence
 
-__all__ = ["ManifestError", "Record", "open_picture_bytes", "read_manifest"]
+__all__ = ["ManifestError", "Record", "read_image_bytes", "read_manifest"]
 
 
 class ManifestError(FeatherFaceError):
-    """A manifest or one of its pictures cannot be read; the message names the file and the line."""
+    """A manifest or one of its images cannot be read; the message names the file and the line."""
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """One picture and its faces.
+    """One image and its faces.
 
-    `boxes` (F, 4) float32, x1 y1 x2 y2 in pixels of the packed picture; `ignore` (F,) bool, True for faces
+    `boxes` (F, 4) float32, x1 y1 x2 y2 in pixels of the packed image; `ignore` (F,) bool, True for faces
     too small or invalid to count; `landmarks` (F, 5, 2) float32, x y in pixels, NaN where a face has none.
     """
 
-    image: str  # the picture's path inside its zip
+    image: str  # the image's path inside its zip
     width: int  # pixels
     height: int  # pixels
     source: str
@@ -39,15 +39,15 @@ class Record:
     landmarks: np.ndarray
     landmark_source: str  # who set the landmarks: people, or another detector
     wider_name: str | None  # EVENT/NAME.jpg, the key in the official WIDER FACE ground truth
-    archive: Path  # the zip or folder that holds the picture
+    archive: Path  # the zip or folder that holds the image
     origin: str  # "FILE, line N", for error messages
 
 
 def read_manifest(path: Path, source: str | None = None) -> list[Record]:
     """Read the records of `path`, or only those of one `source`.
 
-    The pictures of a source lie in `STEM-SOURCE.zip` beside the manifest `STEM.jsonl`. Raises `ManifestError`
-    for an unreadable file, a malformed record, a box outside its picture and a picture that the zip lacks.
+    The images of a source lie in `STEM-SOURCE.zip` beside the manifest `STEM.jsonl`. Raises `ManifestError`
+    for an unreadable file, a malformed record, a box outside its image and a image that the zip lacks.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -60,17 +60,17 @@ def read_manifest(path: Path, source: str | None = None) -> list[Record]:
     if source is not None:
         records = [record for record in records if record.source == source]
     if not records:
-        wanted = "pictures" if source is None else f"pictures of the source {source!r}"
+        wanted = "images" if source is None else f"images of the source {source!r}"
         known = ", ".join(sources) or "none"
         raise ManifestError(sentence(f"{path} has no {wanted}; its sources are: {known}."))
     for record in records:
         if record.image not in _members(record):
-            raise ManifestError(sentence(f"{record.origin}: {record.archive} has no picture {record.image}."))
+            raise ManifestError(sentence(f"{record.origin}: {record.archive} has no image {record.image}."))
     return records
 
 
-def open_picture_bytes(record: Record) -> bytes:
-    """Return the encoded picture (JPEG, PNG) of `record`, read straight from its zip or folder."""
+def read_image_bytes(record: Record) -> bytes:
+    """Return the encoded image (JPEG, PNG) of `record`, read straight from its zip or folder."""
     try:
         if record.archive.is_dir():
             return (record.archive / record.image).read_bytes()
@@ -123,7 +123,7 @@ def _parsed(fields: Mapping, path: Path, origin: str) -> Record:
         raise ValueError("boxes are not lists of four numbers")
     width, height = int(fields["width"]), int(fields["height"])
     if not 1 <= min(width, height) <= max(width, height) <= MAX_DIMENSION:
-        raise ValueError(f"{width} x {height} is no size of a picture")
+        raise ValueError(f"{width} x {height} is no size of a image")
     ignore = np.array(fields.get("ignore", [False] * len(boxes)), bool)
     if ignore.ndim != 1:
         raise ValueError("ignore is not a list")
@@ -157,5 +157,5 @@ def _check(record: Record) -> None:
     if wrong.any():
         box = boxes[wrong.argmax()].tolist()
         raise ManifestError(
-            f"{record.origin}: the box {box} is empty or leaves the {record.width} x {record.height} picture."
+            f"{record.origin}: the box {box} is empty or leaves the {record.width} x {record.height} image."
         )

@@ -1,4 +1,4 @@
-"""What a detector predicts for a set of pictures, and the JSONL file that keeps it."""
+"""What a detector predicts for a set of images, and the JSONL file that keeps it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PredictionsError(FeatherFaceError):
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The boxes found in one picture: `boxes` (N, 4) float64 x1 y1 x2 y2 pixels, `scores` (N,) float64."""
+    """The boxes found in one image: `boxes` (N, 4) float64 x1 y1 x2 y2 pixels, `scores` (N,) float64."""
 
     image: str
     boxes: np.ndarray
@@ -49,7 +49,7 @@ def read_predictions(path: Path) -> list[Prediction]:
     """Read a predictions file.
 
     A torn last line, without its line end, is left out: a run was killed there. Raises `PredictionsError` for
-    any other line that is not a prediction, and for a picture that comes twice.
+    any other line that is not a prediction, and for a image that comes twice.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Running a detector over many pictures: in this process, in several, or on a Dask cluster."""
+"""Running a detector over many images: in this process, in several, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from featherface.detection.settings import DetectionSettings
 from featherface.errors import FeatherFaceError
 from featherface.evaluation.average_precision import evaluate
 from featherface.evaluation.ground_truth import GroundTruth, manifest_ground_truth
-from featherface.evaluation.image_sets import Picture, PicturesError, manifest_pictures
+from featherface.evaluation.image_sets import EncodedImage, ImageSetError, manifest_images
 from featherface.evaluation.manifest import Record
 from featherface.evaluation.predictions import Prediction
 
-__all__ = ["PUBLISHED", "Predictor", "RunError", "predict_pictures", "score_network"]
+__all__ = ["PUBLISHED", "Predictor", "RunError", "predict_images", "score_network"]
 
 PUBLISHED = DetectionSettings(
     confidence=CANDIDATE_FLOOR, nms_iou=DEFAULT_NMS_IOU, top_k=None, resize=Resize.ORIGINAL
 )
-_IN_FLIGHT = 128  # pictures handed out at a time: bounds memory, and keeps a cluster busy
+_IN_FLIGHT = 128  # images handed out at a time: bounds memory, and keeps a cluster busy
 _CONNECT_SECONDS = 10
 
 _Submit = Callable[[str, bytes], Future[Prediction]]
@@ -49,7 +49,7 @@ class RunError(FeatherFaceError):
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """The per-photo function: picture bytes in, prediction out; it pickles, for other processes to call."""
+    """The per-photo function: image bytes in, prediction out; it pickles, for other processes to call."""
 
     network: nn.Module
     settings: DetectionSettings = PUBLISHED
@@ -63,9 +63,9 @@ class Predictor:
         return Predictor, (self.network, self.settings)  # a compiled detector does not pickle
 
     def __call__(self, name: str, content: bytes) -> Prediction:
-        """Detect the faces of the encoded picture `content`; raises `ImageError` for one that is damaged.
+        """Detect the faces of the encoded image `content`; raises `ImageError` for one that is damaged.
 
-        Leaves the calling thread with one torch thread: pictures run side by side, not parts of a picture.
+        Leaves the calling thread with one torch thread: images run side by side, not parts of a image.
         """
         torch.set_num_threads(1)
         found = self.detector.detect(decode_photo(content), self.settings).to_dict()
@@ -81,37 +81,37 @@ def score_network(
     """Return the average precision of `network` on manifest records, 0..1, by subset.
 
     With the official `ground_truth` the subsets are easy, medium and hard, restricted to the records'
-    pictures; without, they are bands of face heights. The network stays as it is, in training or not.
+    images; without, they are bands of face heights. The network stays as it is, in training or not.
     """
     predictor = Predictor(deepcopy(network).cpu(), settings)
-    pictures = manifest_pictures(records)
+    images = manifest_images(records)
     with ThreadPoolExecutor(cpu_count()) as executor:
-        predictions = list(executor.map(lambda picture: predictor(picture.name, picture.read()), pictures))
+        predictions = list(executor.map(lambda image: predictor(image.name, image.read()), images))
     return evaluate(predictions, ground_truth or manifest_ground_truth(records)).scores()
 
 
-def predict_pictures(
+def predict_images(
     predictor: Predictor,
-    pictures: Sequence[Picture],
+    images: Sequence[EncodedImage],
     *,
     finished: Sequence[Prediction] = (),
     output: Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
 ) -> list[Prediction]:
-    """Predict each of `pictures`, less the `finished` ones, and return all in the order of `pictures`.
+    """Predict each of `images`, less the `finished` ones, and return all in the order of `images`.
 
     Each prediction is appended to the file `output` as it comes. The work is done here, by `workers`
-    processes, or by a Dask `scheduler` (its address), whose workers need this package but not the pictures.
-    Progress goes to stderr. Raises `PicturesError` for a damaged picture, and `RunError` where workers fail;
+    processes, or by a Dask `scheduler` (its address), whose workers need this package but not the images.
+    Progress goes to stderr. Raises `ImageSetError` for a damaged image, and `RunError` where workers fail;
     what was predicted until then is in `output`.
     """
     predictions = {prediction.image: prediction for prediction in finished}
-    todo = [picture for picture in pictures if picture.name not in predictions]
+    todo = [image for image in images if image.name not in predictions]
     sink: AbstractContextManager[IO[str] | None] = (
         nullcontext() if output is None else output.open("a", encoding="utf-8")
     )
-    progress = tqdm(total=len(pictures), initial=len(pictures) - len(todo), unit=" pictures")
+    progress = tqdm(total=len(images), initial=len(images) - len(todo), unit=" images")
     with (
         sink as file,
         progress,
@@ -124,17 +124,17 @@ def predict_pictures(
                 file.write(prediction.to_line())
                 file.flush()
             progress.update()
-    return [predictions[picture.name] for picture in pictures]
+    return [predictions[image.name] for image in images]
 
 
-def _as_completed(submit: _Submit, pictures: Sequence[Picture]) -> Iterator[Prediction]:
-    """Yield predictions as they come, with a bounded number of pictures handed out."""
-    waiting = iter(pictures)
-    running: dict[Future[Prediction], Picture] = {}
+def _as_completed(submit: _Submit, images: Sequence[EncodedImage]) -> Iterator[Prediction]:
+    """Yield predictions as they come, with a bounded number of images handed out."""
+    waiting = iter(images)
+    running: dict[Future[Prediction], EncodedImage] = {}
     try:
         while True:
-            for picture in islice(waiting, _IN_FLIGHT - len(running)):
-                running[submit(picture.name, _read(picture))] = picture
+            for image in islice(waiting, _IN_FLIGHT - len(running)):
+                running[submit(image.name, _read(image))] = image
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -149,25 +149,25 @@ def _failed(future: Future[Prediction]) -> bool:
     return future.exception() is not None
 
 
-def _read(picture: Picture) -> bytes:
+def _read(image: EncodedImage) -> bytes:
     try:
-        return picture.read()
+        return image.read()
     except OSError as error:
-        raise PicturesError(f"{picture.origin} cannot be read: {error.strerror}.") from error
+        raise ImageSetError(f"{image.origin} cannot be read: {error.strerror}.") from error
 
 
-def _result(future: Future[Prediction], picture: Picture) -> Prediction:
+def _result(future: Future[Prediction], image: EncodedImage) -> Prediction:
     try:
         return future.result()
     except ImageError as error:
-        raise PicturesError(f"{picture.origin}: {error}") from error
+        raise ImageSetError(f"{image.origin}: {error}") from error
     except BrokenProcessPool as error:
         raise RunError("a worker process died, perhaps for want of memory; try fewer workers.") from error
 
 
 @contextmanager
 def _submitter(predictor: Predictor, workers: int, scheduler: str | None) -> Iterator[_Submit]:
-    """Give a function that hands one picture to whoever works on it."""
+    """Give a function that hands one image to whoever works on it."""
     if scheduler is not None:
         with _cluster_submitter(predictor, scheduler) as submit:
             yield submit
@@ -207,7 +207,7 @@ def _call(predictor: Predictor, name: str, content: bytes) -> Prediction:
     return predictor(name, content)
 
 
-_installed: Predictor  # of a worker process, which gets it once instead of with every picture
+_installed: Predictor  # of a worker process, which gets it once instead of with every image
 
 
 def _install(predictor: Predictor) -> None:

@@ -1,8 +1,8 @@
-"""Annotated pictures in one zip, laid out as WIDER FACE is, read from memory and within bounds.
+"""Annotated images in one zip, laid out as WIDER FACE is, read from memory and within bounds.
 
-Somewhere in the zip lie pictures as EVENT/NAME.jpg and one annotation file named ..._bbx_gt.txt: for each
-picture its path EVENT/NAME.jpg, the number of faces, and a line a face: x y w h in pixels, then (optional)
-blur, expression, illumination, invalid, occlusion, pose. A picture without faces has one line of zeros.
+Somewhere in the zip lie images as EVENT/NAME.jpg and one annotation file named ..._bbx_gt.txt: for each
+image its path EVENT/NAME.jpg, the number of faces, and a line a face: x y w h in pixels, then (optional)
+blur, expression, illumination, invalid, occlusion, pose. A image without faces has one line of zeros.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 from featherface.config import MAX_BYTES
 from featherface.errors import FeatherFaceError
 from featherface.evaluation.ground_truth import GroundTruth, height_ground_truth
-from featherface.evaluation.image_sets import Picture
+from featherface.evaluation.image_sets import EncodedImage
 
-__all__ = ["MAX_ZIP_PICTURES", "AnnotatedPictures", "WiderZipError", "read_wider_zip"]
+__all__ = ["MAX_ZIP_IMAGES", "AnnotatedImages", "WiderZipError", "read_wider_zip"]
 
-MAX_ZIP_PICTURES = 200  # some minutes with both models
+MAX_ZIP_IMAGES = 200  # some minutes with both models
 _MAX_ENTRIES = 10_000  # files in the zip
 _MAX_TEXT_BYTES = 8 * 2**20  # the annotations of all of WIDER FACE val take 2 MB
 _ANNOTATIONS = "_bbx_gt.txt"
@@ -37,15 +37,15 @@ class WiderZipError(FeatherFaceError):
 
 
 @dataclass(frozen=True, eq=False)
-class AnnotatedPictures:
-    """Pictures and the faces in them."""
+class AnnotatedImages:
+    """Images and the faces in them."""
 
-    pictures: tuple[Picture, ...]
+    images: tuple[EncodedImage, ...]
     ground_truth: GroundTruth
 
 
-def read_wider_zip(data: bytes) -> AnnotatedPictures:
-    """Read annotations and find the pictures that they name, without unpacking any.
+def read_wider_zip(data: bytes) -> AnnotatedImages:
+    """Read annotations and find the images that they name, without unpacking any.
 
     Raises WiderZipError.
     """
@@ -63,19 +63,21 @@ def read_wider_zip(data: bytes) -> AnnotatedPictures:
     files = {"/".join(PurePosixPath(name).parts[-2:]): info for name, info in entries.items()}
     faces = {name: found for name, found in _annotated(text) if name in files}
     if not faces:
-        raise WiderZipError("The annotations name no picture that is in the zip.")
+        raise WiderZipError("The annotations name no image that is in the zip.")
     if all(ignore.all() for _, ignore in faces.values()):
         raise WiderZipError("The annotations hold no face that counts.")
-    if len(faces) > MAX_ZIP_PICTURES:
+    if len(faces) > MAX_ZIP_IMAGES:
         raise WiderZipError(
-            f"The zip holds {len(faces):,} annotated pictures; {MAX_ZIP_PICTURES} are the limit here."
+            f"The zip holds {len(faces):,} annotated images; {MAX_ZIP_IMAGES} are the limit here."
         )
-    pictures = tuple(Picture(name, name, partial(_read, archive, files[name], MAX_BYTES)) for name in faces)
-    return AnnotatedPictures(pictures, height_ground_truth("uploaded", faces))
+    images = tuple(
+        EncodedImage(name, name, partial(_read, archive, files[name], MAX_BYTES)) for name in faces
+    )
+    return AnnotatedImages(images, height_ground_truth("uploaded", faces))
 
 
 def _annotated(text: bytes) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-    """Yield each picture's name with its boxes (F, 4) x1 y1 x2 y2 and which faces to ignore (F,)."""
+    """Yield each image's name with its boxes (F, 4) x1 y1 x2 y2 and which faces to ignore (F,)."""
     lines = iter(text.decode("utf-8", errors="replace").splitlines())
     for name in lines:
         if not name.strip():
@@ -86,7 +88,7 @@ def _annotated(text: bytes) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]
                 raise ValueError("a number of faces below nought")
             rows = [_numbers(line) for line in islice(lines, max(count, 1))]
         except (StopIteration, ValueError) as error:
-            raise WiderZipError(f"The annotations of picture {name.strip()[:80]!r} are malformed.") from error
+            raise WiderZipError(f"The annotations of image {name.strip()[:80]!r} are malformed.") from error
         yield name.strip(), _faces(rows[:count])
 
 

@@ -37,7 +37,7 @@ class Run:
     @property
     def title(self) -> str:
         """The pictures and the input size."""
-        return f"{self.first.picture_set}, {input_words(self.first)}"
+        return f"{self.first.image_set}, {input_words(self.first)}"
 
     @property
     def about(self) -> str:
@@ -51,7 +51,7 @@ class Run:
             f"{saved.machine.get('processor', 'an unnamed machine')}"
             for key, saved in self.results.items()
         )
-        count = f"{evaluation.pictures:,} picture{'' if evaluation.pictures == 1 else 's'}"
+        count = f"{evaluation.images:,} picture{'' if evaluation.images == 1 else 's'}"
         return f"{protocol}, {count}, IoU 0.5. {weights}."
 
     @property
@@ -109,7 +109,7 @@ def runs(saved: Iterable[SavedCurves]) -> list[Run]:
     alike: dict[tuple, list[dict[str, SavedCurves]]] = {}
     for one in saved:
         evaluation = one.evaluation
-        sort = (evaluation.protocol, one.picture_set, input_words(one), evaluation.pictures)
+        sort = (evaluation.protocol, one.image_set, input_words(one), evaluation.images)
         groups = alike.setdefault((*sort, tuple(evaluation.curves)), [])
         group = next((found for found in groups if one.model not in found), None)
         if group is None:
@@ -120,7 +120,7 @@ def runs(saved: Iterable[SavedCurves]) -> list[Run]:
         for groups in alike.values()
         for group in groups
     ]
-    return sorted(found, key=lambda run: (not run.official, -run.first.evaluation.pictures))
+    return sorted(found, key=lambda run: (not run.official, -run.first.evaluation.images))
 
 
 def report_charts(saved: Iterable[SavedCurves]) -> list[ReportChart]:

@@ -178,7 +178,7 @@ def _mean_precision(key: str, scale: float) -> Callable[[Measurements], Reading 
             return None
         how = (
             f"mean of easy {accuracy.easy:.3f}, medium {accuracy.medium:.3f} and hard {accuracy.hard:.3f}; "
-            f"{accuracy.protocol}, {accuracy.pictures} pictures, {accuracy.source}"
+            f"{accuracy.protocol}, {accuracy.images} pictures, {accuracy.source}"
         )
         return replace(_exact(scale * accuracy.mean, how), badge=accuracy.badge)
 

@@ -95,7 +95,7 @@ def _precision(measurements: Measurements) -> Finding:
             Direction.OPEN, f"Average precision of {missing}", "No result file lies beside its weights."
         )
     first, second = measured["v1"], measured["v2"]
-    if (first.protocol, first.pictures) != (second.protocol, second.pictures):
+    if (first.protocol, first.images) != (second.protocol, second.images):
         sureness = f"They were scored on different pictures: {first.protocol}, and {second.protocol}."
         return Finding(Direction.OPEN, "Average precision on the same pictures", sureness)
     change = second.mean - first.mean
@@ -106,7 +106,7 @@ def _precision(measurements: Measurements) -> Finding:
         Direction.EVEN: f"Average precision differs by {abs(change):.3f}, too little to speak of",
     }
     sureness = (
-        f"Both on the same {first.pictures:,} pictures ({first.protocol}). "
+        f"Both on the same {first.images:,} pictures ({first.protocol}). "
         f"A difference up to {NOTICEABLE_LOSS} is not counted as one."
     )
     return Finding(direction, f"{words[direction]}: {_subsets(first, second)}", sureness)

@@ -22,7 +22,7 @@ class Accuracy:
     medium: float
     hard: float
     protocol: str  # ground truth and input size
-    pictures: int
+    images: int
     badge: Badge
     source: str  # the weights and when, or the publication
 

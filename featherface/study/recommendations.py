@@ -106,7 +106,7 @@ def _by_precision(
         return Recommendation(
             scenario, Support.OPEN, f"The {words} of both models must be measured first.", ()
         )
-    if first.protocol != second.protocol or first.pictures != second.pictures:
+    if first.protocol != second.protocol or first.images != second.images:
         text = (
             "The two models were scored on different pictures or protocols, so their figures do not compare."
         )
@@ -114,7 +114,7 @@ def _by_precision(
     gap = read(first) - read(second)
     numbers = (
         f"{name} {read(first):.3f} and {read(second):.3f}",
-        f"{first.protocol}, {first.pictures} pictures",
+        f"{first.protocol}, {first.images} pictures",
     )
     if abs(gap) <= NOTICEABLE_LOSS:
         return Recommendation(scenario, Support.EITHER, f"Both models reach the same {words}.", numbers)

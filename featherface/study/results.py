@@ -97,8 +97,8 @@ def accuracy(saved: SavedCurves) -> Accuracy | None:
         return None
     return Accuracy(
         **found,
-        protocol=f"{saved.evaluation.protocol}, {saved.picture_set}, {input_words(saved)}",
-        pictures=saved.evaluation.pictures,
+        protocol=f"{saved.evaluation.protocol}, {saved.image_set}, {input_words(saved)}",
+        images=saved.evaluation.images,
         badge=Badge.MEASURED,
         source=f"weights {saved.weights_sha256[:12]}, {saved.date}",
     )
@@ -120,7 +120,7 @@ def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict
     for saved in curves:
         scored = accuracy(saved)
         if scored is not None and sha256.get(saved.model) == saved.weights_sha256:
-            runs.setdefault((scored.protocol, scored.pictures), {})[saved.model] = scored
+            runs.setdefault((scored.protocol, scored.images), {})[saved.model] = scored
     return max(runs.items(), key=lambda run: (len(run[1]), run[0][1]), default=(None, {}))[1]
 
 

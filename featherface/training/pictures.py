@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from featherface.evaluation.manifest import ManifestError, Record, open_picture_bytes
+from featherface.evaluation.manifest import ManifestError, Record, read_image_bytes
 from featherface.training.samples import Sample
 
 __all__ = ["Pictures"]
@@ -45,7 +45,7 @@ class Pictures:
 
 
 def _decoded(record: Record) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(open_picture_bytes(record), np.uint8), cv2.IMREAD_COLOR)
+    pixels = cv2.imdecode(np.frombuffer(read_image_bytes(record), np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         raise ManifestError(f"{record.origin}: {record.image} in {record.archive} is no picture.")
     return pixels

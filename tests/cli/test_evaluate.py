@@ -92,7 +92,7 @@ def test_a_folder_is_predicted_scored_and_continued(folder, tmp_path, capsys):
     )
     assert (status, json.loads(out)) == (0, scores)
     (saved,) = load_curves(curves)
-    assert (saved.model, saved.picture_set, saved.evaluation.scores()["hard"]) == (
+    assert (saved.model, saved.image_set, saved.evaluation.scores()["hard"]) == (
         "v2",
         "images",
         scores["hard"],
@@ -125,7 +125,7 @@ def test_a_manifest_is_scored_by_face_height(folder, tmp_path, capsys):
         (("--from-predictions", "p", "--ground-truth", "truth", "--curves", "c"), "alone"),
         (("--from-predictions", "absent", "--ground-truth", "truth"), "absent cannot be read"),
         (("--images", "images", "--ground-truth", "absent"), "wider_face_val.mat is absent"),
-        (("--images", "absent", "--ground-truth", "truth"), "holds no pictures"),
+        (("--images", "absent", "--ground-truth", "truth"), "holds no images"),
         (("--manifest", "dev.jsonl", "--source", "park"), "its sources are: party"),
         (("--manifest", "dev.jsonl", "--ground-truth", "truth"), "has no picture dev/a.jpg"),
         (("--manifest", "dev.jsonl", "--workers", "0"), "--workers must be at least 1"),

@@ -1,4 +1,4 @@
-"""A small detector and a folder of pictures to run it on."""
+"""A small detector and a folder of images to run it on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def predictor() -> Predictor:
 
 @pytest.fixture
 def wider_folder(tmp_path: Path) -> Path:
-    """Six different pictures of 48 x 40 pixels, laid out as EVENT/NAME.jpg."""
+    """Six different images of 48 x 40 pixels, laid out as EVENT/NAME.jpg."""
     random = np.random.default_rng(0)
     for index in range(6):
         path = tmp_path / "images" / f"{index % 2}--Event" / f"picture_{index}.jpg"

@@ -28,14 +28,14 @@ ELSEWHERE = (200.0, 200.0, 220.0, 220.0)
 
 @pytest.fixture(scope="module")
 def made_up(shared: Path) -> list[Prediction]:
-    """The reference's made-up predictions of all 3,226 validation pictures."""
+    """The reference's made-up predictions of all 3,226 validation images."""
     packed = np.load(shared / "reference" / "wider_predictions.npz")
     rows = packed["boxes"].astype(np.float64)  # x y w h score
     rows[:, 2:4] += rows[:, :2]
-    pictures = np.split(rows, np.cumsum(packed["counts"])[:-1])
+    images = np.split(rows, np.cumsum(packed["counts"])[:-1])
     return [
         Prediction(f"{name}.jpg", boxes[:, :4], boxes[:, 4])
-        for name, boxes in zip(packed["names"], pictures, strict=True)
+        for name, boxes in zip(packed["names"], images, strict=True)
     ]
 
 
@@ -47,7 +47,7 @@ def wider(shared: Path) -> GroundTruth:
 def test_made_up_predictions_give_the_reference_numbers(made_up, wider):
     evaluation = evaluate(made_up, wider)
     assert evaluation.scores() == pytest.approx(REFERENCE, abs=1e-6)
-    assert evaluation.pictures == 3226
+    assert evaluation.images == 3226
 
 
 def test_a_predictions_file_gives_the_same_numbers(made_up, wider, tmp_path):
@@ -59,8 +59,8 @@ def test_a_predictions_file_gives_the_same_numbers(made_up, wider, tmp_path):
 def test_a_part_of_the_pictures_is_scored_on_its_own_faces(made_up, wider):
     part = made_up[::10]
     evaluation = evaluate(part, wider)
-    faces = sum(wider.pictures[prediction.image].counted["hard"].sum() for prediction in part)
-    assert (evaluation.pictures, evaluation.curves["hard"].faces) == (323, faces)
+    faces = sum(wider.images[prediction.image].counted["hard"].sum() for prediction in part)
+    assert (evaluation.images, evaluation.curves["hard"].faces) == (323, faces)
 
 
 def test_a_file_of_something_else_is_no_ground_truth(tmp_path):
@@ -132,12 +132,12 @@ def test_the_interval_says_how_much_hangs_on_the_pictures():
 
     half = every[:4] + [Prediction(name, np.zeros((0, 4)), np.zeros(0)) for name in list(faces)[4:]]
     curve = evaluate(half, truth).curves["all"]
-    # of eight pictures, one half found: 2.5 % of the binomial lie at or below 1, and at or above 7
+    # of eight images, one half found: 2.5 % of the binomial lie at or below 1, and at or above 7
     assert (curve.average_precision, curve.interval) == (0.5, pytest.approx((1 / 8, 7 / 8)))
 
 
 def test_an_unknown_picture_is_named():
-    with pytest.raises(GroundTruthError, match=r"no picture b\.jpg"):
+    with pytest.raises(GroundTruthError, match=r"no image b\.jpg"):
         evaluate([Prediction("b.jpg", np.zeros((0, 4)), np.zeros(0))], one_picture(FACE))
 
 

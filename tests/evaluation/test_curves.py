@@ -23,7 +23,7 @@ def test_round_trip(tmp_path):
     save_curves(file, [saved])
     (loaded,) = load_curves(file)
     assert {**vars(loaded), "evaluation": None} == {**vars(saved), "evaluation": None}
-    assert (loaded.evaluation.protocol, loaded.evaluation.pictures) == ("manifest", 3)
+    assert (loaded.evaluation.protocol, loaded.evaluation.images) == ("manifest", 3)
     np.testing.assert_equal(vars(loaded.evaluation.curves["all"]), vars(CURVE))
     np.testing.assert_equal(vars(loaded.evaluation.curves["under 16 px"]), vars(EMPTY))
     assert "NaN" not in file.read_text()  # which is no JSON

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from featherface.evaluation.ground_truth import manifest_ground_truth
-from featherface.evaluation.manifest import ManifestError, open_picture_bytes, read_manifest
+from featherface.evaluation.manifest import ManifestError, read_image_bytes, read_manifest
 
 POINTS = [12.0, 14.0, 18.0, 14.0, 15.0, 17.0, 12.0, 20.0, 18.0, 20.0]
 GOOD = {
@@ -27,9 +27,9 @@ GOOD = {
 
 @pytest.fixture
 def manifest(tmp_path: Path):
-    """A function that writes records as the manifest dev.jsonl, with one picture in its zip."""
+    """A function that writes records as the manifest dev.jsonl, with one image in its zip."""
     with zipfile.ZipFile(tmp_path / "dev-street.zip", "w") as archive:
-        archive.writestr("dev/street/0.jpg", b"the picture")
+        archive.writestr("dev/street/0.jpg", b"the image")
 
     def write(*records: object) -> Path:
         lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
@@ -46,7 +46,7 @@ def test_a_record_and_its_picture(manifest):
     assert record.landmarks[0].ravel().tolist() == POINTS
     assert np.isnan(record.landmarks[1]).all()
     assert record.wider_name is None
-    assert open_picture_bytes(record) == b"the picture"
+    assert read_image_bytes(record) == b"the image"
 
 
 def test_a_picture_without_labels(manifest):
@@ -59,7 +59,7 @@ def test_a_picture_without_labels(manifest):
     [
         (
             {"boxes": [[10, 10, 20, 81]], "ignore": [False], "landmarks": [None]},
-            "leaves the 100 x 80 picture",
+            "leaves the 100 x 80 image",
         ),
         ({"boxes": [[20, 10, 20, 25]], "ignore": [False], "landmarks": [None]}, "is empty"),
         ({"boxes": [[1, 2, 3]]}, "four numbers"),
@@ -67,7 +67,7 @@ def test_a_picture_without_labels(manifest):
         ({"ignore": [False]}, "differ in length"),
         ({"landmarks": [[1, 2], None]}, "inhomogeneous"),
         ({"width": None}, "int"),
-        ({"image": "dev/street/1.jpg"}, "has no picture"),
+        ({"image": "dev/street/1.jpg"}, "has no image"),
         ({"source": "park"}, r"dev-park\.zip cannot be opened"),
     ],
 )
@@ -85,14 +85,14 @@ def test_a_malformed_line_is_named(manifest, line):
 def test_an_absent_manifest_and_an_unknown_source_are_named(manifest, tmp_path):
     with pytest.raises(ManifestError, match=r"absent\.jsonl cannot be read"):
         read_manifest(tmp_path / "absent.jsonl")
-    with pytest.raises(ManifestError, match="no pictures of the source 'park'; its sources are: street"):
+    with pytest.raises(ManifestError, match="no images of the source 'park'; its sources are: street"):
         read_manifest(manifest(GOOD), "park")
 
 
 def test_height_bands_count_each_face_once_and_leave_out_ignored_ones(manifest):
     boxes = [[0, 0, 9, 15], [0, 0, 9, 16], [0, 0, 9, 40], [0, 0, 9, 79], [0, 0, 9, 80]]
     record = GOOD | {"boxes": boxes, "ignore": [False] * 4 + [True], "landmarks": [None] * 5}
-    (faces,) = manifest_ground_truth(read_manifest(manifest(record))).pictures.values()
+    (faces,) = manifest_ground_truth(read_manifest(manifest(record))).images.values()
     counted = {name: mask.tolist() for name, mask in faces.counted.items()}
     assert counted == {
         "all": [True, True, True, True, False],

@@ -1,4 +1,4 @@
-"""Running over many pictures: the same answer from every engine, resuming, and failures that are named."""
+"""Running over many images: the same answer from every engine, resuming, and failures that are named."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import featherface
-from featherface.evaluation.image_sets import Picture, PicturesError, folder_pictures, manifest_pictures
+from featherface.evaluation.image_sets import EncodedImage, ImageSetError, folder_images, manifest_images
 from featherface.evaluation.manifest import read_manifest
 from featherface.evaluation.predictions import PredictionsError, read_predictions, resume_predictions
-from featherface.evaluation.run import RunError, predict_pictures, score_network
+from featherface.evaluation.run import RunError, predict_images, score_network
 
 RUN = {"model": "v2"}
 
@@ -28,34 +28,34 @@ def lines(predictions) -> list[str]:
 
 
 def test_processes_predict_what_one_does(predictor, wider_folder):
-    pictures = folder_pictures(wider_folder)
-    alone = predict_pictures(predictor, pictures)
-    assert [prediction.image for prediction in alone] == [picture.name for picture in pictures]
+    images = folder_images(wider_folder)
+    alone = predict_images(predictor, images)
+    assert [prediction.image for prediction in alone] == [image.name for image in images]
     assert sum(len(prediction.scores) for prediction in alone) > 0
-    assert lines(predict_pictures(predictor, pictures, workers=2)) == lines(alone)
+    assert lines(predict_images(predictor, images, workers=2)) == lines(alone)
 
 
 def test_a_run_continues_after_a_torn_line_without_repeating_a_picture(predictor, wider_folder, tmp_path):
     output = tmp_path / "predictions.jsonl"
-    pictures = folder_pictures(wider_folder)
+    images = folder_images(wider_folder)
     assert resume_predictions(output, RUN) == []
-    whole = predict_pictures(predictor, pictures, output=output)
+    whole = predict_images(predictor, images, output=output)
     text = output.read_text()
     assert text.splitlines(keepends=True) == lines(whole)
 
     output.write_text(text[: text.index("\n", len(text) // 2) + 20])  # killed within a line
     finished = resume_predictions(output, RUN)
     read = []
-    counted = [replace(picture, read=partial(_counted_read, picture, read)) for picture in pictures]
-    again = predict_pictures(predictor, counted, finished=finished, output=output)
-    assert sorted(read + [prediction.image for prediction in finished]) == [p.name for p in pictures]
+    counted = [replace(image, read=partial(_counted_read, image, read)) for image in images]
+    again = predict_images(predictor, counted, finished=finished, output=output)
+    assert sorted(read + [prediction.image for prediction in finished]) == [p.name for p in images]
     assert lines(again) == lines(whole)
     assert output.read_text() == text
 
 
-def _counted_read(picture: Picture, read: list[str]) -> bytes:
-    read.append(picture.name)
-    return picture.read()
+def _counted_read(image: EncodedImage, read: list[str]) -> bytes:
+    read.append(image.name)
+    return image.read()
 
 
 def test_a_predictions_file_of_another_run_is_not_continued(tmp_path):
@@ -70,13 +70,13 @@ def test_a_predictions_file_of_another_run_is_not_continued(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("last", "pictures"),
+    ("last", "images"),
     [("", 1), ("\n", 1), ('\n{"image', 1), ('\n{"image": "b", "boxes": [], "scores": []}', 2)],
 )
-def test_a_last_line_without_its_end_counts_if_it_is_whole(tmp_path, last, pictures):
+def test_a_last_line_without_its_end_counts_if_it_is_whole(tmp_path, last, images):
     file = tmp_path / "predictions.jsonl"
     file.write_text('{"image": "a", "boxes": [], "scores": []}' + last)
-    assert len(read_predictions(file)) == pictures
+    assert len(read_predictions(file)) == images
 
 
 @pytest.mark.parametrize(
@@ -99,16 +99,16 @@ def test_a_bad_line_of_predictions_is_named(tmp_path, line, complaint):
 def test_a_damaged_picture_is_named_and_the_others_are_kept(predictor, wider_folder, tmp_path):
     damaged = wider_folder / "2--Event" / "damaged.jpg"
     damaged.parent.mkdir()
-    damaged.write_bytes(b"no picture")
+    damaged.write_bytes(b"no image")
     output = tmp_path / "predictions.jsonl"
-    with pytest.raises(PicturesError, match=r"damaged\.jpg"):
-        predict_pictures(predictor, folder_pictures(wider_folder), output=output)
+    with pytest.raises(ImageSetError, match=r"damaged\.jpg"):
+        predict_images(predictor, folder_images(wider_folder), output=output)
     assert len(read_predictions(output)) == 6
 
 
 def test_a_folder_without_pictures_is_named(tmp_path):
-    with pytest.raises(PicturesError, match=r"EVENT/NAME\.jpg"):
-        folder_pictures(tmp_path)
+    with pytest.raises(ImageSetError, match=r"EVENT/NAME\.jpg"):
+        folder_images(tmp_path)
 
 
 def test_scoring_leaves_the_network_as_it_was(predictor, shared):
@@ -122,8 +122,8 @@ def test_scoring_leaves_the_network_as_it_was(predictor, shared):
 
 def test_a_picture_that_comes_twice_is_named(shared):
     record = read_manifest(shared / "data" / "dev.jsonl", "fddb_small")[0]
-    with pytest.raises(PicturesError, match="second time"):
-        manifest_pictures([record, record])
+    with pytest.raises(ImageSetError, match="second time"):
+        manifest_images([record, record])
 
 
 @pytest.fixture
@@ -149,24 +149,24 @@ def cluster():
 
 def test_a_cluster_that_loses_a_worker_still_finishes(predictor, wider_folder, cluster):
     local, (doomed, _) = cluster
-    few = folder_pictures(wider_folder)
-    pictures = [replace(few[index % 6], name=f"{index}.jpg") for index in range(200)]
-    # read, and so handed out, when some pictures are done and others under way
-    pictures[150] = replace(pictures[150], read=partial(_kill_and_read, doomed, pictures[150]))
-    predictions = predict_pictures(predictor, pictures, scheduler=local.scheduler_address)
+    few = folder_images(wider_folder)
+    images = [replace(few[index % 6], name=f"{index}.jpg") for index in range(200)]
+    # read, and so handed out, when some images are done and others under way
+    images[150] = replace(images[150], read=partial(_kill_and_read, doomed, images[150]))
+    predictions = predict_images(predictor, images, scheduler=local.scheduler_address)
     assert len(local.scheduler.workers) == 1
-    assert [prediction.image for prediction in predictions] == [picture.name for picture in pictures]
-    expected = {prediction.image: prediction for prediction in predict_pictures(predictor, few)}
-    for picture, prediction in zip(cycle(few), predictions, strict=False):
-        assert prediction.boxes.tolist() == expected[picture.name].boxes.tolist()
+    assert [prediction.image for prediction in predictions] == [image.name for image in images]
+    expected = {prediction.image: prediction for prediction in predict_images(predictor, few)}
+    for image, prediction in zip(cycle(few), predictions, strict=False):
+        assert prediction.boxes.tolist() == expected[image.name].boxes.tolist()
 
 
-def _kill_and_read(worker: subprocess.Popen, picture: Picture) -> bytes:
+def _kill_and_read(worker: subprocess.Popen, image: EncodedImage) -> bytes:
     worker.kill()
-    return picture.read()
+    return image.read()
 
 
 def test_an_absent_scheduler_is_named(predictor, wider_folder, monkeypatch):
     monkeypatch.setattr("featherface.evaluation.run._CONNECT_SECONDS", 0.2)
     with pytest.raises(RunError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        predict_pictures(predictor, folder_pictures(wider_folder), scheduler="tcp://127.0.0.1:9")
+        predict_images(predictor, folder_images(wider_folder), scheduler="tcp://127.0.0.1:9")

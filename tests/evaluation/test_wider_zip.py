@@ -29,12 +29,12 @@ ANNOTATIONS = """\
 PICTURES = ("0--Parade/one.jpg", "0--Parade/none.jpg", "1--Crowd/plain.png")
 
 
-def zipped(texts: dict[str, str], pictures: tuple[str, ...] = PICTURES) -> bytes:
+def zipped(texts: dict[str, str], images: tuple[str, ...] = PICTURES) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in texts.items():
             archive.writestr(name, text)
-        for name in pictures:
+        for name in images:
             archive.writestr(f"WIDER_val/images/{name}", f"bytes of {name}")
     return data.getvalue()
 
@@ -42,13 +42,13 @@ def zipped(texts: dict[str, str], pictures: tuple[str, ...] = PICTURES) -> bytes
 def test_pictures_and_faces_that_belong_together():
     found = read_wider_zip(zipped({"split/wider_face_val_bbx_gt.txt": ANNOTATIONS}))
 
-    assert [picture.name for picture in found.pictures] == list(PICTURES)
-    assert found.pictures[0].read() == b"bytes of 0--Parade/one.jpg"
-    faces = found.ground_truth.pictures["0--Parade/one.jpg"]
+    assert [image.name for image in found.images] == list(PICTURES)
+    assert found.images[0].read() == b"bytes of 0--Parade/one.jpg"
+    faces = found.ground_truth.images["0--Parade/one.jpg"]
     np.testing.assert_equal(faces.boxes, [[10, 20, 40, 60], [50, 60, 58, 69]])
     assert faces.counted["all"].tolist() == [True, False]  # the second is marked as invalid
-    assert len(found.ground_truth.pictures["0--Parade/none.jpg"].boxes) == 0
-    assert found.ground_truth.pictures["1--Crowd/plain.png"].counted["all"].tolist() == [False]  # empty
+    assert len(found.ground_truth.images["0--Parade/none.jpg"].boxes) == 0
+    assert found.ground_truth.images["1--Crowd/plain.png"].counted["all"].tolist() == [False]  # empty
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_pictures_and_faces_that_belong_together():
         pytest.param(b"no zip", "no zip file", id="not a zip"),
         pytest.param(zipped({}), "it holds 0", id="no annotations"),
         pytest.param(zipped({"a_bbx_gt.txt": "", "b_bbx_gt.txt": ""}), "it holds 2", id="two annotations"),
-        pytest.param(zipped({"a_bbx_gt.txt": ""}), "name no picture", id="nothing annotated"),
+        pytest.param(zipped({"a_bbx_gt.txt": ""}), "name no image", id="nothing annotated"),
         pytest.param(zipped({"a_bbx_gt.txt": "0--Parade/one.jpg\nmany\n"}), "malformed", id="no count"),
         pytest.param(zipped({"a_bbx_gt.txt": "0--Parade/one.jpg\n-1\n"}), "malformed", id="negative count"),
         pytest.param(
@@ -71,8 +71,8 @@ def test_refusals(data, message):
 
 
 def test_too_many_pictures_are_refused(monkeypatch):
-    monkeypatch.setattr(wider_zip, "MAX_ZIP_PICTURES", 2)
-    with pytest.raises(WiderZipError, match="3 annotated pictures; 2 are the limit"):
+    monkeypatch.setattr(wider_zip, "MAX_ZIP_IMAGES", 2)
+    with pytest.raises(WiderZipError, match="3 annotated images; 2 are the limit"):
         read_wider_zip(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
 
 
@@ -80,7 +80,7 @@ def test_a_picture_that_unpacks_to_too_much_is_refused(monkeypatch):
     monkeypatch.setattr(wider_zip, "MAX_BYTES", 10)
     found = read_wider_zip(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
     with pytest.raises(WiderZipError, match="larger than"):
-        found.pictures[0].read()
+        found.images[0].read()
 
 
 def test_a_damaged_picture_is_refused():
@@ -88,4 +88,4 @@ def test_a_damaged_picture_is_refused():
     data[data.index(b"images/0--Parade/one.jpg") + 30] ^= 0xFF
     found = read_wider_zip(bytes(data))
     with pytest.raises(WiderZipError, match="damaged"):
-        found.pictures[0].read()
+        found.images[0].read()

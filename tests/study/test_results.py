@@ -27,7 +27,7 @@ def test_accuracy_names_protocol_pictures_and_size():
     found = accuracy(saved("v1", "one", 7))
 
     assert (found.easy, found.medium, found.hard) == pytest.approx((0.6, 0.7, 0.8))
-    assert (found.protocol, found.pictures) == ("WIDER FACE, val, original size", 7)
+    assert (found.protocol, found.images) == ("WIDER FACE, val, original size", 7)
 
 
 def test_bands_of_height_are_no_official_accuracy():
@@ -43,7 +43,7 @@ def test_the_set_that_both_models_share_goes_before_a_larger_one():
         [saved("v1", "one", 3226), saved("v1", "one", 300), saved("v2", "two", 300)], CHECKSUMS
     )
 
-    assert {key: one.pictures for key, one in found.items()} == {"v1": 300, "v2": 300}
+    assert {key: one.images for key, one in found.items()} == {"v1": 300, "v2": 300}
 
 
 def test_nothing_is_known_without_results():

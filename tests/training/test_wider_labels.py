@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from featherface.evaluation.manifest import ManifestError, open_picture_bytes
+from featherface.evaluation.manifest import ManifestError, read_image_bytes
 from featherface.training.wider_labels import read_wider_labels
 
 FACE = "10 20 30 40 12 25 0.0 30 25 0.0 20 40 0.0 14 50 0.0 30 50 0.0 0.8"
@@ -28,7 +28,7 @@ def test_faces_with_and_without_landmarks(folder):
     np.testing.assert_array_equal(record.boxes, [[10, 20, 40, 60], [50, 5, 58, 14]])
     np.testing.assert_array_equal(record.landmarks[0, 2], [20, 40])
     assert np.isnan(record.landmarks[1]).all()
-    assert open_picture_bytes(record).startswith(b"\x89PNG")
+    assert read_image_bytes(record).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

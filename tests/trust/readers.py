@@ -32,7 +32,7 @@ from featherface.detection.images import ImageError, decode_photo
 from featherface.evaluation import manifest
 from featherface.evaluation.curves import CurvesError, parse_curves
 from featherface.evaluation.ground_truth import manifest_ground_truth
-from featherface.evaluation.manifest import ManifestError, open_picture_bytes, read_manifest
+from featherface.evaluation.manifest import ManifestError, read_image_bytes, read_manifest
 from featherface.evaluation.predictions import PredictionsError, read_predictions, resume_predictions
 from featherface.evaluation.wider_zip import WiderZipError, read_wider_zip
 from featherface.models import ModelEntry
@@ -196,7 +196,7 @@ def _read_archive(data: bytes, folder: Path) -> object:
     (folder / "dev-street.zip").write_bytes(data)
     manifest._names.cache_clear()
     manifest._archive.cache_clear()
-    return [open_picture_bytes(record) for record in read_manifest(folder / "dev.jsonl")]
+    return [read_image_bytes(record) for record in read_manifest(folder / "dev.jsonl")]
 
 
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -221,9 +221,9 @@ CURVE = {
 CURVES = {
     "curves": [
         {
-            **{"model": "v1", "weights_sha256": "abc", "picture_set": "val", "resize": "fit", "side": 640},
+            **{"model": "v1", "weights_sha256": "abc", "image_set": "val", "resize": "fit", "side": 640},
             **{"date": "2026-01-01T00:00:00+00:00", "machine": {"processor": "P"}, "protocol": "WIDER FACE"},
-            "pictures": 7,
+            "images": 7,
             "subsets": {"easy": CURVE, "medium": CURVE, "hard": CURVE},
         }
     ]
@@ -259,7 +259,7 @@ LABELS = b"# 0--Parade/a.png\n" + FACE + b"50 5 8 9" + b" -1" * 15 + b" 0.2\n"
 
 
 def _read_wider_zip(data: bytes, _: Path) -> object:
-    return [picture.read() for picture in read_wider_zip(data).pictures]
+    return [picture.read() for picture in read_wider_zip(data).images]
 
 
 def _read_labels(data: bytes, folder: Path) -> object:

@@ -33,9 +33,9 @@ from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.settings import DetectionSettings
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, load_curves, save_curves
-from featherface.evaluation.image_sets import Picture
+from featherface.evaluation.image_sets import EncodedImage
 from featherface.evaluation.predictions import read_predictions, resume_predictions
-from featherface.evaluation.run import Predictor, predict_pictures
+from featherface.evaluation.run import Predictor, predict_images
 from featherface.models import MODELS
 from featherface.profiling.latency import LatencySettings, Progress
 from featherface.serving import benchmark_queue as benchmarks
@@ -162,17 +162,17 @@ def test_the_training_checkpoint_before_is_kept(tmp_path):
 
 
 def test_predictions_go_on_where_the_disk_was_full(seeded, tmp_path, capsys):
-    pictures = [Picture(f"{n}.png", f"{n}.png", partial(encoded, noise(40 + n, 40), "PNG")) for n in range(4)]
+    pictures = [EncodedImage(f"{n}.png", f"{n}.png", partial(encoded, noise(40 + n, 40), "PNG")) for n in range(4)]
     predictor = Predictor(load_network(V2, seeded / V2.weights), SETTINGS)
-    whole = predict_pictures(predictor, pictures)
+    whole = predict_images(predictor, pictures)
     output = tmp_path / "found.jsonl"
     resume_predictions(output, {"model": "v2"})
     room = sum(len(prediction.to_line()) for prediction in whole[:2]) + 10
     with full_disk(room), pytest.raises(OSError, match="File too large"):
-        predict_pictures(predictor, pictures, output=output)
+        predict_images(predictor, pictures, output=output)
     finished = resume_predictions(output, {"model": "v2"})
     assert [prediction.image for prediction in finished] == ["0.png", "1.png"]
-    predict_pictures(predictor, pictures, finished=finished, output=output)
+    predict_images(predictor, pictures, finished=finished, output=output)
     assert [one.to_line() for one in read_predictions(output)] == [one.to_line() for one in whole]
 
 

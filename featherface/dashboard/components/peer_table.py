@@ -70,7 +70,7 @@ def _own_row(key: str, saved: SavedCurves, width: str, measure: str) -> dict[str
         "protocol": input_words(saved),
         "x": parameters if width == "parameters" else macs,
         "precision": 100 * getattr(found, measure),
-        "note": f"{macs / 1e9:.3f} GMACs at 640 x 480; {saved.picture_set}, {found.pictures:,} pictures",
+        "note": f"{macs / 1e9:.3f} GMACs at 640 x 480; {saved.image_set}, {found.images:,} pictures",
         "model": key,
     }
 

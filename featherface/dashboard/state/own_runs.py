@@ -19,7 +19,7 @@ from featherface.evaluation.average_precision import evaluate
 from featherface.evaluation.curves import CurvesError, SavedCurves, parse_curves
 from featherface.evaluation.predictions import Prediction
 from featherface.evaluation.run import PUBLISHED
-from featherface.evaluation.wider_zip import AnnotatedPictures, WiderZipError, read_wider_zip
+from featherface.evaluation.wider_zip import AnnotatedImages, WiderZipError, read_wider_zip
 from featherface.models import MODELS
 from featherface.profiling.machine import now
 from featherface.serving.model_service import ServiceBusyError
@@ -59,10 +59,10 @@ def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]
     ready = [status.weights for status in model_service().models() if status.weights]
     if not ready:
         raise WeightsError("No model has weights that can be used, so there is nothing to evaluate.")
-    total = len(ready) * len(annotated.pictures)
+    total = len(ready) * len(annotated.images)
     found: list[SavedCurves] = []
     for number, weights in enumerate(ready):
-        done = number * len(annotated.pictures)
+        done = number * len(annotated.images)
         predictions = _predictions(
             annotated, weights, lambda passes, done=done: on_progress(done + passes, total)
         )
@@ -70,7 +70,7 @@ def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]
             SavedCurves(
                 model=weights.key,
                 weights_sha256=weights.sha256,
-                picture_set=name,
+                image_set=name,
                 resize=PUBLISHED.resize.value,
                 side=PUBLISHED.side,
                 date=now(),
@@ -82,10 +82,10 @@ def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]
 
 
 def _predictions(
-    annotated: AnnotatedPictures, weights: WeightsFile, on_pass: Callable[[int], None]
+    annotated: AnnotatedImages, weights: WeightsFile, on_pass: Callable[[int], None]
 ) -> list[Prediction]:
     predictions = []
-    for number, picture in enumerate(annotated.pictures, 1):
+    for number, picture in enumerate(annotated.images, 1):
         try:
             photo = decode(picture.read())
             faces = _faces(photo, weights, lambda done=number - 1: on_pass(done))
