@@ -1,12 +1,12 @@
-# The dashboard as a container that needs no rights and no disk; SECURITY.md says how to run it.
+# The dashboard as an unprivileged container with a read-only file system; SECURITY.md says how to run it.
 FROM python:3.11-slim
 
-# An index with PyTorch's CPU builds, given here, spares gigabytes of libraries for graphics cards.
+# Name an index of PyTorch's CPU builds here to save gigabytes of CUDA libraries.
 ARG PIP_EXTRA_INDEX_URL=""
 
 WORKDIR /app
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt \
+COPY requirements.txt constraints.txt ./
+RUN pip install --no-cache-dir --disable-pip-version-check -c constraints.txt -r requirements.txt ultralytics-thop \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin featherface
 
 COPY app.py LICENSE ./
@@ -16,7 +16,7 @@ COPY featherface featherface
 COPY pages pages
 COPY weights weights
 
-# Nothing is written: Python keeps no bytecode, and what looks for a home finds the temporary folder.
+# Python writes no bytecode; libraries that look for a home directory get the temporary one.
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
 USER 10001:10001
 EXPOSE 8501
