@@ -1,68 +1,69 @@
-"""The models that everything else picks up: a further model is one more entry of `MODELS`."""
+"""The registered models: everything else reads `MODELS`, so a further model is one more entry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from itertools import combinations
 
 from torch import nn
 
-from featherface.models.v1 import FeatherFaceV1, V1Config
-from featherface.models.v2 import FeatherFaceV2, V2Config
+from featherface.models import v1, v2
+from featherface.models.face_network import FaceNetwork
+from featherface.models.module_names import ModuleNames
+from featherface.models.v1_names import V1_NAMES
+from featherface.models.v2_names import V2_NAMES
 
-__all__ = ["GROUPS", "MODELS", "ModelEntry"]
-
-GROUPS = ("Backbone", "CBAM", "BiFPN", "SSH", "Heads")  # the study's grouping, in the order of the data flow
+__all__ = ["MODELS", "ModelEntry", "group_names", "model_pairs"]
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """What the project knows of one model.
+    """What the project knows of one model."""
 
-    `groups` maps each name of `GROUPS` to the state-dict key prefixes that belong to it.
-    """
-
-    key: str  # short name in commands, files and links
-    name: str  # what people read
-    builder: Callable[[], nn.Module]  # makes the network with untrained weights
-    config: object  # the frozen dataclass of the network's sizes
+    key: str  # in commands, file names and links
+    short_name: str  # in column heads and legends
+    name: str
+    builder: Callable[[], FaceNetwork]  # makes the network with untrained weights
     weights: str  # file name in weights/
-    colour: str  # boxes and chart lines; both colours are told apart by the colour-blind, in light and dark
-    groups: Mapping[str, tuple[str, ...]]
+    colour: str  # of boxes and chart lines, "#rrggbb"
+    names: ModuleNames = field(default_factory=ModuleNames)  # without it, paths stand for themselves
+    # module classes that look at the whole image; measuring receptive fields skips them
+    whole_image: tuple[type[nn.Module], ...] = ()
 
 
 _ENTRIES = (
     ModelEntry(
         key="v1",
+        short_name="V1",
         name="FeatherFace V1",
-        builder=FeatherFaceV1,
-        config=V1Config(),
+        builder=v1.FeatherFaceV1,
         weights="featherface_v1.safetensors",
-        colour="#3b82f6",
-        groups={
-            "Backbone": ("body.",),
-            "CBAM": ("bacbkbone_", "bif_cbam_"),
-            "BiFPN": ("bifpn.",),
-            "SSH": ("ssh",),
-            "Heads": ("ClassHead.", "BboxHead.", "LandmarkHead."),
-        },
+        colour="#3b82f6",  # with V2's orange: distinct to the colour-blind, in light and dark
+        names=V1_NAMES,
+        whole_image=(v1.ChannelGate,),
     ),
     ModelEntry(
         key="v2",
+        short_name="V2",
         name="FeatherFace V2",
-        builder=FeatherFaceV2,
-        config=V2Config(),
+        builder=v2.FeatherFaceV2,
         weights="featherface_v2.safetensors",
         colour="#f97316",
-        groups={
-            "Backbone": ("body.",),
-            "CBAM": ("backbone_cbam_manager.", "bifpn_cbam_manager."),
-            "BiFPN": ("bifpn.",),
-            "SSH": ("ssh",),
-            "Heads": ("shared_heads.",),
-        },
+        names=V2_NAMES,
+        whole_image=(v2.ChannelGate,),
     ),
 )
 
-MODELS: Mapping[str, ModelEntry] = MappingProxyType({entry.key: entry for entry in _ENTRIES})
+# Read it where it is used and never copy it at import time: tests register further models for one test.
+MODELS: Mapping[str, ModelEntry] = {entry.key: entry for entry in _ENTRIES}
+
+
+def group_names() -> tuple[str, ...]:
+    """Return the groups of all registered models, each once, in the order of the data flow."""
+    return tuple(dict.fromkeys(group for entry in MODELS.values() for group in entry.names.groups))
+
+
+def model_pairs() -> tuple[tuple[str, str], ...]:
+    """Return the keys of every two registered models, in the order of the registry."""
+    return tuple(combinations(MODELS, 2))

@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from featherface.models.convolutions import ChannelShuffle, detector_outputs, fuse, upsample_to
 from featherface.models.deformable import ModulatedDeformableConv2d
+from featherface.models.face_network import FaceNetwork, Levels, Outputs
 from featherface.models.mobilenet import STAGE_CHANNELS, MobileNetV1Quarter
 
-__all__ = ["FeatherFaceV1", "V1Config"]
+__all__ = ["FeatherFaceV1", "V1Config", "max_pool_same"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _projection(in_channels: int, out_channels: int) -> nn.Sequential:
     )
 
 
-def _downsample(features: Tensor) -> Tensor:
+def max_pool_same(features: Tensor) -> Tensor:
     """Max pool 3 x 3 at stride 2 after TensorFlow's "same" padding with zeros, to ceil(n / 2)."""
     pads: list[int] = []
     for cells in (features.shape[-1], features.shape[-2]):
@@ -160,8 +161,8 @@ class BiFPNCell(nn.Module):
         swish = functional.silu
         p4_up = self.conv4_up(swish(fuse(self.p4_w1, p4, upsample_to(p5, p4))))
         p3_out = self.conv3_up(swish(fuse(self.p3_w1, p3, upsample_to(p4_up, p3))))
-        p4_out = self.conv4_down(swish(fuse(self.p4_w2, p4_again, p4_up, _downsample(p3_out))))
-        p5_out = self.conv5_down(swish(fuse(self.p5_w2, p5_again, _downsample(p4_out))))
+        p4_out = self.conv4_down(swish(fuse(self.p4_w2, p4_again, p4_up, max_pool_same(p3_out))))
+        p5_out = self.conv5_down(swish(fuse(self.p5_w2, p5_again, max_pool_same(p4_out))))
         return p3_out, p4_out, p5_out
 
 
@@ -220,8 +221,8 @@ class Head(nn.Module):
         return self.conv1x1(features)
 
 
-class FeatherFaceV1(nn.Module):
-    """FeatherFace V1; see `forward` for what goes in and comes out."""
+class FeatherFaceV1(FaceNetwork):
+    """FeatherFace V1; `FaceNetwork.forward` says what goes in and comes out."""
 
     def __init__(self, config: V1Config | None = None) -> None:
         super().__init__()
@@ -245,7 +246,7 @@ class FeatherFaceV1(nn.Module):
         self.BboxHead = nn.ModuleList(Head(channels, config.anchors * 4) for _ in range(3))
         self.LandmarkHead = nn.ModuleList(Head(channels, config.anchors * 10) for _ in range(3))
 
-    def pyramid(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def pyramid(self, pixels: Tensor) -> Levels:
         """Map pixels (N, 3, H, W) to the three maps (N, 64, H/s, W/s) that the heads read."""
         c3, c4, c5 = self.body(pixels)
         attended = self.bacbkbone_0_cbam(c3), self.bacbkbone_1_cbam(c4), self.bacbkbone_2_cbam(c5)
@@ -256,7 +257,7 @@ class FeatherFaceV1(nn.Module):
             self.ssh3_cs(self.ssh3(self.bif_cbam_2(p5))),
         )
 
-    def heads(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    def heads(self, levels: Levels) -> Outputs:
         """Map the pyramid's maps (N, 64, H/s, W/s) to the outputs that `forward` describes."""
         return detector_outputs(
             [head(level) for head, level in zip(self.BboxHead, levels, strict=True)],
@@ -264,11 +265,3 @@ class FeatherFaceV1(nn.Module):
             [head(level) for head, level in zip(self.LandmarkHead, levels, strict=True)],
             training=self.training,
         )
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Detect faces in BGR pixels (N, 3, H, W), float32, 0..255 less the mean, H and W at least 32.
-
-        Returns `loc` (N, A, 4), `conf` (N, A, 2), probabilities in evaluation mode and logits when training,
-        and `landm` (N, A, 10), with A = 2 x the cells of strides 8, 16 and 32.
-        """
-        return self.heads(self.pyramid(pixels))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from featherface.models.convolutions import ChannelShuffle, detector_outputs, fuse, upsample_to
+from featherface.models.face_network import FaceNetwork, Levels, Outputs
 from featherface.models.mobilenet import STAGE_CHANNELS, MobileNetV1Quarter
 
 __all__ = ["FeatherFaceV2", "V2Config"]
@@ -209,8 +210,8 @@ class LevelHeads(nn.Module):
         return self.bbox_head(features), self.cls_head(features), self.ldm_head(features)
 
 
-class FeatherFaceV2(nn.Module):
-    """FeatherFace V2; see `forward` for what goes in and comes out."""
+class FeatherFaceV2(FaceNetwork):
+    """FeatherFace V2; `FaceNetwork.forward` says what goes in and comes out."""
 
     def __init__(self, config: V2Config | None = None) -> None:
         super().__init__()
@@ -227,7 +228,7 @@ class FeatherFaceV2(nn.Module):
         self.ssh1_cs, self.ssh2_cs, self.ssh3_cs = (ShuffleBlock(channels, groups) for _ in range(3))
         self.shared_heads = nn.ModuleList(LevelHeads(channels, config.anchors) for _ in range(3))
 
-    def pyramid(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def pyramid(self, pixels: Tensor) -> Levels:
         """Map pixels (N, 3, H, W) to the three maps (N, 32, H/s, W/s) that the heads read."""
         p3, p4, p5 = self.bifpn_cbam_manager(self.bifpn(self.backbone_cbam_manager(self.body(pixels))))
         return (
@@ -236,16 +237,8 @@ class FeatherFaceV2(nn.Module):
             self.ssh3_cs(self.ssh3(p5)),
         )
 
-    def heads(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    def heads(self, levels: Levels) -> Outputs:
         """Map the pyramid's maps (N, 32, H/s, W/s) to the outputs that `forward` describes."""
         maps = [head(level) for head, level in zip(self.shared_heads, levels, strict=True)]
         boxes, classes, points = (list(kind) for kind in zip(*maps, strict=True))
         return detector_outputs(boxes, classes, points, training=self.training)
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Detect faces in BGR pixels (N, 3, H, W), float32, 0..255 less the mean, H and W at least 32.
-
-        Returns `loc` (N, A, 4), `conf` (N, A, 2), probabilities in evaluation mode and logits when training,
-        and `landm` (N, A, 10), with A = 2 x the cells of strides 8, 16 and 32.
-        """
-        return self.heads(self.pyramid(pixels))

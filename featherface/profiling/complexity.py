@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from featherface.models import GROUPS
 from featherface.profiling.activation_memory import PeakMemory, peak_memory
 from featherface.profiling.layers import FLOPS_PER_MAC, Layer, layer_table
 from featherface.profiling.operators import Count, CounterName, count_all, study_macs
@@ -120,9 +119,9 @@ def cost(key: str, height: int, width: int | None = None) -> Cost:
 
 
 def group_costs(table: Iterable[Layer]) -> tuple[GroupCost, ...]:
-    """Add the layers up by group, in the order of `GROUPS`."""
+    """Add the layers up by group, in the order of the data flow."""
     layers = list(table)
-    groups = dict.fromkeys((*GROUPS, *(layer.group for layer in layers)))
+    groups = dict.fromkeys(layer.group for layer in layers)
     return tuple(_group_cost(group, [layer for layer in layers if layer.group == group]) for group in groups)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -13,13 +13,12 @@ from torch.utils._pytree import tree_leaves
 from featherface.config import STRIDES
 from featherface.models import MODELS
 from featherface.profiling.layers import check_size, layer_table
-from featherface.profiling.parameters import group_of, network_on_meta, total
+from featherface.profiling.parameters import network_on_meta, total
 
-__all__ = ["Edge", "FeatureMap", "NetworkGraph", "Station", "network_graph"]
+__all__ = ["INPUT", "OUTPUT", "Edge", "FeatureMap", "NetworkGraph", "Station", "network_graph"]
 
 INPUT, OUTPUT = "input", "output"
 _STRIDES = (1, 2, 4, *STRIDES)
-_OPENED = ("body", "bifpn")  # drawn as the stages and cells inside them
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class Station:
     """A part of the network worth a box: a backbone stage, an attention, a BiFPN cell, a context, a head."""
 
     path: str  # dotted module path, "input" or "output"
+    name: str  # for people
     kind: str  # class of the module
     group: str
     column: int  # stations between the input and this one, the longest way
@@ -76,14 +76,15 @@ def network_graph(key: str, height: int, width: int) -> NetworkGraph:
     check_size(height, width)
     entry = MODELS[key]
     pixels = torch.zeros(1, 3, height, width, device="meta")
-    runs = _runs(network_on_meta(entry), pixels)
+    runs = _runs(network_on_meta(entry), entry.names.opened, pixels)
     table = layer_table(key, height, width)
-    stations = [Station(INPUT, "picture", "", 0, (_map(pixels, height),), 0, 0)]
+    stations = [Station(INPUT, "Photo", "image", "", 0, (_map(pixels, height),), 0, 0)]
     stations += [
         Station(
             path=run.path,
+            name=entry.names.diagram_name_of(run.path),
             kind=type(run.module).__name__,
-            group=group_of(run.path, entry),
+            group=entry.names.group_of(run.path),
             column=0,
             maps=tuple(_map(tensor, height) for tensor in run.outputs),
             parameters=total(run.module),
@@ -95,11 +96,11 @@ def network_graph(key: str, height: int, width: int) -> NetworkGraph:
     sources = {edge.source for edge in edges}
     ends = [station for station in stations if station.path not in sources]
     edges += [Edge(station.path, OUTPUT, found) for station in ends for found in station.maps]
-    stations.append(Station(OUTPUT, "boxes, classes, landmarks", "", 0, (), 0, 0))
+    stations.append(Station(OUTPUT, "Boxes, scores, landmarks", "outputs", "", 0, (), 0, 0))
     return NetworkGraph(_in_columns(stations, edges), tuple(edges))
 
 
-def _runs(network: nn.Module, pixels: Tensor) -> list[_Run]:
+def _runs(network: nn.Module, opened: Collection[str], pixels: Tensor) -> list[_Run]:
     runs: list[_Run] = []
 
     def listen(path: str, module: nn.Module) -> None:
@@ -107,16 +108,16 @@ def _runs(network: nn.Module, pixels: Tensor) -> list[_Run]:
             lambda module, inputs, output: runs.append(_Run(path, module, _tensors(inputs), _tensors(output)))
         )
 
-    for path, module in _stations(network):
+    for path, module in _stations(network, opened):
         listen(path, module)
     with torch.no_grad():
         network(pixels)
     return runs
 
 
-def _stations(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _stations(network: nn.Module, opened: Collection[str]) -> Iterator[tuple[str, nn.Module]]:
     for name, module in network.named_children():
-        if name in _OPENED or isinstance(module, nn.ModuleList):
+        if name in opened or isinstance(module, nn.ModuleList):
             for inner, child in module.named_children():
                 yield f"{name}.{inner}", child
         else:

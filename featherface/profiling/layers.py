@@ -20,8 +20,7 @@ from featherface.config import MIN_SIDE, STRIDES
 from featherface.errors import FeatherFaceError
 from featherface.models import MODELS, ModelEntry
 from featherface.models.deformable import ModulatedDeformableConv2d
-from featherface.models.roles import level_of, role_of
-from featherface.profiling.parameters import group_of, network_on_meta
+from featherface.profiling.parameters import network_on_meta
 
 __all__ = [
     "FLOPS_PER_MAC",
@@ -228,9 +227,9 @@ def _layer(call: _Call, parameters: int, entry: ModelEntry, height: int) -> Laye
     return Layer(
         name=call.name,
         kind=type(call.module).__name__ if shape else "Parameter",
-        role=role_of(entry.key, call.name),
-        group=group_of(call.name, entry),
-        level=_level(shape, height) or level_of(call.name),
+        role=entry.names.role_of(call.name),
+        group=entry.names.group_of(call.name),
+        level=_level(shape, height) or entry.names.level_of(call.name),
         output_shape=shape,
         parameters=parameters,
         macs=rule.count(call.module, call.output) if rule else 0,

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from featherface.models import GROUPS, MODELS, ModelEntry
+from featherface.models import MODELS, ModelEntry
 
 __all__ = [
     "GroupReduction",
     "ParameterNode",
     "group_counts",
-    "group_of",
     "network_on_meta",
     "parameter_tree",
     "reductions",
     "total",
 ]
 
-OTHER = "Other"  # the study's name for what belongs to no group
 TOTAL = "Total"
 
 
@@ -58,32 +56,23 @@ def network_on_meta(entry: ModelEntry) -> nn.Module:
         return entry.builder().eval()
 
 
-def group_of(name: str, entry: ModelEntry) -> str:
-    """The study's group of a parameter or module path, or "Other"."""
-    dotted = f"{name}."  # so that the module "body" matches the prefix "body."
-    for group, prefixes in entry.groups.items():
-        if dotted.startswith(prefixes):
-            return group
-    return OTHER
-
-
 def total(network: nn.Module) -> int:
     """Number of learned values, a shared tensor once."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def group_counts(key: str) -> Mapping[str, int]:
-    """Parameters of each of the study's groups in `GROUPS` order, with "Other" only where it has any."""
+    """Parameters of each of the model's groups in the order of the data flow, then "Other" if it has any."""
     entry = MODELS[key]
-    counts = dict.fromkeys(GROUPS, 0)
+    counts = dict.fromkeys(entry.names.groups, 0)
     for name, parameter in network_on_meta(entry).named_parameters():
-        group = group_of(name, entry)
+        group = entry.names.group_of(name)
         counts[group] = counts.get(group, 0) + parameter.numel()
     return counts
 
 
 def reductions(first: str = "v1", second: str = "v2") -> tuple[GroupReduction, ...]:
-    """Each group's parameters in both models and the total, in `GROUPS` order."""
+    """Each group's parameters in both models and the total, in the order of the data flow."""
     counts, others = group_counts(first), group_counts(second)
     groups = dict.fromkeys((*counts, *others))
     rows = [GroupReduction(group, counts.get(group, 0), others.get(group, 0)) for group in groups]
@@ -106,4 +95,4 @@ def parameter_tree(key: str) -> tuple[ParameterNode, ...]:
 
 def _node(path: str, kind: str, shape: tuple[int, ...], parameters: int, entry: ModelEntry) -> ParameterNode:
     parent, _, label = path.rpartition(".")
-    return ParameterNode(path, parent, label, kind, shape, parameters, group_of(path, entry))
+    return ParameterNode(path, parent, label, kind, shape, parameters, entry.names.group_of(path))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from featherface.config import ANCHOR_SIZES, MIN_SIDE, STRIDES
-from featherface.models import MODELS
+from featherface.models import MODELS, FaceNetwork, ModelEntry
 from featherface.models.deformable import ModulatedDeformableConv2d
 from featherface.profiling.machine import torch_threads
 
@@ -45,7 +45,7 @@ class ReceptiveField:
 @lru_cache(maxsize=8)
 def receptive_fields(key: str) -> tuple[ReceptiveField, ...]:
     """Find the receptive field of each level of a model; takes seconds."""
-    network = _without_channel_gates(MODELS[key].builder().eval())
+    network = _without_channel_gates(MODELS[key])
     at_least = any(isinstance(module, ModulatedDeformableConv2d) for module in network.modules())
     with torch_threads(1):  # small maps; a second thread would mostly wait
         backbone, pyramid = _spans(network.body), _spans(network.pyramid)
@@ -55,10 +55,11 @@ def receptive_fields(key: str) -> tuple[ReceptiveField, ...]:
     )
 
 
-def _without_channel_gates(network: nn.Module) -> nn.Module:
-    """Let the channel gates of V1 and V2 pass what they are given."""
-    for name, module in network.named_modules():
-        if name.endswith(".ChannelGate") or name.rpartition(".")[0].endswith(".channel_gates"):
+def _without_channel_gates(entry: ModelEntry) -> FaceNetwork:
+    """Build the network with modules that see the whole image replaced by the identity."""
+    network = entry.builder().eval()
+    for module in network.modules():
+        if isinstance(module, entry.whole_image):
             module.register_forward_hook(lambda _, inputs, __: inputs[0])
     return network
 

@@ -10,7 +10,7 @@ import pandas as pd
 from featherface.detection.anchors import anchors
 from featherface.models import MODELS
 from featherface.profiling.complexity import Cost, GroupCost, SizeCost
-from featherface.profiling.graph import FeatureMap, NetworkGraph
+from featherface.profiling.graph import OUTPUT, FeatureMap, NetworkGraph
 from featherface.profiling.latency import LatencyResult, summary
 from featherface.profiling.layers import AlignedLayer, Layer
 from featherface.profiling.operators import Count
@@ -35,13 +35,13 @@ __all__ = [
 ]
 
 
-def parameter_group_table(rows: Sequence[GroupReduction]) -> pd.DataFrame:
+def parameter_group_table(rows: Sequence[GroupReduction], first: str, second: str) -> pd.DataFrame:
     """Return one line a group of the study: parameters of V1 and V2, and what V2 saves in per cent."""
     return pd.DataFrame(
         {
             "Group": [row.group for row in rows],
-            "V1 parameters": [row.first for row in rows],
-            "V2 parameters": [row.second for row in rows],
+            f"{MODELS[first].short_name} parameters": [row.first for row in rows],
+            f"{MODELS[second].short_name} parameters": [row.second for row in rows],
             "Reduction, %": [None if row.reduction is None else 100 * row.reduction for row in rows],
         }
     )
@@ -60,7 +60,7 @@ def parameter_table(nodes: Sequence[ParameterNode]) -> pd.DataFrame:
     )
 
 
-def side_by_side(rows: Sequence[AlignedLayer]) -> pd.DataFrame:
+def side_by_side(rows: Sequence[AlignedLayer], first: str, second: str) -> pd.DataFrame:
     """Return one line a part, with what V1 and V2 have there; a model without it has empty cells."""
     table = {
         "Part": [row.role for row in rows],
@@ -68,7 +68,8 @@ def side_by_side(rows: Sequence[AlignedLayer]) -> pd.DataFrame:
         "Group": [row.group for row in rows],
         "Differs": [row.differs for row in rows],
     }
-    for name, layers in (("V1", [row.first for row in rows]), ("V2", [row.second for row in rows])):
+    for key, layers in ((first, [row.first for row in rows]), (second, [row.second for row in rows])):
+        name = MODELS[key].short_name
         total = sum(layer.macs for layer in layers if layer)
         table |= {
             f"{name} name": _of(layers, lambda layer: layer.name),
@@ -254,7 +255,7 @@ def _of(layers: Sequence[Layer | None], value: Callable[[Layer], object]) -> lis
 
 def _head_inputs(graph: NetworkGraph) -> list[FeatureMap]:
     """Return the maps that the heads read, fine to coarse."""
-    heads = {station.path for station in graph.stations if station.group == "Heads"}
+    heads = {edge.source for edge in graph.edges if edge.target == OUTPUT}
     maps = {edge.map for edge in graph.edges if edge.target in heads}
     return sorted(maps, key=lambda found: found.stride)
 

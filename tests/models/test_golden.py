@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from featherface.checkpoints.files import load_network
 from featherface.config import PIXEL_MEAN_BGR
 from featherface.detection.anchors import anchors
-from featherface.models import GROUPS, MODELS
+from featherface.models import MODELS
 
 GROUP_PARAMETERS = {
     "v1": (213_072, 13_568, 112_606, 246_885, 6_240),
@@ -32,8 +32,8 @@ def published_v1(shared: Path) -> nn.Module:
 def test_parameters_by_group(key: str, expected: tuple[int, ...]) -> None:
     entry = MODELS[key]
     parameters = dict(entry.builder().named_parameters())
-    for group, count in zip(GROUPS, expected, strict=True):
-        assert sum(p.numel() for n, p in parameters.items() if n.startswith(entry.groups[group])) == count
+    for prefixes, count in zip(entry.names.groups.values(), expected, strict=True):
+        assert sum(p.numel() for n, p in parameters.items() if n.startswith(prefixes)) == count
     assert sum(p.numel() for p in parameters.values()) == sum(expected)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from featherface.models import GROUPS, MODELS
+from featherface.models import MODELS, group_names
 from featherface.profiling.roofline import MachinePeak
 from featherface.reporting.figures.style import chart_layout
 
 __all__ = ["Workload", "model_bars", "model_lines", "roofline_chart"]
 
-_SYMBOLS = dict(zip(GROUPS, ("square", "diamond", "triangle-up", "x", "cross"), strict=True))
+_SYMBOLS = ("square", "diamond", "triangle-up", "x", "cross")  # of the groups, in their order
 _LABEL = 24  # characters a line beside bars; a phone has room for no more
 _ROOF = "#7c8a90"
 _INTENSITIES = 0.3, 300  # FLOPs per byte that the roofline spans
@@ -109,11 +109,16 @@ def roofline_chart(peak: MachinePeak, workloads: Sequence[Workload]) -> go.Figur
     return go.Figure(data=[roof, *(_workload_trace(work) for work in workloads)], layout=layout)
 
 
+def _symbol(group: str) -> str:
+    groups = group_names()
+    return _SYMBOLS[groups.index(group) % len(_SYMBOLS)] if group in groups else "circle"
+
+
 def _workload_trace(work: Workload) -> dict[str, object]:
     entry = MODELS[work.model]
     part = work.group or "whole network"
     filled = work.reached
-    symbol = "star" if work.group is None else _SYMBOLS.get(work.group, "circle")
+    symbol = "star" if work.group is None else _symbol(work.group)
     return {
         "type": "scatter",
         "mode": "markers",

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import plotly.graph_objects as go
 
 from featherface.config import STRIDES
-from featherface.models import GROUPS
+from featherface.models import group_names
 from featherface.profiling.graph import FeatureMap, NetworkGraph, Station
 from featherface.profiling.parameters import ParameterNode
 from featherface.reporting.figures.style import chart_layout
 
-__all__ = ["GROUP_COLOURS", "Square", "network_diagram", "parameter_map", "photo_squares"]
+__all__ = ["Square", "network_diagram", "parameter_map", "photo_squares"]
 
 # Dark enough for white words in them, and none of them a model's colour.
-GROUP_COLOURS: Mapping[str, str] = MappingProxyType(
-    dict(zip(GROUPS, ("#475569", "#7c3aed", "#0f766e", "#be185d", "#a16207"), strict=True))
-)
+_GROUP_COLOURS = ("#475569", "#7c3aed", "#0f766e", "#be185d", "#a16207")
 _CLEAR = "rgba(0, 0, 0, 0)"
 _NEUTRAL = "#6b7280"  # the picture, the output, lines between boxes
 
-# What stands on a box, by the path of its module; a further model's boxes show their paths until added here
-_NAMES = (
-    (r"input", "Picture"),
-    (r"output", "Boxes, scores, landmarks"),
-    (r"body\.stage(\d)", "Backbone stage {}"),
-    (r"bacbkbone_\d_cbam|bif_cbam_\d", "Attention"),
-    (r"backbone_cbam_manager|bifpn_cbam_manager", "Attention, spatial gate shared"),
-    (r"bifpn\.(\d)", "BiFPN cell {}: levels exchange"),
-    (r"ssh\d", "Context"),
-    (r"ssh\d_cs", "Channel shuffle"),
-    (r"BboxHead\.\d", "boxes"),
-    (r"ClassHead\.\d", "scores"),
-    (r"LandmarkHead\.\d", "points"),
-    (r"shared_heads\.\d", "Heads"),
-)
 _HALF = 0.31  # of a box's height; rows lie 1 apart
 _MARGIN = 0.04  # between boxes of neighbouring levels, which are 1 wide
 _ROW = 58  # pixels
@@ -76,7 +57,7 @@ def parameter_map(
         "values": values,
         "branchvalues": "total",
         "maxdepth": 4,
-        "marker": {"colors": [GROUP_COLOURS.get(group, _CLEAR) for group in belongs]},
+        "marker": {"colors": [_group_colour(group, _CLEAR) for group in belongs]},
         "tiling": {"pad": 1} if kind == "treemap" else None,
         "textinfo": "label+value",
         "texttemplate": "%{label}<br>%{value:,}",
@@ -239,8 +220,13 @@ def _edge_trace(found: FeatureMap, source: _Place, target: _Place) -> dict[str, 
     }
 
 
+def _group_colour(group: str | None, fallback: str) -> str:
+    groups = group_names()
+    return _GROUP_COLOURS[groups.index(group) % len(_GROUP_COLOURS)] if group in groups else fallback
+
+
 def _box_traces(station: Station, place: _Place) -> list[dict[str, object]]:
-    colour = GROUP_COLOURS.get(station.group, _NEUTRAL)
+    colour = _group_colour(station.group, _NEUTRAL)
     narrow = place.right - place.left < 0.5
     shapes = "<br>".join(
         f"{found.channels} channels, {found.width} × {found.height}, stride {found.stride}"
@@ -270,20 +256,12 @@ def _box_traces(station: Station, place: _Place) -> list[dict[str, object]]:
 
 
 def _label(station: Station, *, narrow: bool) -> str:
-    name = _name(station.path)
+    name = station.name
     if not station.maps:
         return f"<b>{name}</b>"
     channels = list(dict.fromkeys(found.channels for found in station.maps))
     words = ", ".join(map(str, channels))
     return f"<b>{name}</b><br>{words}" if narrow else f"<b>{name}</b><br>{words} channels"
-
-
-def _name(path: str) -> str:
-    for pattern, name in _NAMES:
-        found = re.fullmatch(pattern, path)
-        if found:
-            return name.format(*found.groups())
-    return path
 
 
 def _square_traces(square: Square, centre: tuple[float, float]) -> Iterable[dict[str, object]]:
