@@ -49,8 +49,8 @@ def open_app(monkeypatch: pytest.MonkeyPatch, found_faces: None) -> Open:
     def opened(folder: Path) -> AppTest:
         monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(folder))
         st.cache_resource.clear()
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240).run()
-        return app.switch_page("pages/accuracy.py").run()
+        app = AppTest.from_file(str(ROOT / "featherface/dashboard/frame.py"), default_timeout=240).run()
+        return app.switch_page("../../pages/accuracy.py").run()
 
     return opened
 
@@ -63,7 +63,7 @@ def much_measured(measured_weights: Path) -> Path:
         evaluation, curve = saved.evaluation, saved.evaluation.curves["hard"]
         heights = replace(evaluation, protocol="manifest", curves={"all": curve, "over 96 px": curve})
         for name, found in (("val", heights), ("tenth", evaluation), ("tenth", heights)):
-            again = replace(saved, picture_set=name, evaluation=found)
+            again = replace(saved, image_set=name, evaluation=found)
             save_curves(folder / f"{saved.model}_{name}_{found.protocol}.json", [again])
     logs = measured_weights / "training"
     logs.mkdir()
@@ -207,8 +207,8 @@ def test_choices_stand_in_the_address_and_outlast_another_page(open_app, much_me
         key: key for key in ADDRESS
     }
 
-    app.switch_page("pages/flops.py").run()
-    app.switch_page("pages/accuracy.py").run()
+    app.switch_page("../../pages/flops.py").run()
+    app.switch_page("../../pages/accuracy.py").run()
 
     assert not app.exception
     assert {key: app.session_state[key] for key in ADDRESS} == ADDRESS | {"peer_width": "operations"}
@@ -226,8 +226,8 @@ def test_own_results_are_shown_when_they_come_and_a_choice_outlasts_another_page
     older = next(option for option in app.get_by_key("own_run").options if option.startswith("one"))
     app.get_by_key("own_run").set_value(older)
     app.get_by_key("own_subset").set_value("32-96 px").run()
-    app.switch_page("pages/flops.py").run()
-    app.switch_page("pages/accuracy.py").run()
+    app.switch_page("../../pages/flops.py").run()
+    app.switch_page("../../pages/accuracy.py").run()
 
     assert app.get_by_key("own_run").value == older
     assert app.get_by_key("own_subset").value == "32-96 px"

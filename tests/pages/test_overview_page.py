@@ -57,7 +57,7 @@ def open_overview(
         monkeypatch.setattr(BenchmarkQueue, "latest", known)
         st.cache_resource.clear()
         st.cache_data.clear()
-        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+        page = AppTest.from_file(str(ROOT / "featherface/dashboard/frame.py"), default_timeout=240)
         for name, value in query.items():
             page.query_params[name] = value
         return page.run()

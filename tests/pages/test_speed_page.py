@@ -135,12 +135,12 @@ def test_the_chosen_result_outlasts_another_page(monkeypatch, tmp_path):
     monkeypatch.setattr(BenchmarkQueue, "submit", lambda *_: None)
     monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (at(1), at(5)))
     st.cache_resource.clear()
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240).run()
-    app.switch_page("pages/speed.py").run()
+    app = AppTest.from_file(str(ROOT / "featherface/dashboard/frame.py"), default_timeout=240).run()
+    app.switch_page("../../pages/speed.py").run()
     app.selectbox(key="result").select_index(1).run()
 
-    app.switch_page("pages/flops.py").run()
-    app.switch_page("pages/speed.py").run()
+    app.switch_page("../../pages/flops.py").run()
+    app.switch_page("../../pages/speed.py").run()
 
     assert not app.exception
     assert app.selectbox(key="result").value.endswith("from 03:04:01")

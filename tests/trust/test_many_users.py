@@ -42,7 +42,7 @@ def _pass(self, photo, weights, resize, side):
 service.ModelService._pass = _pass
 service.NetworkQueue.__init__.__defaults__ = (1, 4)
 def hurry():  # once the first page has imported it
-    while not hasattr(sessions := sys.modules.get("featherface.dashboard.server.sessions"), "attend"):
+    while not hasattr(sessions := sys.modules.get("featherface.dashboard.server.sessions"), "close_session_when_abandoned"):
         time.sleep(0.01)
     sessions._RETURN_SECONDS = sessions._TIDY_SECONDS = 0.1
 threading.Thread(target=hurry, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The process's memory: what Python's collector looks at, and what goes back to the system."""
+"""Memory of the server process: allocation pools, garbage collection, and returning free memory."""
 
 from __future__ import annotations
 
@@ -8,52 +8,53 @@ import platform
 
 import streamlit as st
 
-__all__ = ["settle_memory", "tidy", "tidy_once"]
+__all__ = ["exclude_loaded_objects_from_collection", "limit_memory_pools", "release_memory"]
 
 _GLIBC = platform.libc_ver()[0] == "glibc"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # in malloc.h
-_ARENAS = 2
-_LARGE = 8 * 2**20  # bytes; a network's layers at 640 pixels stay below, and keep their speed
-_KEPT = 64 * 2**20  # bytes, free at the end of a pool
+_POOLS = 2
+_DIRECT_SIZE = 8 * 2**20  # bytes; a network's layers at 640 x 640 stay below, so they are not slowed down
+_TRIM_SIZE = 64 * 2**20  # bytes; free memory at the end of a pool beyond this is returned
 
 
-@st.cache_resource(show_spinner=False)
-def settle_memory() -> None:
-    """Have all threads allocate from a few pools, and photos outside of them.
+def limit_memory_pools() -> None:
+    """Make all threads allocate from two pools, and large arrays directly from the system.
 
-    Streamlit runs each session in threads of its own, for which glibc opens up to eight pools a core; each
-    keeps pieces of photos that no other can use. After 24 visitors with 12-megapixel photos: 957 instead of
-    1,080 MB. Left alone, glibc also raises the size from which memory goes straight back to the system to
-    32 MiB, and holes remain where photos were: 588 MB after nine minutes of mixed use, 366 with a fixed size.
+    Streamlit runs each session in its own thread. By default glibc opens up to eight pools per core, and each
+    keeps free blocks that the others cannot use: 1,080 MB after 24 visitors with 12-megapixel photos, 957 MB
+    with two pools. By default glibc also raises the size from which a block is returned directly to the
+    system up to 32 MiB, and gaps remain where photos were: 588 MB after nine minutes of mixed use, 366 MB
+    with a fixed size. Does nothing where the C library is not glibc.
     """
     if _GLIBC:
         library = ctypes.CDLL(None)
-        library.mallopt(_M_ARENA_MAX, _ARENAS)
-        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        library.mallopt(_M_ARENA_MAX, _POOLS)
+        library.mallopt(_M_MMAP_THRESHOLD, _DIRECT_SIZE)
+        library.mallopt(_M_TRIM_THRESHOLD, _TRIM_SIZE)
 
 
 @st.cache_resource(show_spinner=False)
-def tidy_once(page: str) -> None:
-    """Leave what the first run of `page` has loaded, most of which stays, out of later collections.
+def exclude_loaded_objects_from_collection(page: str) -> None:
+    """Exclude what the first run of `page` loaded from later garbage collections; once per page and process.
 
-    Streamlit collects after every run of a script. With the 300,000 objects that PyTorch, pandas and Plotly
-    keep for good, that takes 170 ms in which no session gets an answer.
+    Streamlit collects garbage after every run of a script. With the 300,000 objects that PyTorch, pandas and
+    Plotly keep permanently, that takes 170 ms in which no session gets an answer.
     """
-    _leave_out()
+    _collect_and_freeze()
 
 
-def tidy() -> None:
-    """Collect all garbage, also among what was left out before, and give free memory back.
+def release_memory() -> None:
+    """Collect all garbage, including among excluded objects, and return free memory to the system.
 
-    Sessions open now are left out of later collections and must be tidied up after when they have ended.
+    Objects of sessions that are open now are excluded from later collections, so this must be called again
+    after they have ended.
     """
     gc.unfreeze()
-    _leave_out()
+    _collect_and_freeze()
     if _GLIBC:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _leave_out() -> None:
+def _collect_and_freeze() -> None:
     gc.collect()
     gc.freeze()

@@ -13,11 +13,11 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from featherface.dashboard.server.memory_pools import tidy
+from featherface.dashboard.server.memory_pools import release_memory
 from featherface.dashboard.state.photos import PhotoFile, forget_photo, own_photos
 from featherface.dashboard.state.sample_comparison import forget_annotated
 
-__all__ = ["attend"]
+__all__ = ["close_session_when_abandoned"]
 
 _RETURN_SECONDS = 120  # a visitor whose network failed finds everything again, as Streamlit intends
 _LOOK_SECONDS = 30  # between looks at one who came back: of the next end Streamlit may not tell
@@ -34,8 +34,8 @@ class _Visit:
     photos: list[PhotoFile]  # the session's own list
 
 
-def attend() -> None:
-    """Have this session closed, and its photos forgotten, once its visitor has been gone for two minutes."""
+def close_session_when_abandoned() -> None:
+    """Close this session, and drop its photos, once its visitor has been disconnected for two minutes."""
     _visit()
 
 
@@ -81,4 +81,4 @@ def _close(visit: _Visit) -> None:
 
 def _tidy() -> None:
     _tidying.clear()
-    tidy()
+    release_memory()

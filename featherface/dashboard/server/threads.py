@@ -1,18 +1,18 @@
-"""How the threads of one process take turns at Python."""
+"""How the threads of the server process share the Python interpreter."""
 
 from __future__ import annotations
 
 import sys
 
-__all__ = ["settle_turns"]
+__all__ = ["shorten_thread_switch_interval"]
 
-_SECONDS = 0.0005  # a slider move takes 20 ms of Python
+_SECONDS = 0.0005  # a tenth of Python's default; one slider move takes 20 ms of Python
 
 
-def settle_turns() -> None:
-    """Have a thread that wants to run Python wait for each other thread a tenth as long as by default.
+def shorten_thread_switch_interval() -> None:
+    """Let waiting threads take over the interpreter after 0.5 ms instead of 5 ms.
 
-    The thread that talks to all browsers gives its turn away with every message that it sends, and then waits
-    for those of the sessions that draw: with twenty visitors, up to a second for one answer of a page.
+    The thread that talks to all browsers releases the interpreter with every message that it sends, and then
+    waits for the threads that run pages. With twenty visitors, one answer took up to a second.
     """
     sys.setswitchinterval(_SECONDS)

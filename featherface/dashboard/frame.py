@@ -1,0 +1,63 @@
+"""The frame around every page: navigation and page settings. `app.py` has Streamlit run this script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from featherface.dashboard.server.memory_pools import exclude_loaded_objects_from_collection
+from featherface.dashboard.server.sessions import close_session_when_abandoned
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PAGES = _ROOT / "pages"
+
+st.set_page_config(
+    page_title="FeatherFace Compare", page_icon=str(_ROOT / "assets" / "icon.png"), layout="wide"
+)
+
+close_session_when_abandoned()
+page = st.navigation(
+    [
+        st.Page(
+            _PAGES / "overview.py",
+            title="Overview",
+            icon=":material/compare:",
+            help="What V2 gains and loses compared with V1, with recommendations and the claims audit.",
+            default=True,
+        ),
+        st.Page(
+            _PAGES / "detection.py",
+            title="Detection",
+            icon=":material/frame_person:",
+            help="Run both models on your own photos and compare their detections side by side.",
+        ),
+        st.Page(
+            _PAGES / "architecture.py",
+            title="Architecture",
+            icon=":material/account_tree:",
+            help="Parameters, layers, diagrams, anchors and receptive fields of both models.",
+        ),
+        st.Page(
+            _PAGES / "flops.py",
+            title="Compute cost",
+            icon=":material/calculate:",
+            help="MACs and FLOPs at any input size, per module group and per layer.",
+        ),
+        st.Page(
+            _PAGES / "speed.py",
+            title="Latency",
+            icon=":material/speed:",
+            help="Benchmark both models on this machine: latency, throughput and confidence intervals.",
+        ),
+        st.Page(
+            _PAGES / "accuracy.py",
+            title="Accuracy",
+            icon=":material/target:",
+            help="Average precision on WIDER FACE and on your own images, other detectors, and training.",
+        ),
+    ],
+    position="top",
+)
+page.run()
+exclude_loaded_objects_from_collection(page.title)
