@@ -23,7 +23,7 @@ page = st.navigation(
             _PAGES / "overview.py",
             title="Overview",
             icon=":material/compare:",
-            help="What V2 gains and loses compared with V1, with recommendations and the claims audit.",
+            help="Where each model wins and loses, with recommendations and the claims audit.",
             default=True,
         ),
         st.Page(
