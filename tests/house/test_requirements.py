@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import tomllib
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,8 @@ def test_constraints_name_one_version_for_each_python(python):
 def test_installed_versions_are_the_constraints():
     """`torch` is compared without its local label: a CPU build is `2.13.0+cpu`."""
     wanted = {each.name: pin(each) for each in CONSTRAINTS if each.marker is None or each.marker.evaluate()}
-    cuda = {name for name in wanted if name.startswith(("nvidia-", "cuda-"))} | {"triton"}  # not for CPU builds
+    cuda = {name for name in wanted if name.startswith(("nvidia-", "cuda-"))} | {
+        "triton"
+    }  # not for CPU builds
     installed = {name: version(name).split("+")[0] for name in wanted.keys() - cuda}
     assert installed == {name: wanted[name] for name in installed}

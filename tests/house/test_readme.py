@@ -1,0 +1,24 @@
+"""The drawing in the README's "Where things are" is true."""
+
+from __future__ import annotations
+
+import re
+
+from source import ROOT
+
+DRAWING = re.search(
+    r"^## Where things are\n(.*?)^(?:## |\Z)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S
+)[1]
+# A path begins a line of the drawing, or follows another one there.
+PATHS = re.findall(r"^ {4} *((?:[\w./-]+(?:, +|  ?))*[\w./-]+)  ", DRAWING, re.M)
+DRAWN = {path.rstrip("/") for line in PATHS for path in re.split(r"[, ]+", line)}
+
+
+def test_everything_drawn_exists():
+    assert {path for path in DRAWN if not (ROOT / path).exists()} == set()
+
+
+def test_every_package_and_folder_is_drawn():
+    packages = {f"featherface/{file.parent.name}" for file in (ROOT / "featherface").glob("*/__init__.py")}
+    folders = {"pages", "weights", "assets", "tests", "benchmarks", "docs"}
+    assert (packages | folders) - DRAWN == set()
