@@ -1,4 +1,4 @@
-"""`python -m featherface`."""
+"""`python -m featherface`, the same as the console command `featherface`."""
 
 from featherface.cli.main import main
 

@@ -1,1 +1,1 @@
-"""The command line, one file per command."""
+"""The command line: `main.py` parses and dispatches, and each command is a file of its own."""

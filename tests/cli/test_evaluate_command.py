@@ -76,8 +76,8 @@ def test_a_folder_is_predicted_scored_and_continued(folder, tmp_path, capsys):
     options += ("--images", folder / "images", "--ground-truth", folder / "truth")
     status, out, err = run(capsys, *options, "--predictions", predictions, "--curves", curves)
     scores = json.loads(out)["v2"]
-    assert (status, scores["pictures"], set(scores)) == (0, 2, {"easy", "medium", "hard", "pictures"})
-    assert "2 of the 3 pictures of the WIDER FACE ground truth" in err
+    assert (status, scores["images"], set(scores)) == (0, 2, {"easy", "medium", "hard", "images"})
+    assert "2 of the 3 images of the WIDER FACE ground truth" in err
 
     written = predictions.read_text()
     assert {json.loads(line)["image"] for line in written.splitlines()} == {
@@ -105,29 +105,29 @@ def test_a_manifest_is_scored_by_face_height(folder, tmp_path, capsys):
     found.write_text("".join(json.dumps(line) + "\n" for line in lines))
     options = ("--from-predictions", found, "--manifest", folder / "dev.jsonl")
     bands = {"under 16 px": None, "32-96 px": None, "over 96 px": None}
-    expected = {"all": 1.0, "16-32 px": 1.0, "pictures": 2} | bands
+    expected = {"all": 1.0, "16-32 px": 1.0, "images": 2} | bands
     assert json.loads(run(capsys, *options, "--json")[1]) == expected
-    assert "16-32 px      1.0000  95 % 1.000 to 1.000, of 2 faces" in run(capsys, *options)[1]
+    assert "16-32 px      1.0000  95% 1.000 to 1.000, 2 faces" in run(capsys, *options)[1]
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ((), "Give --images, --manifest or --from-predictions."),
+        ((), "Pass --images, --manifest or --from-predictions."),
         (("--images", "images"), "needs --ground-truth to score, or --predictions"),
         (("--images", "images", "--manifest", "dev.jsonl"), "not both"),
         (
             ("--images", "images", "--predictions", "p", "--source", "party"),
-            "--source chooses from a --manifest",
+            "--source needs --manifest",
         ),
         (("--images", "images", "--predictions", "p", "--curves", "c"), "--curves needs"),
         (("--from-predictions", "p"), "needs --ground-truth or --manifest"),
-        (("--from-predictions", "p", "--ground-truth", "truth", "--curves", "c"), "alone"),
-        (("--from-predictions", "absent", "--ground-truth", "truth"), "absent cannot be read"),
-        (("--images", "images", "--ground-truth", "absent"), "wider_face_val.mat is absent"),
-        (("--images", "absent", "--ground-truth", "truth"), "holds no images"),
+        (("--from-predictions", "p", "--ground-truth", "truth", "--curves", "c"), "or --manifest only"),
+        (("--from-predictions", "absent", "--ground-truth", "truth"), "absent"),
+        (("--images", "images", "--ground-truth", "absent"), "wider_face_val.mat"),
+        (("--images", "absent", "--ground-truth", "truth"), "absent"),
         (("--manifest", "dev.jsonl", "--source", "park"), "its sources are: party"),
-        (("--manifest", "dev.jsonl", "--ground-truth", "truth"), "has no picture dev/a.jpg"),
+        (("--manifest", "dev.jsonl", "--ground-truth", "truth"), "dev/a.jpg"),
         (("--manifest", "dev.jsonl", "--workers", "0"), "--workers must be at least 1"),
         (("--manifest", "dev.jsonl", "--model", "v3"), "no model 'v3'"),
         (("--manifest", "dev.jsonl", "--size", "9"), "size must lie between"),

@@ -1,0 +1,103 @@
+"""`featherface bench`: latency of the models on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featherface.cli.common import Command, add_threads_option, finished_points, print_json
+from featherface.config import DEFAULT_SIDE, WEIGHTS_DIR
+
+if TYPE_CHECKING:
+    from featherface.profiling.latency import LatencyResult
+
+__all__ = ["COMMAND"]
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[DEFAULT_SIDE],
+        metavar="N",
+        help=f"sizes of the square input in pixels (default: {DEFAULT_SIDE})",
+    )
+    parser.add_argument(
+        "--runs", type=int, default=50, metavar="N", help="rounds per size (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--warmup",
+        type=int,
+        default=5,
+        metavar="N",
+        help="warm-up rounds per size, discarded (default: %(default)s)",
+    )
+    add_threads_option(parser)
+    parser.add_argument(
+        "--photo",
+        type=Path,
+        metavar="FILE",
+        help="time every stage from this file to its faces, instead of the network alone",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from featherface.profiling.latency import LatencySettings, benchmark
+    from featherface.study.results import load_networks
+
+    points = [
+        LatencySettings(size, size, 1, arguments.threads, arguments.runs, arguments.warmup)
+        for size in arguments.sizes
+    ]
+    photo = arguments.photo and arguments.photo.read_bytes()
+    networks, _ = load_networks(WEIGHTS_DIR)
+    results = finished_points(benchmark(networks, points, photo))
+    if arguments.json:
+        print_json({"points": [_point(result) for result in results]})
+        return 0
+    for result in results:
+        _print_point(result)
+    return 0
+
+
+def _point(result: LatencyResult) -> dict[str, object]:
+    from featherface.profiling.latency import noise, speed_up, summary
+
+    return {
+        **result.as_record(),
+        "summary": {key: asdict(summary(result, key)) for key in result.milliseconds},
+        "speed_up": asdict(speed_up(result)),
+        "noise": asdict(noise(result)),
+    }
+
+
+def _print_point(result: LatencyResult) -> None:
+    from featherface.profiling.latency import noise, speed_up, summary
+
+    settings = result.settings
+    print(f"{settings.width} x {settings.height}, {settings.threads} threads, {result.rounds} rounds")
+    for key in result.milliseconds:
+        found = summary(result, key)
+        stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in found.stages.items())
+        print(f"  {key}: median {found.median:.1f} ms, p95 {found.p95:.1f}, p99 {found.p99:.1f} ({stages})")
+    ratio = speed_up(result)
+    print(f"  V2 speed-up: {ratio.ratio:.2f}x, 95% confidence interval {ratio.low:.2f} to {ratio.high:.2f}")
+    for reason in noise(result).reasons:
+        print(f"  noisy: {reason}")
+
+
+COMMAND = Command(
+    summary="measure latency on this machine",
+    description="Measure the latency of all models on this machine, running them alternately on the same\n"
+    "input. Ctrl-C stops early and reports the rounds finished so far.\n\n"
+    'JSON: {"points": [{"settings", "machine", "when", "complete", "cpu_share",\n'
+    '  "milliseconds": {MODEL: {STAGE: [...]}, ...},\n'
+    '  "summary": {MODEL: {"median", "p95", "p99", "fastest", "stages", "frames_per_second"}, ...},\n'
+    '  "speed_up": {"ratio", "low", "high"} (V2 over V1, 95% bootstrap interval),\n'
+    '  "noise": {"spread", "drift", "starvation", "reasons"}}, ...]}',
+    add_options=_add_options,
+    run=_run,
+)

@@ -1,0 +1,187 @@
+"""What the commands share: their form, options and messages.
+
+A command is a module `NAME_command.py` in this folder that defines `COMMAND`. It imports PyTorch, NumPy and
+what needs them inside its functions, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featherface.config import DEFAULT_SIDE, SIDE_RANGE
+from featherface.errors import FeatherFaceError
+
+if TYPE_CHECKING:
+    from featherface.checkpoints.files import WeightsFile
+    from featherface.profiling.latency import LatencyResult, Progress
+    from featherface.serving.model_service import ModelService
+
+__all__ = [
+    "ALL_MODELS",
+    "ERROR",
+    "INTERRUPTED",
+    "Command",
+    "CommandError",
+    "add_input_size_option",
+    "add_model_option",
+    "add_network_options",
+    "add_threads_option",
+    "chosen_weights",
+    "error_line",
+    "finished_points",
+    "model_keys",
+    "print_json",
+    "range_help",
+]
+
+ERROR = 2  # exit status for every mistake that the user can correct, as in argparse
+INTERRUPTED = 130  # exit status of a program stopped by Ctrl-C
+ALL_MODELS = "all"
+
+
+class CommandError(FeatherFaceError):
+    """A command cannot do what its options ask; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the command line.
+
+    Every command also gets `--json`, which `run` reads as `arguments.json`.
+    """
+
+    summary: str  # one line, for the list of commands: lower case, no full stop
+    description: str  # for the command's own help, line breaks kept; says how --json is laid out
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]  # returns the exit status
+
+
+def error_line(message: str) -> str:
+    """Return an error message as the one line that goes to standard error."""
+    return f"featherface: {' '.join(message.split())}"
+
+
+def print_json(document: object) -> None:
+    """Print `document` as one line of JSON on standard output."""
+    print(json.dumps(document))
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--model`, to be read with `model_keys`."""
+    parser.add_argument(
+        "--model",
+        default=ALL_MODELS,
+        metavar="MODEL",
+        help="one model by its short name, such as v1, or all (default: %(default)s)",
+    )
+
+
+def model_keys(choice: str) -> list[str]:
+    """Return the registry keys that `--model` stands for. Raises CommandError."""
+    from featherface.models import MODELS
+
+    if choice == ALL_MODELS:
+        return list(MODELS)
+    if choice not in MODELS:
+        raise CommandError(f"There is no model {choice!r}; choose {', '.join(MODELS)} or {ALL_MODELS}.")
+    return [choice]
+
+
+def add_input_size_option(parser: argparse.ArgumentParser, explanation: str = "input size in pixels") -> None:
+    """Add `--size`."""
+    parser.add_argument(
+        "--size", type=int, default=DEFAULT_SIDE, metavar="N", help=f"{explanation} (default: %(default)s)"
+    )
+
+
+def add_threads_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--threads`."""
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="PyTorch threads (default: %(default)s, as in the dashboard)",
+    )
+
+
+def add_network_options(parser: argparse.ArgumentParser, *, resize: str) -> None:
+    """Add `--weights`, `--resize` and `--size`; `resize` is the default mode."""
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        type=_weights_option,
+        metavar="MODEL=FILE",
+        help="use your own checkpoint for a model, as in v1=my.pth; repeat for other models "
+        "(default: the shipped weights)",
+    )
+    parser.add_argument(
+        "--resize",
+        choices=("fit", "original", "study"),
+        default=resize,
+        help="fit: longer side to --size; original: keep the size; study: stretch to a square of --size, as "
+        "the study did (default: %(default)s)",
+    )
+    add_input_size_option(parser, range_help("input size in pixels", SIDE_RANGE))
+
+
+def range_help(what: str, allowed: tuple[float, float]) -> str:
+    """Return help for a number with its inclusive range; the default is added by the caller."""
+    return f"{what}, {allowed[0]} to {allowed[1]}"
+
+
+def _weights_option(text: str) -> tuple[str, Path]:
+    key, equals, file = text.partition("=")
+    if not key or not equals or not file:
+        raise argparse.ArgumentTypeError(f"{text!r} does not have the form MODEL=FILE")
+    return key, Path(file)
+
+
+def chosen_weights(
+    service: ModelService, keys: Sequence[str], own: Mapping[str, Path]
+) -> dict[str, WeightsFile]:
+    """Return the weights of each of `keys`: the user's own file if `own` has one, else the shipped weights.
+
+    Raises CommandError and WeightsError.
+    """
+    from featherface.checkpoints.files import inspect_checkpoint
+    from featherface.models import MODELS
+
+    unused = set(own) - set(keys)
+    if unused:
+        raise CommandError(
+            f"--weights names {', '.join(sorted(unused))}, but --model chooses {', '.join(keys)}."
+        )
+    chosen = {}
+    for key in keys:
+        if key in own:
+            chosen[key] = inspect_checkpoint(own[key], MODELS[key])
+            continue
+        status = service.weights_info(key)
+        if status.weights is None:
+            raise CommandError(f"{status.message} Pass others with --weights {key}=FILE, or choose --model.")
+        chosen[key] = status.weights
+    return chosen
+
+
+def finished_points(steps: Iterator[Progress]) -> list[LatencyResult]:
+    """Run a benchmark with a progress bar, until Ctrl-C at most; return points with two rounds or more."""
+    from tqdm import tqdm
+
+    results: tuple[LatencyResult, ...] = ()
+    with tqdm(unit="round", file=sys.stderr) as bar:
+        try:
+            for step in steps:
+                bar.total = step.total
+                bar.update()
+                results = step.results
+        except KeyboardInterrupt:
+            pass
+    return [result for result in results if result.rounds > 1]

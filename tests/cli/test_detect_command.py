@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from featherface.cli.main import main
+from featherface.detection.preprocess import Resize
+from featherface.models import MODELS
+
+pytestmark = pytest.mark.usefixtures("only_v2")
+
+
+def test_json_has_boxes_landmarks_and_stages(write_photo, capsys):
+    photo = write_photo("a.png")
+    assert main(["detect", str(photo), "--model", "v2", "--size", "128", "--top-k", "3", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    result = json.loads(out)
+    assert result["settings"] == {
+        "confidence": 0.5,
+        "nms_iou": 0.4,
+        "top_k": 3,
+        "resize": "fit",
+        "side": 128,
+    }
+    assert (result["weights"]["v2"]["source"], len(result["weights"]["v2"]["sha256"])) == ("shipped", 64)
+    (entry,) = result["photos"]
+    assert (entry["photo"], entry["width"], entry["height"]) == (str(photo), 64, 48)
+    faces = entry["models"]["v2"]
+    assert [len(faces[name]) for name in ("boxes", "scores", "landmarks")] == [3, 3, 3]
+    assert (len(faces["boxes"][0]), len(faces["landmarks"][0])) == (4, 10)
+    assert list(faces["milliseconds"]) == ["decode", "preprocess", "network", "postprocess"]
+
+
+def test_the_published_checkpoint_finds_the_astronaut(shared, tmp_path, capsys):
+    photo = str(shared / "reference" / "astronaut.png")
+    v1 = f"v1={shared / 'checkpoints' / 'featherface_v1_published.pth'}"
+    v2 = f"v2={shared / 'reference' / 'v2_seeded.pth'}"
+    saved = tmp_path / "new" / "folder"
+    options = ["--weights", v1, "--weights", v2, "--save-dir", str(saved), "--json"]
+    assert main(["detect", photo, *options]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["weights"]["v1"]["source"] == "user"
+    (entry,) = result["photos"]
+    np.testing.assert_allclose(entry["models"]["v1"]["boxes"], [[179, 50, 270, 177]], atol=2)
+    with Image.open(entry["saved"]) as pair:
+        assert pair.size == (2 * entry["width"], entry["height"])
+
+
+def test_unreadable_files_are_reported_and_the_rest_is_done(write_photo, tmp_path, capsys):
+    write_photo("a.png")
+    (tmp_path / "b.jpg").write_text("not a photo")
+    (tmp_path / "c.heic").write_bytes(b"0" * 100)
+    write_photo("d.webp")
+    (tmp_path / "notes.txt").write_text("skipped")
+    arguments = ["detect", str(tmp_path), "--model", "v2", "--size", "128"]
+
+    assert main([*arguments, "--json"]) == 2
+    out, err = capsys.readouterr()
+    photos = json.loads(out)["photos"]
+    assert [Path(entry["photo"]).name for entry in photos] == ["a.png", "b.jpg", "c.heic", "d.webp"]
+    assert ["error" in entry for entry in photos] == [False, True, True, False]
+    assert "4/4" in err  # the progress bar
+    assert err.count("featherface: ") == 2
+
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert [line.split(": v2 faces: ")[0] for line in out.splitlines()] == [
+        str(tmp_path / "a.png"),
+        str(tmp_path / "d.webp"),
+    ]
+
+
+def test_photos_of_the_same_name_are_saved_under_two(write_photo, tmp_path, capsys):
+    photos = [str(write_photo("a.png")), str(write_photo("x/a.png"))]
+    options = ["--model", "v2", "--size", "128", "--top-k", "1", "--save-dir", str(tmp_path / "out")]
+    for _ in range(2):  # a second run replaces the files of the first
+        assert main(["detect", *photos, *options]) == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a.v2.2.jpeg", "a.v2.jpeg"]
+
+
+def test_a_pair_too_wide_for_jpeg_is_a_png(write_photo, tmp_path, trained, capsys):
+    photo = write_photo("wide.png", width=33_000, height=8)
+    v2 = f"v2={trained / MODELS['v2'].weights}"
+    torch.save(MODELS["v1"].builder().state_dict(), tmp_path / "v1.pth")
+    options = ["--weights", v2, "--weights", f"v1={tmp_path / 'v1.pth'}", "--size", "128", "--top-k", "1"]
+    assert main(["detect", str(photo), *options, "--save-dir", str(tmp_path / "out")]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["wide.v1-v2.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param([], "required: PHOTO", id="no photo"),
+        pytest.param(["a.png", "--model", "v9"], "choose v1, v2 or all", id="unknown model"),
+        pytest.param(["a.png", "--conf", "0.01"], "between 0.02 and 0.99", id="confidence"),
+        pytest.param(["a.png", "--conf", "nan"], "between 0.02 and 0.99", id="not a number"),
+        pytest.param(["a.png", "--conf", "high"], "invalid float value: 'high'", id="no number"),
+        pytest.param(["a.png", "--nms", "0.95"], "between 0.1 and 0.9", id="NMS"),
+        pytest.param(["a.png", "--size", "64"], "between 128 and 1920", id="size"),
+        pytest.param(["a.png", "--top-k", "0"], "at least 1", id="top-k"),
+        pytest.param(["a.png", "--resize", "crop"], "invalid choice: 'crop'", id="resize"),
+        pytest.param(["a.png", "--weights", "v1"], "form MODEL=FILE", id="weights without a file"),
+        pytest.param(["a.png", "--model", "v2", "--weights", "v1=x.pth"], "names v1", id="unused weights"),
+        pytest.param(["a.png", "--weights", "v1=x.pth"], "no file x.pth", id="missing weights"),
+        pytest.param(["a.png"], "V1 has no trained weights yet", id="untrained"),
+        pytest.param(["a.png", "--model", "v2"], "a.png cannot be read", id="missing photo"),
+        pytest.param([".", "--model", "v2"], "has no photos", id="folder without photos"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(options, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["detect", *options]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert message in err
+
+
+def test_a_save_dir_that_cannot_be_made_is_named(write_photo, capsys):
+    photo = write_photo("a.png")
+    assert main(["detect", str(photo), "--model", "v2", "--save-dir", str(photo)]) == 2
+    assert capsys.readouterr().err == f"featherface: {photo}: File exists\n"
+
+
+def test_the_help_offers_every_resize_mode(capsys):
+    main(["detect", "--help"])
+    assert f"{{{','.join(Resize)}}}" in capsys.readouterr().out
