@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from featherface.checkpoints.files import WeightsFile, save_weights
+from featherface.checkpoints import WeightsFile, save_weights
 from featherface.detection.detections import Detections
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves

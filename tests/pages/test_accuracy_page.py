@@ -273,7 +273,7 @@ def test_waiting_for_a_full_queue_ends_with_the_session(measured_weights, monkey
 @pytest.mark.parametrize(
     ("uploader", "button", "name", "data", "message"),
     [
-        pytest.param("zip_upload", "evaluate_zip", "a.zip", b"nothing", "no zip file", id="zip"),
+        pytest.param("zip_upload", "evaluate_zip", "a.zip", b"nothing", "not a zip file", id="zip"),
         pytest.param(
             "curves_upload", "add_curves", "a.json", b"{}", "not a readable curves file", id="curves"
         ),

@@ -33,14 +33,14 @@ def test_first_visit_shows_a_sample_already_analysed(open_page: Callable[..., Ap
     assert metrics(page) == {
         "Faces": ["3", "3"],
         "Mean confidence": ["0.82", "0.66"],
-        "Time": ["23 ms", "23 ms"],
+        "Latency": ["23 ms", "23 ms"],
         "Found by both": ["2"],
         "Only V1": ["1"],
         "Only V2": ["1"],
     }
     (table,) = page.dataframe
     assert table.value["IoU"].tolist() == pytest.approx([38 / 42] * 2)
-    assert table.value["Difference"].tolist() == pytest.approx([0.05, 0.35])
+    assert table.value["Score difference"].tolist() == pytest.approx([0.05, 0.35])
 
 
 def test_threshold_filters_again(open_page: Callable[..., AppTest]) -> None:
@@ -100,8 +100,8 @@ def test_busy_service_says_the_position(open_page: Callable[..., AppTest]) -> No
 def test_no_face_is_a_sentence(open_page: Callable[..., AppTest]) -> None:
     page = open_page(conf="0.97")
     assert metrics(page)["Faces"] == ["0", "0"]
-    assert metrics(page)["Mean confidence"] == ["none", "none"]
-    assert any("No face was found by both" in caption.value for caption in page.caption)
+    assert metrics(page)["Mean confidence"] == ["–", "–"]
+    assert any("No face was found by both models" in caption.value for caption in page.caption)
 
 
 def test_good_uploads_are_kept_and_bad_ones_explained(

@@ -111,8 +111,8 @@ def test_gains_and_losses_of_measured_models(open_overview, submitted, measured_
     assert not page.exception
     assert values(page)["Time"] == "60.0 → 20.0 ms"
     assert values(page)["Average precision"] == "0.900 → 0.800"
-    assert "3\\.00 times faster" in columns(page, "V2 gains")
-    assert "0\\.100 less average precision" in columns(page, "V2 loses")
+    assert "3\\.00 times faster" in columns(page, "Where V2 wins")
+    assert "0\\.100 less average precision" in columns(page, "Where V2 loses")
     (radar,) = (json.loads(chart.proto.spec)["data"] for chart in page.get("plotly_chart"))
     assert [len(trace["r"]) for trace in radar] == [6, 6]  # five axes, the first one again to close the line
     assert submitted == []
@@ -130,9 +130,9 @@ def test_results_of_other_weights_are_not_shown(open_overview, measured_weights)
 def test_a_link_shows_the_claims_of_one_verdict(open_overview, tmp_path):
     page = open_overview(tmp_path, verdicts="holds")
 
-    claims = next(table.value for table in page.table if "The study says" in table.value)
+    claims = next(table.value for table in page.table if "Claim" in table.value)
     assert len(claims) > 3
-    assert all(":green-badge[holds]" in text for text in claims["The study says"])
+    assert all(":green-badge[holds]" in text for text in claims["Claim"])
 
 
 def test_the_summary_is_json(open_overview, measured_weights):

@@ -59,15 +59,15 @@ def test_nothing_is_measured_unasked(open_page):
     page = open_page()
 
     assert not page.exception
-    assert page.info[0].value == "Nothing was measured yet on this machine."
+    assert page.info[0].value == "No benchmark has run on this machine yet."
 
 
 def test_a_result_shows_medians_and_how_sure_the_speed_up_is(open_page):
     page = open_page(timing(LatencySettings(runs=10)))
 
     assert not page.exception
-    assert [card.value for card in page.metric] == ["60.0 ms", "20.0 ms", "3.00"]
-    assert page.metric[2].delta == "3.00 to 3.00, 95 % interval"
+    assert [card.value for card in page.metric] == ["60.0 ms", "20.0 ms", "3.00×"]
+    assert page.metric[2].delta == "95% confidence interval 3.00–3.00"
     assert not page.warning
 
 
@@ -93,7 +93,7 @@ def test_an_interval_about_one_says_that_nothing_is_decided(open_page):
     )
     page = open_page((request, equal))
 
-    assert "does not say which model is faster" in page.info[0].value
+    assert "the confidence interval includes 1" in page.info[0].value
 
 
 def test_stages_are_split_where_they_were_timed(open_page):
@@ -111,20 +111,20 @@ def at(second: int, **settings: int) -> tuple[BenchmarkRequest, LatencyResult]:
 def test_the_newest_result_is_shown_until_somebody_chooses(open_page, monkeypatch):
     older, newer, newest = at(1), at(5), at(9)
     page = open_page(older, newer)
-    assert page.selectbox(key="result").value.endswith("from 03:04:05")
+    assert page.selectbox(key="result").value.endswith("started 03:04:05")
 
     monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (older, newer, newest))
     page.run()
-    assert page.selectbox(key="result").value.endswith("from 03:04:09")
+    assert page.selectbox(key="result").value.endswith("started 03:04:09")
 
     page.selectbox(key="result").select_index(1).run()
     monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (older, newer, newest, at(12)))
     page.run()
-    assert page.selectbox(key="result").value.endswith("from 03:04:05")
+    assert page.selectbox(key="result").value.endswith("started 03:04:05")
 
     monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (newest, at(12)))  # the chosen one was dropped
     page.run()
-    assert page.selectbox(key="result").value.endswith("from 03:04:12")
+    assert page.selectbox(key="result").value.endswith("started 03:04:12")
     assert not page.exception
 
 
@@ -143,7 +143,7 @@ def test_the_chosen_result_outlasts_another_page(monkeypatch, tmp_path):
     app.switch_page("../../pages/speed.py").run()
 
     assert not app.exception
-    assert app.selectbox(key="result").value.endswith("from 03:04:01")
+    assert app.selectbox(key="result").value.endswith("started 03:04:01")
     assert "result" not in app.query_params
 
 
@@ -163,7 +163,7 @@ def test_points_that_differ_in_size_alone_make_a_sweep(open_page):
     [
         ({}, [(640, 1, 1)]),
         ({"bench_side": "320", "runs": "20"}, [(320, 1, 1)]),
-        ({"vary": "Batch"}, [(640, 1, 1), (640, 2, 1), (640, 4, 1), (640, 8, 1)]),
+        ({"vary": "Batch size"}, [(640, 1, 1), (640, 2, 1), (640, 4, 1), (640, 8, 1)]),
     ],
 )
 def test_start_asks_for_what_is_set(open_page, monkeypatch, query, points):
@@ -185,9 +185,9 @@ def test_start_asks_for_what_is_set(open_page, monkeypatch, query, points):
 
 
 def test_photos_are_timed_one_at_a_time(open_page):
-    page = open_page(timed="From file to faces", batch="2")
+    page = open_page(timed="End to end", batch="2")
 
-    assert "set the batch to 1" in page.error[0].value
+    assert "set the batch size to 1" in page.error[0].value
 
 
 def test_a_full_queue_is_a_sentence(open_page, monkeypatch):
@@ -207,7 +207,7 @@ def test_a_running_benchmark_is_seen_by_every_session(open_page, monkeypatch):
     page = open_page()
 
     assert not page.exception
-    assert "Another benchmark waits, number 1 in the queue" in page.caption[1].value
+    assert "Another benchmark is number 1 in the queue" in page.caption[1].value
 
 
 @pytest.fixture
@@ -261,4 +261,4 @@ def test_a_new_result_is_shown_though_the_queue_keeps_no_more_than_before(
     page.run()
 
     assert not page.exception
-    assert page.selectbox(key="result").value.endswith("from 03:04:09")
+    assert page.selectbox(key="result").value.endswith("started 03:04:09")

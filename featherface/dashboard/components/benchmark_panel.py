@@ -1,11 +1,11 @@
-"""The settings of a benchmark, and the queue that it waits in."""
+"""The settings of a benchmark and the benchmark queue."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from featherface.config import DEFAULT_SIDE, SIDE_RANGE
-from featherface.dashboard.components.timings import ALONE, AXES, WHOLE, setting_words
+from featherface.dashboard.components.timings import ALONE, AXES, WHOLE, setting_text
 from featherface.dashboard.components.widgets import plain, required_choice, whole_number
 from featherface.dashboard.state.photos import SAMPLES
 from featherface.dashboard.state.shared import machine
@@ -32,17 +32,19 @@ _POLL_SECONDS = 1.0
 
 
 def show_start() -> None:
-    """Show the settings of the next benchmark, and a button that starts it."""
+    """Show the settings of the next benchmark and the button that starts it."""
     timed, vary = _choose_kind()
     base = _choose_setting()
     try:
         request = BenchmarkRequest(_points(base, vary), _photo(timed))
         if request.photo is not None and any(point.batch > 1 for point in request.points):
-            raise BenchmarkError("From file to faces, photos are timed one at a time: set the batch to 1.")
+            raise BenchmarkError(
+                "End-to-end benchmarks process one photo at a time: set the batch size to 1."
+            )
     except BenchmarkError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    if st.button("Start", icon=":material/timer:", disabled=_own_job() is not None):
+    if st.button("Run benchmark", icon=":material/timer:", disabled=_own_job() is not None):
         try:
             st.session_state["benchmark_job"] = benchmark_queue().submit(request)
         except BenchmarkBusyError as error:
@@ -52,16 +54,16 @@ def show_start() -> None:
 
 
 def show_queue() -> None:
-    """Show what runs and waits, whoever asked for it.
+    """Show the running and the queued benchmarks of all sessions.
 
-    The whole page runs again when there is a new result, this session's benchmark is over or none is left.
+    The whole page runs again when there is a new result, this session's benchmark ends or the queue is empty.
     """
     queue = benchmark_queue()
     newest, own = _newest_result(), _own_job()
     busy = bool(queue.jobs()) or own is not None
     last = st.session_state.get("benchmark_job")
     if last is not None and last.state == "failed":
-        st.error("The benchmark failed; the reason is in the log.", icon=":material/error:")
+        st.error("The benchmark failed. The reason is in the server log; try again.", icon=":material/error:")
 
     def show() -> None:
         over = own is not None and own.over
@@ -73,56 +75,63 @@ def show_queue() -> None:
 
 
 def _choose_kind() -> tuple[str, str]:
-    """Return what is timed, and the name of the axis along which it varies."""
+    """Return what is timed and the name of the axis that varies."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        timed = required_choice("Time", [ALONE, WHOLE], ALONE, "timed")
+        timed = required_choice(
+            "Measure",
+            [ALONE, WHOLE],
+            ALONE,
+            "timed",
+            help="End to end: from the photo file to the list of faces.",
+        )
         vary = required_choice(
-            "Vary",
-            ["Nothing", *(axis.name for axis in AXES)],
-            "Nothing",
+            "Sweep",
+            ["None", *(axis.name for axis in AXES)],
+            "None",
             "vary",
-            help="Measures one point after the other; the other settings stay as they are.",
+            help="Runs one benchmark per value; all other settings stay the same.",
         )
     return timed, vary
 
 
 def _choose_setting() -> LatencySettings:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        side = whole_number("Side, pixels", *SIDE_RANGE, DEFAULT_SIDE, 32, "bench_side", width=150)
-        batch = whole_number("Batch", 1, 16, 1, 1, "batch", width=130)
+        side = whole_number("Input size (px, square)", *SIDE_RANGE, DEFAULT_SIDE, 32, "bench_side", width=170)
+        batch = whole_number("Batch size", 1, 16, 1, 1, "batch", width=130)
         threads = required_choice("Threads", _thread_counts(), 1, "threads")
         runs = whole_number("Rounds", 5, 500, 50, 5, "runs", width=140)
         warmup = whole_number(
-            "Warm-up",
+            "Warm-up rounds",
             0,
             50,
             5,
             1,
             "warmup",
-            width=130,
-            help="Rounds before, not kept: memory, code and the processor's clock settle.",
+            width=150,
+            help="Warm-up rounds (discarded) let memory pools, code caches and the clock frequency settle.",
         )
     return LatencySettings(side, side, batch, threads, runs, warmup)
 
 
 def _points(base: LatencySettings, vary: str) -> tuple[LatencySettings, ...]:
     return {
-        "Nothing": (base,),
-        "Size": variations(base, sides=_SIZES),
-        "Batch": variations(base, batches=_BATCHES),
+        "None": (base,),
+        "Input size": variations(base, sides=_SIZES),
+        "Batch size": variations(base, batches=_BATCHES),
         "Threads": variations(base, threads=_thread_counts()),
     }[vary]
 
 
 def _photo(timed: str) -> bytes | None:
-    """Return the file to time, where more than the network is timed."""
+    """Return the photo file to time end to end; None for the network only."""
     if timed == ALONE:
         return None
     names = {file.key: file.name for file in SAMPLES}
     key = required_choice(
-        "Photo", list(names), SAMPLES[1].key, "timed_photo", format_func=names.get, wrap=True
+        "Photo", list(names), SAMPLES[1].key, "timed_photo", format_func=names.__getitem__, wrap=True
     )
-    return next(file.source.read_bytes() for file in SAMPLES if file.key == key)
+    source = next(file.source for file in SAMPLES if file.key == key)
+    return source if isinstance(source, bytes) else source.read_bytes()
 
 
 def _thread_counts() -> range:
@@ -130,13 +139,13 @@ def _thread_counts() -> range:
 
 
 def _own_job() -> BenchmarkJob | None:
-    """Return the benchmark that this session asked for, unless it is over."""
+    """Return the benchmark that this session started, unless it has ended."""
     job = st.session_state.get("benchmark_job")
     return None if job is None or job.over else job
 
 
 def _newest_result() -> LatencyResult | None:
-    """Return what was measured last; the number of results says nothing once the queue keeps no more."""
+    """Return the newest result; their number stops growing once the queue drops old ones."""
     results = benchmark_queue().results()
     return results[-1][1] if results else None
 
@@ -148,11 +157,13 @@ def _show_jobs(jobs: tuple[BenchmarkJob, ...]) -> None:
     for position, job in enumerate(jobs):
         whose = "Your benchmark" if job is own else "Another benchmark"
         if position:
-            st.caption(f"{whose} waits, number {position} in the queue: one runs at a time.")
+            st.caption(f"{whose} is number {position} in the queue; one runs at a time.")
         else:
             _show_progress(whose, job)
     if own is not None:
-        st.button("Stop", icon=":material/stop_circle:", on_click=own.stop, help="What was measured is kept.")
+        st.button(
+            "Stop", icon=":material/stop_circle:", on_click=own.stop, help="Rounds measured so far are kept."
+        )
 
 
 def _show_progress(whose: str, job: BenchmarkJob) -> None:
@@ -163,5 +174,8 @@ def _show_progress(whose: str, job: BenchmarkJob) -> None:
     st.progress(done / total, f"{whose}: round {done} of {total}{left}")
     results = job.results()
     if results:
-        found = ", ".join(f"{key.upper()} {summary(results[-1], key).median:.1f} ms" for key in MODELS)
-        st.caption(f"So far at {setting_words(results[-1].settings)}: {found}.")
+        found = ", ".join(
+            f"{MODELS[key].short_name} {summary(results[-1], key).median:.1f} ms"
+            for key in results[-1].milliseconds
+        )
+        st.caption(f"Median so far at {setting_text(results[-1].settings)}: {found}.")

@@ -1,14 +1,13 @@
-"""The settings of the detection page. All but the weights are part of the page's address."""
+"""The settings of the Detection page. All but the weights are part of the page's address."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import streamlit as st
 
-from featherface.checkpoints.files import WeightsFile, user_checkpoints
+from featherface.checkpoints import WeightsFile, user_checkpoints
 from featherface.config import (
     CONFIDENCE_RANGE,
     DEFAULT_CONFIDENCE,
@@ -17,6 +16,7 @@ from featherface.config import (
     NMS_IOU_RANGE,
     SIDE_RANGE,
 )
+from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.widgets import plain, required_choice
 from featherface.dashboard.state.shared import weights_folder
 from featherface.detection.drawing import Hide
@@ -26,19 +26,23 @@ from featherface.models import MODELS
 
 __all__ = ["Display", "NetworkInput", "choose_display", "choose_filters", "choose_network_input"]
 
-_RESIZE = {Resize.FIT: "Fit, keep shape", Resize.ORIGINAL: "Original size", Resize.STUDY: "As in the study"}
-_SIDE_LABEL = {
-    Resize.FIT: "Longer side, pixels",
-    Resize.ORIGINAL: "Not used for original size",
-    Resize.STUDY: "Side of the square, pixels",
+_RESIZE = {
+    Resize.FIT: "Fit, keep aspect ratio",
+    Resize.ORIGINAL: "Original size",
+    Resize.STUDY: "Stretch, as in the study",
 }
-_HIDE: Mapping[str, Hide | None] = {"Show": None, "Blur": "blur", "Pixelate": "pixelate"}
+_SIDE_LABEL = {
+    Resize.FIT: "Input size: longer side (px)",
+    Resize.ORIGINAL: "Input size: that of the photo",
+    Resize.STUDY: "Input size: square side (px)",
+}
+_HIDE: Mapping[str, Hide | None] = {"Off": None, "Blur": "blur", "Pixelate": "pixelate"}
 _SHIPPED = "Shipped with the project"
 
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """What decides on a run of the networks; `weights` holds a person's own files by model, if chosen."""
+    """What a run of the networks depends on; `weights` holds user checkpoints by model, where chosen."""
 
     models: tuple[str, str]  # the two that are compared
     resize: Resize
@@ -52,12 +56,12 @@ class Display:
 
     landmarks: bool
     scores: bool
-    differences: bool  # only the faces that one model alone found
+    differences: bool  # only the faces that one of the two models found
     hide: Hide | None
 
 
 def choose_network_input() -> NetworkInput:
-    """Show the settings for which the networks run again."""
+    """Show the settings that make the networks run again."""
     with st.expander("Network input and weights", icon=":material/tune:"):
         resizing, size = st.columns([3, 2], gap="large")
         with resizing:
@@ -67,7 +71,7 @@ def choose_network_input() -> NetworkInput:
                 Resize.FIT,
                 "resize",
                 format_func=_RESIZE.__getitem__,
-                help="The study stretches every photo to a square, which squeezes faces and costs accuracy.",
+                help="The study stretches every photo to a square. That distorts faces and lowers accuracy.",
             )
         side = size.slider(
             _SIDE_LABEL[resize],
@@ -78,18 +82,18 @@ def choose_network_input() -> NetworkInput:
             disabled=resize is Resize.ORIGINAL,
             bind="query-params",
         )
-        models = _choose_models()
+        models = choose_model_pair()
         weights = _choose_weights(models)
     return NetworkInput(models, resize, side, weights)
 
 
 def choose_filters(keys: Sequence[str], given: NetworkInput) -> dict[str, DetectionSettings]:
-    """Show the thresholds, one for all models or one each, and return the settings of each model.
+    """Show the thresholds, shared or per model, and return the settings of each model.
 
-    Raises SettingsError for values that no slider of ours gives.
+    Raises SettingsError for values outside the ranges.
     """
     linked = st.toggle(
-        "Same thresholds for both",
+        "Same thresholds for both models",
         value=True,
         key="linked",
         wrap=True,
@@ -100,7 +104,7 @@ def choose_filters(keys: Sequence[str], given: NetworkInput) -> dict[str, Detect
     if linked:
         thresholds = dict.fromkeys(keys, _threshold_sliders("", ""))
     else:
-        thresholds = {key: _threshold_sliders(f"_{key}", f"{key.upper()}: ") for key in keys}
+        thresholds = {key: _threshold_sliders(f"_{key}", f"{MODELS[key].short_name}: ") for key in keys}
     return {
         key: DetectionSettings(confidence, nms_iou, resize=given.resize, side=given.side)
         for key, (confidence, nms_iou) in thresholds.items()
@@ -108,24 +112,24 @@ def choose_filters(keys: Sequence[str], given: NetworkInput) -> dict[str, Detect
 
 
 def choose_display() -> Display:
-    """Show what to draw."""
+    """Show the drawing options."""
     landmarks = st.toggle("Landmarks", value=True, key="landmarks", bind="query-params")
     scores = st.toggle("Scores", value=True, key="scores", bind="query-params")
     differences = st.toggle(
-        "Only differences",
+        "Show differences only",
         key="differences",
         wrap=True,
         bind="query-params",
-        help="Draw only the faces that one of the two found and the other did not.",
+        help="Draw only the faces that one model found and the other did not.",
     )
     hide = required_choice(
-        "Faces in pictures",
+        "Hide faces",
         list(_HIDE),
-        "Show",
+        "Off",
         "faces",
         wrap=True,
-        help="Make faces that either model found unrecognisable, here and in downloads. "
-        "A face that both miss stays visible: look before you share.",
+        help="Hides every face that any model found, here and in downloads. A face that all models miss "
+        "stays visible: check before you share.",
     )
     return Display(landmarks, scores, differences, _HIDE[hide])
 
@@ -137,7 +141,7 @@ def _threshold_sliders(suffix: str, prefix: str) -> tuple[float, float]:
         DEFAULT_CONFIDENCE,
         step=0.01,
         key=f"conf{suffix}",
-        help="Faces score above it.",
+        help="Keep faces with a score above this threshold.",
         bind="query-params",
     )
     nms_iou = st.slider(
@@ -146,36 +150,23 @@ def _threshold_sliders(suffix: str, prefix: str) -> tuple[float, float]:
         DEFAULT_NMS_IOU,
         step=0.05,
         key=f"nms{suffix}",
-        help="Of two boxes that overlap more than this, the better one stays.",
+        help="Non-maximum suppression: of two boxes that overlap more than this, keep the higher-scoring "
+        "one.",
         bind="query-params",
     )
     return confidence, nms_iou
 
 
 def _separate(keys: Sequence[str]) -> None:
-    """Start each model's own sliders where the common ones stand."""
+    """Start each model's own sliders at the shared values."""
     if not st.session_state["linked"]:
         for key in keys:
             for name in ("conf", "nms"):
                 st.session_state[f"{name}_{key}"] = st.session_state[name]
 
 
-def _choose_models() -> tuple[str, str]:
-    """Ask which two models to compare once there are more than two."""
-    pairs = list(combinations(MODELS, 2))
-    if len(pairs) == 1:
-        return pairs[0]
-    return st.selectbox(
-        "Compare",
-        pairs,
-        format_func=lambda pair: " with ".join(MODELS[key].name for key in pair),
-        key="pair",
-        bind="query-params",
-    )
-
-
 def _choose_weights(models: Sequence[str]) -> dict[str, WeightsFile]:
-    """Offer the checkpoints that somebody put into the weights folder; say why where one cannot be used."""
+    """Offer the checkpoints found in the weights folder; say why one cannot be used."""
     checkpoints = user_checkpoints(weights_folder())
     usable = [checkpoint.weights for checkpoint in checkpoints if checkpoint.weights is not None]
     chosen = {}
@@ -183,7 +174,7 @@ def _choose_weights(models: Sequence[str]) -> dict[str, WeightsFile]:
         own = {file.path.name: file for file in usable if file.key == key}
         if own:
             name = column.selectbox(
-                f"Weights of {MODELS[key].name}",
+                f"{MODELS[key].name} weights",
                 [_SHIPPED, *own],
                 key=f"weights_{key}",
                 persist_state="session",
@@ -194,5 +185,5 @@ def _choose_weights(models: Sequence[str]) -> dict[str, WeightsFile]:
         if checkpoint.refusal is not None:
             st.caption(f":material/block: Not offered: {plain(checkpoint.refusal)}")
     if not checkpoints:
-        st.caption("A checkpoint of your own, put into the folder `weights`, can be chosen here.")
+        st.caption("To use your own checkpoint, put it into the folder `weights`; it then appears here.")
     return chosen

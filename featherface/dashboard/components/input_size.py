@@ -1,4 +1,4 @@
-"""The input size of the pages that count; it is part of their address, and the same for all of them."""
+"""The input size, shared by the pages that count; it is part of their address."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import streamlit as st
 from featherface.config import DEFAULT_SIDE, MIN_SIDE, SIDE_RANGE
 from featherface.dashboard.components.widgets import whole_number
 
-__all__ = ["choose_input_size", "size_words"]
+__all__ = ["choose_input_size", "size_text"]
 
 
 def choose_input_size() -> tuple[int, int]:
-    """Show the two fields and return height and width in pixels."""
+    """Show the two number fields and return height and width in pixels."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         width, height = (
             whole_number(
@@ -22,13 +22,13 @@ def choose_input_size() -> tuple[int, int]:
                 32,
                 key,
                 width=170,
-                help="Of the picture that a network is given. The study compares at 640 × 640.",
+                help="Size of the network input. The study uses 640 × 640.",
             )
-            for label, key in (("Input width, pixels", "width"), ("Input height, pixels", "height"))
+            for label, key in (("Input width (px)", "width"), ("Input height (px)", "height"))
         )
     return height, width
 
 
-def size_words(height: int, width: int) -> str:
-    """Return a size as people write it, width first."""
+def size_text(height: int, width: int) -> str:
+    """Return a size in pixels, width first."""
     return f"{width} × {height} pixels"

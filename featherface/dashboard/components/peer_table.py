@@ -1,4 +1,4 @@
-"""Published detectors of similar size and our own measurements, one table for a chart."""
+"""Published results of lightweight detectors and our own measurements as one table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from featherface.evaluation.curves import SavedCurves
+from featherface.models import MODELS
 from featherface.profiling.layers import layer_table
 from featherface.reporting.evaluation_runs import Run
 from featherface.study.peers import Peer, peers
@@ -14,22 +15,22 @@ from featherface.study.results import accuracy, input_words
 
 __all__ = ["peer_table", "source_table"]
 
-_VGA = (480, 640)  # height and width at which peers' operations are usually printed
+_VGA = (480, 640)  # height and width for which operations are usually published
 
 
-def peer_table(official: Iterable[Run], width: str, measure: str) -> pd.DataFrame:
+def peer_table(official: Iterable[Run], axis: str, measure: str) -> pd.DataFrame:
     """Return name, protocol, x, precision (%), note and model (empty for peers) of each detector.
 
-    official: our own runs that have easy, medium and hard. width: "parameters" or "operations", the x, NaN
-    where a source states none. measure: "easy", "medium", "hard" or "mean".
+    official: our own runs with the subsets easy, medium and hard. axis: "parameters" or "operations" for x,
+    NaN where a source states none. measure: "easy", "medium", "hard" or "mean".
     """
-    rows = [_peer_row(peer, width, measure) for peer in peers()]
-    rows += [_own_row(key, run.results[key], width, measure) for run in official for key in run.results]
+    rows = [_peer_row(peer, axis, measure) for peer in peers()]
+    rows += [_own_row(key, run.results[key], axis, measure) for run in official for key in run.results]
     return pd.DataFrame(rows).astype({"x": float})
 
 
 def source_table() -> pd.DataFrame:
-    """Return all published figures with protocol and source."""
+    """Return all published numbers with protocol and source."""
     return pd.DataFrame(
         [
             {
@@ -48,29 +49,31 @@ def source_table() -> pd.DataFrame:
     )
 
 
-def _peer_row(peer: Peer, width: str, measure: str) -> dict[str, object]:
+def _peer_row(peer: Peer, axis: str, measure: str) -> dict[str, object]:
     scores = {"easy": peer.easy, "medium": peer.medium, "hard": peer.hard}
     scores["mean"] = sum(scores.values()) / 3
     operations = peer.operations.value if peer.operations else None
     return {
         "name": peer.name,
         "protocol": peer.protocol,
-        "x": peer.parameters if width == "parameters" else operations,
+        "x": peer.parameters if axis == "parameters" else operations,
         "precision": scores[measure],
         "note": f"{_operations(peer) or 'operations not stated'}; {peer.source}",
         "model": "",
     }
 
 
-def _own_row(key: str, saved: SavedCurves, width: str, measure: str) -> dict[str, object]:
+def _own_row(key: str, saved: SavedCurves, axis: str, measure: str) -> dict[str, object]:
     table, found = layer_table(key, *_VGA), accuracy(saved)
+    if found is None:
+        raise ValueError(f"{saved.image_set} lacks one of the subsets easy, medium and hard.")
     parameters, macs = sum(layer.parameters for layer in table), sum(layer.macs for layer in table)
     return {
-        "name": f"{key.upper()}, measured",
+        "name": f"{MODELS[key].short_name}, measured",
         "protocol": input_words(saved),
-        "x": parameters if width == "parameters" else macs,
+        "x": parameters if axis == "parameters" else macs,
         "precision": 100 * getattr(found, measure),
-        "note": f"{macs / 1e9:.3f} GMACs at 640 x 480; {saved.image_set}, {found.images:,} pictures",
+        "note": f"{macs / 1e9:.3f} GMACs at 640 × 480; {saved.image_set}, {found.images:,} images",
         "model": key,
     }
 

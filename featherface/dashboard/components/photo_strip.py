@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from featherface.config import MAX_BYTES
-from featherface.dashboard.components.widgets import plain, refusals
+from featherface.dashboard.components.widgets import plain, show_errors
 from featherface.dashboard.state.photos import (
     SAMPLES,
     PhotoFile,
@@ -27,9 +27,10 @@ _TILE = 116  # pixels
 
 
 def choose_photo() -> PhotoFile:
-    """Show the samples and the session's own photos and return the one that is chosen.
+    """Show the sample photos and the session's own photos and return the chosen one.
 
-    A sample is named in the page's address, so that a link shows it again; a person's own photo never is.
+    The name of a sample is part of the page's address, so that a link shows it again; a person's own
+    photo never is.
     """
     strip, adding = st.columns([3, 1], gap="medium")
     with adding:
@@ -40,7 +41,7 @@ def choose_photo() -> PhotoFile:
         for file in files:
             _tile(file, chosen=file is chosen)
     with strip:
-        refusals(st.session_state.get("refused_photos", []))
+        show_errors(st.session_state.get("refused_photos", []))
         if chosen in own_photos():
             st.button(
                 f"Remove {plain(chosen.name)}",
@@ -54,7 +55,7 @@ def choose_photo() -> PhotoFile:
 
 def _remove(key: str) -> None:
     remove_photo(key)
-    forget_annotated()  # a report may have drawn on it
+    forget_annotated()  # a report may hold the annotated photo
 
 
 def _chosen(files: Sequence[PhotoFile]) -> PhotoFile:
@@ -70,8 +71,8 @@ def _chosen(files: Sequence[PhotoFile]) -> PhotoFile:
 def _tile(file: PhotoFile, *, chosen: bool) -> None:
     with st.container(width=_TILE, gap="xsmall"):
         try:
-            st.image(thumbnail(file), width=_TILE, alt=f"Thumbnail: {file.about}")
-        except ImageError as error:  # no cache has it any more, and it cannot be decoded now
+            st.image(thumbnail(file), width=_TILE, alt=f"Thumbnail of {file.name}: {file.about}")
+        except ImageError as error:  # dropped from every cache, and it cannot be decoded now
             st.caption(plain(str(error)))
         st.button(
             plain(file.name),
@@ -90,15 +91,15 @@ def _choose(key: str) -> None:
 
 
 def _upload() -> None:
-    """Take in what was uploaded or photographed, then start anew with an empty field."""
+    """Take in uploaded and captured photos, then reset the uploader."""
     turn = st.session_state.setdefault("upload_turn", 0)
     files = st.file_uploader(
-        "Your photos",
+        "Upload photos",
         type="image",
         accept_multiple_files=True,
         key=f"upload_{turn}",
-        help=f"JPEG, PNG, WebP and most others, up to {MAX_BYTES // 2**20} MB each. "
-        "They stay in memory while this page is open and are never written to disk.",
+        help=f"JPEG, PNG, WebP and most other formats, up to {MAX_BYTES // 10**6} MB each. Photos stay in "
+        "memory while the page is open and are never written to disk.",
     )
     camera = st.popover("Camera", icon=":material/photo_camera:", key="camera", on_change="rerun")
     if camera.open:
@@ -111,7 +112,7 @@ def _upload() -> None:
 
 def _take(files: Sequence[UploadedFile]) -> None:
     before = len(own_photos())
-    with st.spinner("Reading your photos"):
+    with st.spinner("Reading photos"):
         st.session_state["refused_photos"] = add_photos(files)
         release_uploads(files)
     if len(own_photos()) > before:

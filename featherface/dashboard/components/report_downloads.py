@@ -1,4 +1,4 @@
-"""The study as files: the notebook's summary and the report, made when asked for."""
+"""The Overview's export: the summary in JSON and the HTML report, made on request."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from featherface.reporting.html_report import ReportChart, html_report
 from featherface.study.measurements import Measurements
 from featherface.study.summary import SUMMARY_FILE, record
 
-__all__ = ["show_exports"]
+__all__ = ["show_report_downloads"]
 
 
-def show_exports(measured: Measurements, charts: Sequence[ReportChart], sample: PhotoFile) -> None:
-    """Offer the summary and the report, on request with the session's photos or else the sample."""
+def show_report_downloads(measured: Measurements, charts: Sequence[ReportChart], sample: PhotoFile) -> None:
+    """Offer the summary and the report, optionally with the session's photos or else the sample."""
     photos = own_photos() or [sample]
-    whose = "your photos" if own_photos() else f"the sample {sample.name}"
+    whose = "your photos" if own_photos() else f"the sample photo {sample.name}"
     with_photos = st.toggle(
-        f"Put {whose} with the faces found into the report",
+        f"Include {whose} with the detected faces in the report",
         key="report_photos",
         persist_state="session",
     )
     with st.container(horizontal=True):
         download_button(
-            SUMMARY_FILE,
+            "Summary (JSON)",
             lambda: json.dumps(record(measured), indent=2) + "\n",
             SUMMARY_FILE,
             "application/json",
@@ -46,7 +46,7 @@ def show_exports(measured: Measurements, charts: Sequence[ReportChart], sample: 
             icon=":material/article:",
         )
     st.caption(
-        "The summary holds the notebook's fields and, beside them, everything measured with its origin. The "
-        "report is one file for any browser, without a network; print it for a PDF. On the command line: "
-        "`python -m featherface study --out DIR [--quick]`."
+        "The summary has the fields of the study's notebook and every number on this page with its origin. "
+        "The report is a single HTML file that works offline; print it to get a PDF. Command line: `python "
+        "-m featherface study --out DIR [--quick]`."
     )

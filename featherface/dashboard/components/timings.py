@@ -1,4 +1,4 @@
-"""Timings of both models as people read and compare them."""
+"""Benchmark results: how they are named, compared and listed in tables."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ __all__ = [
     "ALONE",
     "AXES",
     "WHOLE",
-    "Axis",
+    "SweepAxis",
     "Timing",
-    "setting_words",
+    "setting_text",
     "stage_table",
     "sweep_points",
     "timing_table",
 ]
 
-ALONE, WHOLE = "Network alone", "From file to faces"
+ALONE, WHOLE = "Network only", "End to end"
 
 
 @dataclass(frozen=True)
-class Axis:
-    """What a benchmark can vary: its name, and where a setting lies on it."""
+class SweepAxis:
+    """What a benchmark can vary: its name, and the value of a setting on it."""
 
     name: str
     label: str
@@ -46,9 +46,9 @@ class Axis:
 
 
 AXES = (
-    Axis("Size", "Side of the square input, pixels", lambda settings: settings.height),
-    Axis("Batch", "Pictures in a batch", lambda settings: settings.batch),
-    Axis("Threads", "Threads", lambda settings: settings.threads),
+    SweepAxis("Input size", "Input size (px, square)", lambda settings: settings.height),
+    SweepAxis("Batch size", "Batch size", lambda settings: settings.batch),
+    SweepAxis("Threads", "Threads", lambda settings: settings.threads),
 )
 
 
@@ -61,35 +61,34 @@ class Timing:
 
     @property
     def timed(self) -> str:
-        """Which part of the way from file to faces was timed."""
+        """What was timed: the network only, or end to end."""
         return ALONE if self.request.photo is None else WHOLE
 
     @property
     def title(self) -> str:
-        """When, what and how, in a line."""
-        return f"{when_text(self.result.when)}: {self.timed.lower()}, {setting_words(self.result.settings)}"
+        """Date, what was timed and the setting, in one line."""
+        return f"{when_text(self.result.when)}: {self.timed.lower()}, {setting_text(self.result.settings)}"
 
-    @property
-    def speed_up(self) -> SpeedUp:
-        """How many times faster V2 is, resampled once."""
-        return _speed_up(self.result)
+    def speed_up(self, baseline: str, model: str) -> SpeedUp:
+        """Return how many times faster `model` is than `baseline`, by key."""
+        return _speed_up(self.result, baseline, model)
 
     def compares_with(self, other: Timing) -> bool:
-        """Whether the same was timed in the same setting, however many rounds."""
+        """Return whether the same was timed in the same setting; the number of rounds may differ."""
         rounds = {"runs": self.result.settings.runs, "warmup": self.result.settings.warmup}
         same_setting = replace(other.result.settings, **rounds) == self.result.settings
         return same_setting and other.request.photo == self.request.photo
 
 
-def setting_words(settings: LatencySettings) -> str:
-    """Return a setting as people read it."""
-    batch = "one picture" if settings.batch == 1 else f"{settings.batch} pictures"
+def setting_text(settings: LatencySettings) -> str:
+    """Return input size, batch size and threads in words."""
+    batch = f"batch size {settings.batch}"
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     return f"{settings.width} × {settings.height}, {batch}, {threads}"
 
 
-def sweep_points(axis: Axis, timing: Timing, timings: Iterable[Timing]) -> list[tuple[int, Timing]]:
-    """Return the first of the timings at each place of an axis, in order, else in the setting of `timing`."""
+def sweep_points(axis: SweepAxis, timing: Timing, timings: Iterable[Timing]) -> list[tuple[int, Timing]]:
+    """Return the first timing at each value of an axis, in order; other settings are those of `timing`."""
     others = [other for other in AXES if other is not axis]
     points: dict[int, Timing] = {}
     for found in timings:
@@ -102,18 +101,18 @@ def sweep_points(axis: Axis, timing: Timing, timings: Iterable[Timing]) -> list[
 
 
 def stage_table(summaries: Mapping[str, LatencySummary]) -> pd.DataFrame:
-    """Return one line a model: its times, and the median of each stage where several were timed."""
+    """Return one row per model: its latency, and the median of each stage if several were timed."""
     return pd.DataFrame(
         [
             {
                 "Model": MODELS[key].name,
-                "Median, ms": found.median,
-                "p95, ms": found.p95,
-                "p99, ms": found.p99,
-                "Fastest, ms": found.fastest,
-                "Pictures a second": found.frames_per_second,
+                "Median (ms)": found.median,
+                "p95 (ms)": found.p95,
+                "p99 (ms)": found.p99,
+                "Fastest (ms)": found.fastest,
+                "Throughput (images/s)": found.frames_per_second,
                 **(
-                    {f"{stage}, ms": spent for stage, spent in found.stages.items()}
+                    {f"{stage.capitalize()} (ms)": spent for stage, spent in found.stages.items()}
                     if len(found.stages) > 1
                     else {}
                 ),
@@ -124,32 +123,44 @@ def stage_table(summaries: Mapping[str, LatencySummary]) -> pd.DataFrame:
 
 
 def timing_table(timings: Sequence[Timing]) -> pd.DataFrame:
-    """Return one line a timing."""
+    """Return one row per timing."""
     return pd.DataFrame([_row(timing) for timing in timings])
 
 
 def _row(timing: Timing) -> dict[str, object]:
-    result, found = timing.result, timing.speed_up
-    summaries = {key: summary(result, key) for key in MODELS}
+    result = timing.result
+    summaries = {MODELS[key].short_name: summary(result, key) for key in result.milliseconds}
     return {
-        "When": when_text(result.when),
+        "Date": when_text(result.when),
         "Timed": timing.timed,
-        "Setting": setting_words(result.settings),
+        "Setting": setting_text(result.settings),
         "Rounds": result.rounds,
-        **{f"{key.upper()} median, ms": one.median for key, one in summaries.items()},
-        "V2 faster by": found.ratio,
-        "at least": found.low,
-        "at most": found.high,
+        **{f"{name} median (ms)": one.median for name, one in summaries.items()},
+        **_speed_ups(timing),
         "Noisy": noise(result).noisy,
         "Complete": result.complete,
-        **{f"{key.upper()} p95, ms": one.p95 for key, one in summaries.items()},
-        **{f"{key.upper()} p99, ms": one.p99 for key, one in summaries.items()},
+        **{f"{name} p95 (ms)": one.p95 for name, one in summaries.items()},
+        **{f"{name} p99 (ms)": one.p99 for name, one in summaries.items()},
         "Machine": machine_text(result.machine),
     }
+
+
+def _speed_ups(timing: Timing) -> dict[str, float]:
+    """Return the speed-up of each further model over the first, with its 95% confidence interval."""
+    baseline, *others = timing.result.milliseconds
+    columns: dict[str, float] = {}
+    for key in others:
+        found, name = timing.speed_up(baseline, key), MODELS[key].short_name
+        columns |= {
+            f"{name} speed-up": found.ratio,
+            f"{name} speed-up, low": found.low,
+            f"{name} speed-up, high": found.high,
+        }
+    return columns
 
 
 @st.cache_data(
     max_entries=512, show_spinner=False, hash_funcs={LatencyResult: lambda result: repr(result.milliseconds)}
 )
-def _speed_up(result: LatencyResult) -> SpeedUp:
-    return speed_up(result)
+def _speed_up(result: LatencyResult, baseline: str, model: str) -> SpeedUp:
+    return speed_up(result, baseline, model)

@@ -1,13 +1,13 @@
-// Draws panels side by side, or one below the other on a narrow screen. All panels share one window onto the
-// photo, in its pixels, so that zooming or dragging one moves all. No state goes back to Python.
+// Draws the panels side by side, or below each other on a narrow screen. All panels share one view of the photo, in
+// its pixels, so zooming or dragging one moves all. No state is sent back to Python.
 
 const SVG = "http://www.w3.org/2000/svg";
-const MOST_ZOOM = 24;
-const LABEL_FROM = 26; // screen pixels a face must be wide for its score, and for its landmarks
-const POINTS_FROM = 14;
+const MAX_ZOOM = 24;
+const MIN_WIDTH_FOR_SCORE = 26; // width of a face on screen, in pixels, below which its score is hidden
+const MIN_WIDTH_FOR_LANDMARKS = 14;
 const NO_PARTNER = -1;
 
-const viewers = new WeakMap(); // by root: after quick moves Streamlit may mount a component anew on the same one
+const viewers = new WeakMap(); // by root element: Streamlit may mount the component again on the same one
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".viewer");
@@ -69,7 +69,7 @@ class Viewer {
   }
 
   fill(panel, content) {
-    const { width, height, picture } = this.data;
+    const { width, height, image } = this.data;
     panel.figure.style.setProperty("--colour", content.colour);
     panel.name.textContent = content.name;
     panel.count.textContent = content.count === 1 ? "1 face" : `${content.count} faces`;
@@ -78,7 +78,7 @@ class Viewer {
     panel.message.textContent = content.message;
     panel.message.hidden = !content.message;
     set(panel.image, { width, height });
-    if (panel.image.getAttribute("href") !== picture) panel.image.setAttribute("href", picture);
+    if (panel.image.getAttribute("href") !== image) panel.image.setAttribute("href", image);
     panel.faces.replaceChildren(...content.faces.map((face) => this.face(face)));
   }
 
@@ -126,12 +126,12 @@ class Viewer {
     this.place();
   }
 
-  // Zoom by `factor` about a point of the photo, by default the middle of what is seen.
+  // Zoom by `factor` about a point of the photo, by default the center of the view.
   zoom(factor, about) {
     const { width, height } = this.data;
     const { x, y, zoom } = this.window;
     const point = about ?? { x: x + width / zoom / 2, y: y + height / zoom / 2 };
-    const next = Math.min(MOST_ZOOM, Math.max(1, zoom * factor));
+    const next = Math.min(MAX_ZOOM, Math.max(1, zoom * factor));
     this.window = { x: point.x - ((point.x - x) * zoom) / next, y: point.y - ((point.y - y) * zoom) / next, zoom: next };
     this.place();
   }
@@ -156,7 +156,7 @@ class Viewer {
     const [shownWidth, shownHeight] = [width / view.zoom, height / view.zoom];
     view.x = Math.min(width - shownWidth, Math.max(0, view.x));
     view.y = Math.min(height - shownHeight, Math.max(0, view.y));
-    this.level.textContent = `${Math.round(view.zoom * 100)} %`;
+    this.level.textContent = `${Math.round(view.zoom * 100)}%`;
     for (const { view: box, svg, faces } of this.panels) {
       const unit = Math.max(shownWidth / box.clientWidth, shownHeight / box.clientHeight);
       svg.setAttribute("viewBox", `${view.x} ${view.y} ${shownWidth} ${shownHeight}`);
@@ -164,8 +164,8 @@ class Viewer {
       box.classList.toggle("zoomed", view.zoom > 1);
       for (const face of faces.children) {
         const onScreen = face.dataset.width / unit;
-        face.classList.toggle("small", onScreen < LABEL_FROM);
-        face.classList.toggle("tiny", onScreen < POINTS_FROM);
+        face.classList.toggle("small", onScreen < MIN_WIDTH_FOR_SCORE);
+        face.classList.toggle("tiny", onScreen < MIN_WIDTH_FOR_LANDMARKS);
       }
     }
   }

@@ -1,4 +1,4 @@
-"""One photo several times over, each with the faces of one model; zooming one zooms all."""
+"""The photo viewer: one panel per model with its faces; all panels zoom together."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from streamlit import runtime
 
+from featherface.dashboard.server.streamlit_internals import add_media
 from featherface.detection.detections import Detections
 
 __all__ = ["Panel", "show_viewer"]
 
 _HERE = Path(__file__).parent
-_COORDINATES = "viewer"  # by which Streamlit knows which earlier picture of a session the next one replaces
+_COORDINATES = "viewer"  # Streamlit drops a session's earlier file at the same coordinates
 
 _component = st.components.v2.component(
     "featherface_viewer",
@@ -29,14 +29,14 @@ _component = st.components.v2.component(
 class Panel:
     """The photo with one model's faces, in pixels of the original.
 
-    pairs: (N,) integers; faces of two panels with the same number are one face, -1 has no partner.
-    shown: indices of the faces to draw. notes: (N,) texts for the tooltips.
+    pairs: (N,) integers; faces of two panels with the same number match, -1 means no match.
+    shown: indices of the faces to draw. notes: (N,) tooltip texts.
     """
 
     name: str
     colour: str
     alt: str
-    message: str  # over the picture, for instance that there is no face; may be empty
+    message: str  # shown over the photo, for instance that no face was found; may be empty
     detections: Detections
     pairs: np.ndarray
     shown: Sequence[int] | np.ndarray
@@ -52,17 +52,17 @@ def show_viewer(
     landmarks: bool,
     scores: bool,
 ) -> None:
-    """Show the picture in the file `jpeg`, of an original of `size` (width, height), in every panel.
+    """Show the image file `jpeg`, of an original of `size` (width, height) pixels, in every panel.
 
-    The zoom stays until another `photo_key` comes. The browser is sent the picture's address and asks for the
-    picture itself once, not with every move of a slider.
+    The zoom is kept until `photo_key` changes. The browser gets the URL of the image and fetches it once, not
+    with every move of a slider.
     """
-    address = runtime.get_instance().media_file_mgr.add(jpeg, "image/jpeg", _COORDINATES)
+    url = add_media(jpeg, "image/jpeg", _COORDINATES)
     _component(
         key="viewer",
         data={
             "photo": photo_key,
-            "picture": address,
+            "image": url,
             "width": size[0],
             "height": size[1],
             "landmarks": landmarks,

@@ -1,4 +1,4 @@
-"""How long files that were made on demand stay in memory."""
+"""How long files that were made on request stay in memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
 from featherface.dashboard.components import downloads
+from featherface.dashboard.components.downloads import FileStore
 
 
-class Later:
-    """A timer that never fires: the tests sweep themselves."""
+class NoTimer:
+    """A timer that never fires: the tests remove expired files themselves."""
 
     def __init__(self, seconds: float, call: object) -> None:
         pass
@@ -20,6 +21,8 @@ class Later:
 
 
 class Server:
+    """Streamlit's media storage, as the running server has it."""
+
     def __init__(self) -> None:
         self.storage = MemoryMediaFileStorage("/media")
         self.media_file_mgr = MediaFileManager(self.storage)
@@ -31,32 +34,31 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     server = Server()
-    monkeypatch.setattr(downloads.runtime, "get_instance", lambda: server)
-    monkeypatch.setattr(downloads, "Timer", Later)
+    monkeypatch.setattr("streamlit.runtime.get_instance", lambda: server)
+    monkeypatch.setattr(downloads, "Timer", NoTimer)
     return server
 
 
-def test_each_file_is_dropped_when_its_own_minute_is_over(server, monkeypatch):
-    now, shelf = 0.0, downloads._Shelf()
-    monkeypatch.setattr(downloads.time, "monotonic", lambda: now)
-    shelf.put(b"first", "first.json", "application/json")
+def test_each_file_is_removed_when_its_own_minute_is_over(server):
+    now = 0.0
+    store = FileStore(2**20, clock=lambda: now)
+    store.add(b"first", "first.json", "application/json")
     now = 50.0
-    shelf.put(b"second", "second.json", "application/json")
+    store.add(b"second", "second.json", "application/json")
     now = 60.0
-    shelf.sweep()
+    store.remove_expired()
     assert server.held() == {"second.json"}
     now = 110.0
-    shelf.sweep()
+    store.remove_expired()
     assert server.held() == set()
 
 
-def test_all_files_together_take_no_more_than_their_share(server, monkeypatch):
-    monkeypatch.setattr(downloads, "_KEPT_BYTES", 10)
-    shelf = downloads._Shelf()
+def test_all_files_together_stay_within_the_limit(server):
+    store = FileStore(10)
     for name in ("first", "second", "third"):
-        shelf.put(name.encode(), name, "text/plain")
-    shelf.sweep()
-    assert server.held() == {"third"}  # 5 + 6 + 5 bytes were too many, and 6 + 5
-    shelf.put(b"larger than all", "large", "text/plain")
-    shelf.sweep()
-    assert server.held() == {"large"}  # the newest stays, whatever its size
+        store.add(name.encode(), name, "text/plain")
+    store.remove_expired()
+    assert server.held() == {"third"}  # 5 + 6 + 5 bytes exceed the limit, and so do 6 + 5
+    store.add(b"larger than the limit", "large", "text/plain")
+    store.remove_expired()
+    assert server.held() == {"large"}  # the newest file stays, whatever its size

@@ -1,4 +1,4 @@
-"""The overview's timing of both models: short, measured once a process, again on request."""
+"""The Overview's latency benchmark: a short one once per process, a longer one on request."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from itertools import takewhile
 
 import streamlit as st
 
+from featherface.dashboard.components.timings import setting_text
 from featherface.dashboard.state.study_measurements import FULL_BENCHMARK, QUICK_BENCHMARK
-from featherface.profiling.latency import noise
+from featherface.profiling.latency import LatencyResult, noise
 from featherface.reporting.wording import machine_text, when_text
 from featherface.serving.benchmark_queue import (
     BenchmarkBusyError,
@@ -17,33 +18,33 @@ from featherface.serving.benchmark_queue import (
 )
 from featherface.study.measurements import Measurements
 
-__all__ = ["show_speed_check"]
+__all__ = ["show_latency_check"]
 
 _POLL_SECONDS = 1.0
 
 
-def show_speed_check(measured: Measurements) -> None:
-    """Show when speed was measured, or the measurement under way; without any, start the short one."""
+def show_latency_check(measured: Measurements) -> None:
+    """Show when latency was measured, or the benchmark in progress; start the short one if there is none."""
     if measured.latency is None:
         _start_once()
-    watched = _ours() is not None
+    watched = _overview_job() is not None
     st.fragment(_show, run_every=_POLL_SECONDS if watched else None)(measured, watched)
 
 
 def _show(measured: Measurements, watched: bool) -> None:
-    job = _ours()
+    job = _overview_job()
     if watched and job is None:
-        st.rerun()  # the whole page has new numbers
+        st.rerun()  # every number on the page may have changed
     if job is not None:
         _show_progress(job)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if measured.latency is None:
-            st.caption("The speed on this machine has not been measured.")
+            st.caption("Latency has not been measured on this machine yet.")
         else:
-            _show_result(measured)
+            _show_result(measured.latency)
         if st.button(
-            f"Measure in {FULL_BENCHMARK.points[0].runs} rounds",
+            f"Run {FULL_BENCHMARK.points[0].runs} rounds",
             key="measure_again",
             icon=":material/timer:",
             type="tertiary",
@@ -56,15 +57,14 @@ def _show(measured: Measurements, watched: bool) -> None:
                 st.rerun()
 
 
-def _show_result(measured: Measurements) -> None:
-    result = measured.latency
+def _show_result(result: LatencyResult) -> None:
     settings = result.settings
     text = (
-        f"Speed measured on {when_text(result.when)}: {result.rounds} rounds at {settings.width} x "
-        f"{settings.height}, threads: {settings.threads}, on {machine_text(result.machine)}."
+        f"Latency measured {when_text(result.when)}: {result.rounds} rounds at {setting_text(settings)}, on "
+        f"{machine_text(result.machine)}."
     )
     if noise(result).noisy:
-        text += " **The run was noisy**, so do not lean on it: measure again when the machine is idle."
+        text += " **This run was noisy**; treat the result as unreliable and repeat it on an idle machine."
     st.caption(text)
 
 
@@ -72,24 +72,24 @@ def _show_progress(job: BenchmarkJob) -> None:
     job.watch()
     before = len(list(takewhile(lambda other: other is not job, benchmark_queue().jobs())))
     if before:
-        st.caption(f"Speed is measured in its turn, after {before} more: one benchmark runs at a time.")
+        st.caption(f"The latency benchmark is queued behind {before} more; one runs at a time.")
         return
     done, total, seconds = 0, sum(point.runs + point.warmup for point in job.request.points), ""
     if job.progress is not None:
         done, seconds = job.progress.done, f", about {job.progress.remaining_seconds:.0f} s left"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(done / total, f"Measuring speed: round {done} of {total}{seconds}")
+        st.progress(done / total, f"Measuring latency: round {done} of {total}{seconds}")
         st.button("Stop", key="stop_measuring", type="tertiary", on_click=job.stop)
 
 
-def _ours() -> BenchmarkJob | None:
-    """Return the overview's benchmark if it runs or waits, whoever asked for it."""
+def _overview_job() -> BenchmarkJob | None:
+    """Return the Overview's benchmark if it is running or queued, whoever started it."""
     wanted = (job for job in benchmark_queue().jobs() if job.request in (QUICK_BENCHMARK, FULL_BENCHMARK))
     return next(wanted, None)
 
 
 @st.cache_resource(show_spinner=False)
 def _start_once() -> None:
-    """Start the short benchmark the first time that somebody looks; not again, whatever comes of it."""
+    """Start the short benchmark on the first visit in this process, and never again."""
     with suppress(BenchmarkBusyError):
         benchmark_queue().submit(QUICK_BENCHMARK)

@@ -1,0 +1,257 @@
+"""The Detection page's results: annotated photos, counts, agreement and matched faces.
+
+The networks have run by then; everything here only filters and draws their results again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from featherface.config import CANDIDATE_FLOOR, CONFIDENCE_RANGE, MATCH_IOU
+from featherface.dashboard.components.controls import (
+    Display,
+    NetworkInput,
+    choose_display,
+    choose_filters,
+)
+from featherface.dashboard.components.face_downloads import show_face_downloads
+from featherface.dashboard.components.viewer import Panel, show_viewer
+from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
+from featherface.dashboard.state.photos import PhotoFile, Picture, picture
+from featherface.dashboard.state.shared import machine
+from featherface.detection.agreement import AgreementCurve, agreement_curve
+from featherface.detection.detections import Detections
+from featherface.detection.drawing import encode_picture
+from featherface.detection.images import ImageError
+from featherface.detection.postprocess import select
+from featherface.models import MODELS
+from featherface.profiling.machine import Badge
+from featherface.reporting.comparison import Comparison, compare
+from featherface.reporting.figures.style import threshold_chart
+from featherface.reporting.wording import faces_text, when_text
+from featherface.serving.model_service import DetectionResult
+
+__all__ = ["show_comparison"]
+
+_ROW_HEIGHT = 35  # pixels, of a table
+_TABLE_HEIGHT = 390
+_CONFIDENCES = np.arange(round(100 * CONFIDENCE_RANGE[0]), round(100 * CONFIDENCE_RANGE[1]) + 1) / 100
+
+
+@st.fragment
+def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, DetectionResult]) -> None:
+    """Show the thresholds, the annotated photos and everything that follows from them.
+
+    Streamlit keeps the arguments of a fragment as long as the session lasts, so the 4 MB of pixels are not
+    among them.
+    """
+    try:
+        shown = picture(file)
+    except ImageError as error:  # dropped from every cache, and no memory to decode it again
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    photos, controls = st.columns([4, 1], gap="medium")
+    with controls:
+        settings = choose_filters(tuple(results), given)
+        display = choose_display()
+    comparison = compare(file.name, (shown.width, shown.height), results, settings)
+    with photos:
+        _show_photos(file, shown, comparison, display)
+    _show_numbers(comparison)
+    if comparison.agreement is not None:
+        chart, table = st.columns(2, gap="large")
+        with chart:
+            _show_threshold_chart(file.key, comparison)
+        with table:
+            _show_matches(comparison)
+    show_face_downloads(file, comparison, display)
+
+
+def _show_photos(file: PhotoFile, shown: Picture, comparison: Comparison, display: Display) -> None:
+    """Show the photo once per model."""
+    jpeg = shown.jpeg
+    if display.hide is not None:
+        jpeg = encode_picture(comparison.hidden(shown.small, display.hide).pixels, "jpeg")
+    panels = [_panel(key, file, comparison, display) for key in comparison.faces]
+    show_viewer(
+        file.key,
+        jpeg,
+        (shown.width, shown.height),
+        panels,
+        landmarks=display.landmarks,
+        scores=display.scores,
+    )
+    legend = "Filled boxes mark faces found by only one model. " if comparison.agreement is not None else ""
+    st.caption(
+        f"{legend}Hover over a face for its score and size. Zoom with the buttons, a pinch, a double click "
+        "or Ctrl + scroll; drag to move. Keyboard, with a photo focused: \\+, \\-, 0 and the arrow keys."
+    )
+
+
+def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display) -> Panel:
+    faces, partners = comparison.faces[key], comparison.partners(key)
+    alone = np.flatnonzero(partners < 0)
+    name = MODELS[key].name
+    return Panel(
+        name=name,
+        colour=MODELS[key].colour,
+        alt=f"{file.name}, {file.about}: {name} found {faces_text(len(faces))}",
+        message=_message(key, comparison, nothing_differs=display.differences and len(alone) == 0),
+        detections=faces,
+        pairs=partners,
+        shown=alone if display.differences else range(len(faces)),
+        notes=_notes(faces, partners, comparison),
+    )
+
+
+def _message(key: str, comparison: Comparison, *, nothing_differs: bool) -> str:
+    if len(comparison.faces[key]) == 0:
+        best = comparison.results[key].detections.scores[:1]
+        threshold = comparison.settings[key].confidence
+        if len(best) == 0:
+            return "No face found in this photo."
+        return f"No face above {threshold:.2f}. The highest-scoring candidate reaches {best[0]:.2f}."
+    if nothing_differs and comparison.agreement is not None:
+        return "The other model found all of these faces too."
+    return ""
+
+
+def _notes(faces: Detections, partners: np.ndarray, comparison: Comparison) -> list[str]:
+    """Return a tooltip for each face."""
+    found = comparison.agreement
+    sizes = faces.boxes[:, 2:] - faces.boxes[:, :2]
+    notes = []
+    for (width, height), score, partner in zip(
+        sizes.tolist(), faces.scores.tolist(), partners.tolist(), strict=True
+    ):
+        note = f"Score {score:.3f}\n{width:.0f} × {height:.0f} pixels"
+        if found is not None:
+            note += (
+                "\nFound by this model only"
+                if partner < 0
+                else f"\nMatch {partner + 1}, IoU {found.iou[partner]:.2f}"
+            )
+        notes.append(note)
+    return notes
+
+
+def _show_numbers(comparison: Comparison) -> None:
+    """Show one card per model and one for their agreement."""
+    found = comparison.agreement
+    columns = st.columns(len(comparison.faces) + (found is not None), border=True)
+    for column, (key, faces) in zip(columns, comparison.faces.items(), strict=False):
+        with column:
+            _show_model_card(key, faces, comparison.results[key])
+    if found is None:
+        return
+    with columns[-1]:
+        st.markdown("**Agreement**")
+        with st.container(horizontal=True):
+            st.metric("Found by both", found.both, width="content")
+            for key, only in zip(comparison.faces, (found.only_first, found.only_second), strict=True):
+                st.metric(f"Only {MODELS[key].short_name}", len(only), width="content")
+        st.caption(
+            f"{found.share:.0%} of all detected faces were found by both models (IoU {MATCH_IOU} or more)."
+        )
+
+
+def _show_model_card(key: str, faces: Detections, result: DetectionResult) -> None:
+    st.markdown(f"**{MODELS[key].name}**")
+    with st.container(horizontal=True):
+        st.metric("Faces", len(faces), width="content")
+        st.metric("Mean confidence", f"{faces.scores.mean():.2f}" if len(faces) else "–", width="content")
+        st.metric("Latency", f"{sum(result.milliseconds.values()):.0f} ms", width="content")
+    stages = ", ".join(f"{name} {spent:.1f}" for name, spent in result.milliseconds.items())
+    height, width = result.input_size
+    st.caption(f"Milliseconds: {stages}. Input size: {width} × {height} pixels.")
+    origin_badge(
+        Badge.MEASURED,
+        f"{when_text(result.when)}, on {machine().processor}. A single run alongside other work on the "
+        "server; for a benchmark, see the Latency page.",
+    )
+
+
+def _show_threshold_chart(photo_key: str, comparison: Comparison) -> None:
+    """Show how counts and agreement depend on the confidence threshold."""
+    st.subheader("Faces by confidence threshold")
+    first, second = (MODELS[key] for key in comparison.faces)
+    runs = tuple((result.weights.sha256, result.input_size) for result in comparison.results.values())
+    resizes = tuple(settings.resize for settings in comparison.settings.values())
+    nms_ious = tuple(settings.nms_iou for settings in comparison.settings.values())
+    curve = _threshold_curve(photo_key, runs, resizes, nms_ious, comparison)
+    current = {key: settings.confidence for key, settings in comparison.settings.items()}
+    show_chart(
+        threshold_chart(curve, first, second, current),
+        name="faces_by_confidence",
+        alt=f"Faces found by {first.name}, by {second.name} and by both, and their agreement, by confidence "
+        f"threshold; current thresholds {current[first.key]:.2f} and {current[second.key]:.2f}",
+        data=pd.DataFrame(
+            {
+                "confidence": curve.confidences,
+                f"faces_{first.key}": curve.first,
+                f"faces_{second.key}": curve.second,
+                "faces_both": curve.both,
+                "agreement": curve.share,
+            }
+        ),
+    )
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _threshold_curve(
+    photo_key: str,
+    runs: tuple[tuple[str, tuple[int, int]], ...],
+    resizes: tuple[str, ...],
+    nms_ious: tuple[float, ...],
+    _comparison: Comparison,
+) -> AgreementCurve:
+    """Compute the curve once per photo, pair of network runs and NMS thresholds.
+
+    runs: weights and input size of each model. Two resize modes can give the same input size and still feed
+    different pixels, so `resizes` are part of the key.
+    """
+    first, second = (
+        select(result.detections, CANDIDATE_FLOOR, nms_iou)
+        for result, nms_iou in zip(_comparison.results.values(), nms_ious, strict=True)
+    )
+    return agreement_curve(first, second, _CONFIDENCES.tolist())
+
+
+def _show_matches(comparison: Comparison) -> None:
+    """Show the faces that both models found, one per row."""
+    st.subheader("Matched faces")
+    found = comparison.agreement
+    if found is None or found.both == 0:
+        st.caption("No face was found by both models at these thresholds.")
+        return
+    first, second = comparison.faces
+    names = MODELS[first].short_name, MODELS[second].short_name
+    table = pd.DataFrame(
+        {
+            "Match": np.arange(1, found.both + 1),
+            "IoU": found.iou,
+            f"{names[0]} score": comparison.faces[first].scores[found.pairs[:, 0]],
+            f"{names[1]} score": comparison.faces[second].scores[found.pairs[:, 1]],
+            "Score difference": np.round(found.score_difference, 3) + 0.0,  # -0.0 becomes 0.0
+            "Landmark distance (px)": found.landmark_distance,
+            "Landmark distance (% of face size)": 100 * found.relative_landmark_distance,
+        }
+    )
+    decimals = {name: 1 if "distance" in name else 3 for name in table.columns[1:]}
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=min(_TABLE_HEIGHT, _ROW_HEIGHT * (found.both + 1) + 3),
+        column_config={
+            name: st.column_config.NumberColumn(format=f"%.{digits}f") for name, digits in decimals.items()
+        },
+        alt="Faces found by both models, with IoU, scores, score difference and landmark distance",
+    )
+    st.caption(
+        f"Score difference: {names[0]} minus {names[1]}. Landmark distance: mean over the five landmarks, in "
+        "pixels and as a percentage of the face size (square root of the mean box area)."
+    )

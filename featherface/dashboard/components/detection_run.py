@@ -1,0 +1,49 @@
+"""Running the models on the chosen photo, with progress and errors on the page."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from featherface.checkpoints import WeightsError
+from featherface.dashboard.components.controls import NetworkInput
+from featherface.dashboard.components.widgets import plain
+from featherface.dashboard.state.photos import PhotoFile, decoded
+from featherface.dashboard.state.shared import model_service
+from featherface.models import MODELS
+from featherface.serving.model_service import DetectionResult, ServiceBusyError, UntrainedError
+
+__all__ = ["run_models"]
+
+
+def run_models(file: PhotoFile, given: NetworkInput) -> dict[str, DetectionResult]:
+    """Return the candidates of each model; show a message in place of a model that cannot run.
+
+    A network runs once per photo, model and input size; the service keeps the result. Raises ImageError.
+    """
+    results: dict[str, DetectionResult] = {}
+    for key in given.models:
+        slot = st.empty()
+
+        def show_position(position: int, slot: DeltaGenerator = slot) -> None:
+            slot.info(f"Waiting: position {position} in the queue.", icon=":material/hourglass:")
+
+        try:
+            with slot, st.spinner(f"Running {MODELS[key].name}"):
+                results[key] = model_service().candidates(
+                    decoded(file),
+                    key,
+                    given.resize,
+                    given.side,
+                    weights=given.weights.get(key),
+                    on_wait=show_position,
+                )
+            slot.empty()
+        except UntrainedError as error:
+            slot.warning(
+                f"{error} To include this model, put trained weights into the folder `weights`.",
+                icon=":material/model_training:",
+            )
+        except (WeightsError, ServiceBusyError) as error:
+            slot.error(plain(str(error)), icon=":material/error:")
+    return results

@@ -1,0 +1,62 @@
+"""The live view: this browser's camera, sent to the server frame by frame, with each model's faces over it."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from featherface.dashboard.state.live import live_token
+from featherface.detection.drawing import Hide
+from featherface.detection.settings import DetectionSettings
+from featherface.models import MODELS
+
+__all__ = ["LIVE_SOCKET_PATH", "show_live_view"]
+
+LIVE_SOCKET_PATH = "live/frames"  # relative to the page, so that it also holds behind a base path
+_HERE = Path(__file__).parent
+
+_component = st.components.v2.component(
+    "featherface_live_view",
+    html='<div class="live"></div>\n\n',
+    css=(_HERE / "live_view.css").read_text(encoding="utf-8"),
+    js=(_HERE / "live_view.js").read_text(encoding="utf-8"),
+)
+
+
+def show_live_view(keys: Sequence[str], settings: DetectionSettings, hide: Hide | None) -> bytes | None:
+    """Show the camera with the faces of the models `keys`; return a JPEG when a visitor has frozen a frame.
+
+    A change of `settings` or `hide` reaches the browser without a new connection.
+    """
+    result = _component(
+        key="live_view",
+        data={
+            "socket": LIVE_SOCKET_PATH,
+            "token": live_token(),
+            "settings": {
+                "confidence": settings.confidence,
+                "nms_iou": settings.nms_iou,
+                "input_size": settings.side,
+            },
+            "hide": hide,
+            "models": [
+                {
+                    "key": key,
+                    "name": MODELS[key].name,
+                    "short": MODELS[key].short_name,
+                    "colour": MODELS[key].colour,
+                }
+                for key in keys
+            ],
+        },
+        on_frozen_change=lambda: None,
+    )
+    frozen = result.frozen
+    try:
+        return b64decode(frozen["jpeg"], validate=True) if frozen else None
+    except (KeyError, TypeError, Base64Error):
+        return None  # not what this component sends

@@ -1,0 +1,28 @@
+"""The recommendations for each deployment scenario, one card each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from featherface.dashboard.components.widgets import plain
+from featherface.study.recommendations import Recommendation, Support
+
+__all__ = ["show_recommendations"]
+
+_COLOURS = {Support.V2: "orange", Support.V1: "blue", Support.EITHER: "gray", Support.OPEN: "gray"}
+
+
+def show_recommendations(rows: Sequence[Recommendation]) -> None:
+    """Show each recommendation with the numbers that it follows from."""
+    st.caption("Each recommendation is computed from the numbers below it.")
+    with st.grid(3, min_column_width=290):
+        for row in rows:
+            with st.container(border=True, height="stretch"):
+                st.markdown(
+                    f"**{row.scenario}** :{_COLOURS[row.support]}-badge[{row.support.value}]  "
+                    f"\n{plain(row.text)}"
+                )
+                if row.numbers:
+                    st.caption("; ".join(plain(number) for number in row.numbers))

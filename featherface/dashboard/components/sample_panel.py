@@ -1,0 +1,44 @@
+"""A bundled photo with the faces that each model finds on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from featherface.checkpoints import WeightsError
+from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_SIDE
+from featherface.dashboard.components.widgets import plain
+from featherface.dashboard.state.photos import PhotoFile
+from featherface.dashboard.state.sample_comparison import annotated_photo, untrained_models
+from featherface.detection.images import ImageError
+from featherface.models import MODELS
+from featherface.reporting.wording import faces_text
+from featherface.serving.model_service import ServiceBusyError
+
+__all__ = ["show_sample"]
+
+_DETECTION = Path(__file__).resolve().parents[3] / "pages" / "detection.py"
+
+
+def show_sample(sample: PhotoFile) -> None:
+    """Show the photo once per model with trained weights, and a link to the Detection page."""
+    for sentence in untrained_models():
+        st.info(sentence, icon=":material/model_training:")
+    try:
+        photo = annotated_photo(sample)
+    except ServiceBusyError as error:
+        st.info(str(error), icon=":material/hourglass:")
+        return
+    except (ImageError, WeightsError) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    for key, jpeg in photo.pictures.items():
+        name, faces = MODELS[key].name, faces_text(photo.faces[key])
+        st.image(jpeg, caption=f"{name}: {faces}", alt=f"{photo.name}, {photo.about}; {name} found {faces}")
+    agreement = "" if photo.both is None else f"Found by both models: {faces_text(photo.both)}. "
+    st.caption(
+        f"{agreement}Default settings: longer side {DEFAULT_SIDE} pixels, confidence threshold "
+        f"{DEFAULT_CONFIDENCE}."
+    )
+    st.page_link(_DETECTION, label="Try your own photos", icon=":material/frame_person:")

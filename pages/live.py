@@ -1,0 +1,77 @@
+"""Live: this browser's camera, both models on the same frames."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import streamlit as st
+
+from featherface.config import (
+    CONFIDENCE_RANGE,
+    DEFAULT_CONFIDENCE,
+    DEFAULT_NMS_IOU,
+    NMS_IOU_RANGE,
+    SIDE_RANGE,
+)
+from featherface.dashboard.components.live_view import show_live_view
+from featherface.dashboard.components.model_pair import choose_model_pair
+from featherface.dashboard.components.widgets import plain, required_choice
+from featherface.dashboard.state.photos import select_frame
+from featherface.detection.drawing import Hide
+from featherface.detection.images import ImageError
+from featherface.detection.settings import DetectionSettings
+
+HIDE: dict[str, Hide | None] = {"Off": None, "Blur": "blur", "Pixelate": "pixelate"}
+LIVE_INPUT_SIZE = 640
+
+st.title("Compare on live video")
+st.caption(
+    "Your camera through both models, on the same frames. Frames go to this server only, are analysed in memory "
+    "and are not kept. Faces that a model misses are not hidden."
+)
+models = choose_model_pair()
+confidence_column, nms_column, size_column, hide_column = st.columns(4, gap="medium")
+confidence = confidence_column.slider(
+    "Confidence",
+    *CONFIDENCE_RANGE,
+    DEFAULT_CONFIDENCE,
+    step=0.01,
+    key="live_conf",
+    help="Keep faces with a score above this threshold.",
+    bind="query-params",
+)
+nms_iou = nms_column.slider(
+    "NMS IoU",
+    *NMS_IOU_RANGE,
+    DEFAULT_NMS_IOU,
+    step=0.05,
+    key="live_nms",
+    help="Non-maximum suppression: of two boxes that overlap more than this, keep the higher-scoring one.",
+    bind="query-params",
+)
+input_size = size_column.slider(
+    "Input size: longer side (px)",
+    *SIDE_RANGE,
+    LIVE_INPUT_SIZE,
+    step=32,
+    key="live_side",
+    help="Smaller is faster; larger finds smaller faces.",
+    bind="query-params",
+)
+with hide_column:
+    hide = required_choice(
+        "Hide faces",
+        list(HIDE),
+        "Off",
+        "live_faces",
+        help="Hides every face that a model found, in this view. The frame that was analysed is shown, so the "
+        "video runs slower.",
+    )
+frozen = show_live_view(models, DetectionSettings(confidence, nms_iou, side=input_size), HIDE[hide])
+if frozen is not None:
+    try:
+        select_frame(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen)
+    except ImageError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+    else:
+        st.switch_page("pages/detection.py")
