@@ -15,7 +15,7 @@ WORKERS := 2
 .PHONY: run test check lock audit screenshots chromium
 
 run: $(VENV)/.run
-	$(BIN)/streamlit run app.py
+	$(BIN)/python app.py
 
 # One thread for each of the two workers: more of them would wait for each other.
 test: $(VENV)/.dev chromium
@@ -51,7 +51,7 @@ $(BIN)/python:
 
 $(VENV)/.run: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
 	@echo "Installing FeatherFace Compare and its requirements into $(VENV): a few minutes the first time."
-	$(PIP) install -c constraints.txt -e ".[study]"
+	$(PIP) install -c constraints.txt -e ".[study,engines]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
