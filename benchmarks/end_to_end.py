@@ -21,7 +21,7 @@ from benchmarks.markdown_report import (
     trained_weights,
 )
 from benchmarks.study_pipeline import detect_faces
-from featherface.checkpoints.files import load_network
+from featherface.checkpoints import load_network
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.detection.images import Photo, decode_photo

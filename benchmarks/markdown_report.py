@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import psutil
 
-from featherface.checkpoints.files import WeightsFile, shipped_weights
+from featherface.checkpoints import WeightsFile, shipped_weights
 from featherface.config import WEIGHTS_DIR
 from featherface.detection.images import Photo, decode_photo
 from featherface.models import MODELS

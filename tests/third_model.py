@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from featherface.checkpoints.files import save_weights
+from featherface.checkpoints import save_weights
 from featherface.models import MODELS, ModelEntry
 from featherface.models.v2 import ChannelGate, FeatherFaceV2, V2Config
 

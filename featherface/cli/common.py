@@ -18,7 +18,7 @@ from featherface.config import DEFAULT_SIDE, SIDE_RANGE
 from featherface.errors import FeatherFaceError
 
 if TYPE_CHECKING:
-    from featherface.checkpoints.files import WeightsFile
+    from featherface.checkpoints import WeightsFile
     from featherface.profiling.latency import LatencyResult, Progress
     from featherface.serving.model_service import ModelService
 
@@ -151,7 +151,7 @@ def chosen_weights(
 
     Raises CommandError and WeightsError.
     """
-    from featherface.checkpoints.files import inspect_checkpoint
+    from featherface.checkpoints import inspect_checkpoint
     from featherface.models import MODELS
 
     unused = set(own) - set(keys)

@@ -31,7 +31,7 @@ from featherface.config import (
 )
 
 if TYPE_CHECKING:
-    from featherface.checkpoints.files import WeightsFile
+    from featherface.checkpoints import WeightsFile
     from featherface.detection.images import Photo
     from featherface.detection.settings import DetectionSettings
     from featherface.serving.model_service import DetectionResult

@@ -23,7 +23,7 @@ from featherface.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from featherface.checkpoints.files import WeightsFile
+    from featherface.checkpoints import WeightsFile
     from featherface.detection.settings import DetectionSettings
     from featherface.evaluation.average_precision import Evaluation
     from featherface.evaluation.curves import SavedCurves
@@ -163,7 +163,7 @@ def _predictions(
     images: Sequence[EncodedImage],
 ) -> list[Prediction]:
     """Predict all images with one model, resuming its predictions file."""
-    from featherface.checkpoints.files import load_network
+    from featherface.checkpoints import load_network
     from featherface.evaluation.predictions import resume_predictions
     from featherface.evaluation.run import Predictor, predict_images
     from featherface.models import MODELS

@@ -21,7 +21,7 @@ from typing import Literal, TypeVar
 import torch
 from cachetools import LRUCache
 
-from featherface.checkpoints.files import WeightsError, WeightsFile, load_network, shipped_weights, verify
+from featherface.checkpoints import WeightsError, WeightsFile, load_network, shipped_weights, verify
 from featherface.config import WEIGHTS_DIR
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from featherface.checkpoints.files import WeightsError, load_network, shipped_weights
+from featherface.checkpoints import WeightsError, load_network, shipped_weights
 from featherface.evaluation.curves import CurvesError, SavedCurves, load_curves
 from featherface.models import MODELS
 from featherface.profiling.machine import Badge

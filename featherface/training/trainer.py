@@ -20,7 +20,7 @@ from torch import Tensor, distributed, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Dataset
 
-from featherface.checkpoints.files import inspect_checkpoint, load_network, save_weights
+from featherface.checkpoints import inspect_checkpoint, load_network, save_weights
 from featherface.errors import FeatherFaceError
 from featherface.evaluation.ground_truth import wider_ground_truth
 from featherface.evaluation.manifest import read_manifest

@@ -12,7 +12,7 @@ from chromium import SAMPLE, open_browser, programs
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from benchmarks.visitor import served
-from featherface.checkpoints.files import save_weights
+from featherface.checkpoints import save_weights
 from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import prepare
 from featherface.models import MODELS, ModelEntry

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from featherface.checkpoints.files import save_weights
+from featherface.checkpoints import save_weights
 from featherface.models import MODELS
 from featherface.serving import model_service
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from featherface.checkpoints.files import save_weights
+from featherface.checkpoints import save_weights
 from featherface.cli.main import main
 from featherface.evaluation.curves import load_curves
 from featherface.models import MODELS

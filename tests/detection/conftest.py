@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featherface.checkpoints.files import load_network
+from featherface.checkpoints import load_network
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.models import MODELS

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from featherface.checkpoints.files import load_network
+from featherface.checkpoints import load_network
 from featherface.config import PIXEL_MEAN_BGR
 from featherface.detection.anchors import anchors
 from featherface.models import MODELS

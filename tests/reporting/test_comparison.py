@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from featherface.checkpoints.files import WeightsFile
+from featherface.checkpoints import WeightsFile
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.settings import DetectionSettings

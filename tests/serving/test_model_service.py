@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from featherface.checkpoints.files import WeightsError, inspect_checkpoint, load_network, save_weights
+from featherface.checkpoints import WeightsError, inspect_checkpoint, load_network, save_weights
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.detection.images import Photo, decode_photo

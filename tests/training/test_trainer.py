@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from featherface.checkpoints.files import load_network, save_weights
+from featherface.checkpoints import load_network, save_weights
 from featherface.models import MODELS
 from featherface.training import trainer as trainer_module
 from featherface.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint

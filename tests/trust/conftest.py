@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from featherface.checkpoints.files import save_weights
+from featherface.checkpoints import save_weights
 from featherface.models import MODELS
 
 

@@ -26,8 +26,7 @@ from PIL import Image, ImageCms
 from safetensors import torch as safetensors
 from torch import nn
 
-from featherface.checkpoints import files as weights
-from featherface.checkpoints.files import WeightsError, inspect_checkpoint, shipped_weights, verify
+from featherface.checkpoints import WeightsError, inspect_checkpoint, shipped_weights, verify
 from featherface.detection.images import ImageError, decode_photo
 from featherface.evaluation import manifest
 from featherface.evaluation.curves import CurvesError, parse_curves
@@ -35,7 +34,7 @@ from featherface.evaluation.ground_truth import manifest_ground_truth
 from featherface.evaluation.manifest import ManifestError, read_image_bytes, read_manifest
 from featherface.evaluation.predictions import PredictionsError, read_predictions, resume_predictions
 from featherface.evaluation.wider_zip import WiderZipError, read_wider_zip
-from featherface.models import ModelEntry
+from featherface.models import MODELS, ModelEntry
 from featherface.reporting.evaluation_runs import report_charts, runs
 from featherface.study import results
 from featherface.training.checkpoints import CheckpointError, load_checkpoint
@@ -84,7 +83,7 @@ def outcome(name: str) -> Outcome:
     with (
         tempfile.TemporaryDirectory() as folder,
         warnings.catch_warnings(),
-        mock.patch.object(weights, "MODELS", {TINY.key: TINY}),
+        mock.patch.dict(MODELS, {TINY.key: TINY}, clear=True),
     ):
         # Pillow warns of metadata that it skips; an error in its place would count as a damaged photo.
         warnings.simplefilter("ignore" if reader.error is ImageError else "error")
@@ -338,12 +337,11 @@ def _shipped_curves(data: bytes, folder: Path) -> object:
 
 TINY = ModelEntry(
     key="tiny",
+    short_name="Tiny",
     name="Tiny",
     builder=lambda: nn.Linear(2, 3),
-    config=None,
     weights="tiny.safetensors",
     colour="#000000",
-    groups={},
 )
 STATE = {"weight": torch.ones(3, 2), "bias": torch.zeros(3)}
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 from corpus import encoded, is_sentence, noise
 
-from featherface.checkpoints.files import (
+from featherface.checkpoints import (
     WeightsError,
     load_network,
     record_path,

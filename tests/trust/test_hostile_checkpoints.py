@@ -17,7 +17,7 @@ import torch
 from corpus import Trap, is_sentence, zipped
 from safetensors import torch as safetensors
 
-from featherface.checkpoints.files import (
+from featherface.checkpoints import (
     WeightsError,
     inspect_checkpoint,
     load_network,
@@ -183,7 +183,7 @@ def test_safetensors_cut_anywhere_are_refused(seeded, tmp_path):
     path = tmp_path / "a.safetensors"
     for length in range(len(data) - 1, 0, -len(data) // 12):
         path.write_bytes(data[:length])
-        with pytest.raises(WeightsError, match="cut short"):
+        with pytest.raises(WeightsError, match="truncated"):
             load_network(V2, path)
 
 

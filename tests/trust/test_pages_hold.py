@@ -13,7 +13,7 @@ from corpus import bombs, encoded, is_sentence, noise, odd_pictures, refused_fil
 from mutations import HOSTILE_TEXTS
 from streamlit.testing.v1 import AppTest
 
-from featherface.checkpoints.files import record_path
+from featherface.checkpoints import record_path
 from featherface.dashboard.state import photos
 from featherface.dashboard.state.photos import SAMPLES, forget_photo
 from featherface.detection.detector import Detector

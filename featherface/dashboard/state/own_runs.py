@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import streamlit as st
 
-from featherface.checkpoints.files import WeightsError, WeightsFile
+from featherface.checkpoints import WeightsError, WeightsFile
 from featherface.dashboard.state.photos import decode
 from featherface.dashboard.state.shared import machine, model_service
 from featherface.detection.detections import Detections
