@@ -1,12 +1,13 @@
-"""Precision-recall curves kept as data, with what they were measured on, for the dashboard to draw."""
+"""Precision-recall curves as a JSON file, with the weights and the images that they were measured on."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +15,12 @@ from featherface.errors import FeatherFaceError, sentence
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.files import write_files
 
-__all__ = ["CurvesError", "SavedCurves", "load_curves", "parse_curves", "save_curves"]
+__all__ = ["CurvesError", "SavedCurves", "check_weights", "load_curves", "parse_curves", "save_curves"]
 
 _ARRAYS = ("precision", "recall", "thresholds")
 _DECIMALS = 6
 _MAX_COUNT = 10**9  # images, faces, pixels
-_KINDS = {
+_KINDS: Mapping[str, type] = {
     **dict.fromkeys(("model", "weights_sha256", "image_set", "resize", "date", "protocol"), str),
     **dict.fromkeys(("machine", "subsets"), dict),
 }
@@ -31,16 +32,17 @@ class CurvesError(FeatherFaceError):
 
 @dataclass(frozen=True, eq=False)
 class SavedCurves:
-    """One model's evaluation and where it comes from."""
+    """One model's evaluation and its provenance."""
 
     model: str  # key in MODELS
     weights_sha256: str
     image_set: str  # what people read
     resize: str
-    side: int  # pixels; without meaning at original size
+    side: int  # pixels; unused at original size
     date: str  # ISO 8601
     machine: Mapping[str, object]
     evaluation: Evaluation
+    used_for_selection: bool = False  # whether these images also chose the checkpoint
 
 
 def save_curves(path: Path, curves: Sequence[SavedCurves]) -> None:
@@ -59,7 +61,10 @@ def load_curves(path: Path) -> list[SavedCurves]:
 
 
 def parse_curves(data: bytes, name: str) -> list[SavedCurves]:
-    """Read the bytes of a curves file called `name`; raises `CurvesError`."""
+    """Read the bytes of a curves file called `name`; raises `CurvesError`.
+
+    Files of before `mean_interval`, `no_interval` and `used_for_selection` existed are read without them.
+    """
     try:
         document = json.loads(data)
         json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair cannot be shown
@@ -68,55 +73,104 @@ def parse_curves(data: bytes, name: str) -> list[SavedCurves]:
         raise CurvesError(sentence(f"{name} is not a readable curves file: {error}.")) from error
 
 
+def check_weights(curves: Iterable[SavedCurves], sha256: Mapping[str, str], name: str) -> None:
+    """Raise `CurvesError` unless all `curves`, of a file called `name`, are of the weights `sha256` by model.
+
+    Numbers of different weights must not stand side by side as if they belonged to one network.
+    """
+    for saved in curves:
+        wanted = sha256.get(saved.model)
+        if saved.weights_sha256 != wanted:
+            using = f"but {wanted[:12]} is in use" if wanted else "and no weights are in use"
+            raise CurvesError(
+                sentence(
+                    f"{name} holds results of {saved.model} with the weights {saved.weights_sha256[:12]}, "
+                    f"{using}; evaluate the weights in use and pass that file."
+                )
+            )
+
+
 def _to_json(saved: SavedCurves) -> dict[str, object]:
     about = {name: value for name, value in vars(saved).items() if name != "evaluation"}
     evaluation = saved.evaluation
     subsets = {name: _curve_to_json(curve) for name, curve in evaluation.curves.items()}
-    return about | {"protocol": evaluation.protocol, "images": evaluation.images, "subsets": subsets}
+    return about | {
+        "protocol": evaluation.protocol,
+        "images": evaluation.images,
+        "mean_interval": evaluation.mean_interval,
+        "subsets": subsets,
+    }
 
 
-def _from_json(document: Mapping) -> SavedCurves:
+def _from_json(document: Mapping[str, Any]) -> SavedCurves:
     wrong = [name for name, kind in _KINDS.items() if not isinstance(document[name], kind)]
     if wrong:
-        raise TypeError(f"{wrong[0]!r} is of another kind")
+        raise TypeError(f"{wrong[0]!r} is not {_KINDS[wrong[0]].__name__}")
     datetime.fromisoformat(document["date"])
-    about = {name: document[name] for name in SavedCurves.__dataclass_fields__ if name != "evaluation"}
-    about["side"] = _count(document["side"])
+    used_for_selection = document.get("used_for_selection", False)
+    if not isinstance(used_for_selection, bool):
+        raise TypeError("'used_for_selection' is not true or false")
     curves = {name: _curve_from_json(curve) for name, curve in document["subsets"].items()}
     if not any(curve.faces for curve in curves.values()):
         raise ValueError("no face counts in any subset")
-    evaluation = Evaluation(document["protocol"], _count(document["images"]), curves)
-    return SavedCurves(**about, evaluation=evaluation)
+    return SavedCurves(
+        model=document["model"],
+        weights_sha256=document["weights_sha256"],
+        image_set=document["image_set"],
+        resize=document["resize"],
+        side=_count(document["side"]),
+        date=document["date"],
+        machine=document["machine"],
+        evaluation=Evaluation(
+            document["protocol"],
+            _count(document["images"]),
+            curves,
+            _interval_from_json(document.get("mean_interval")),
+        ),
+        used_for_selection=used_for_selection,
+    )
 
 
 def _count(value: object) -> int:
     if not isinstance(value, int) or not 0 <= value <= _MAX_COUNT:
-        raise ValueError(f"{value!r} is no number of images, faces or pixels")
+        raise ValueError(f"{value!r} is not a number of images, faces or pixels")
     return value
 
 
 def _curve_to_json(curve: Curve) -> dict[str, object]:
     arrays = {name: np.round(getattr(curve, name), _DECIMALS).tolist() for name in _ARRAYS}
-    score = curve.average_precision if curve.faces else None
-    return {"faces": curve.faces, "average_precision": score, "interval": curve.interval} | arrays
+    return {
+        "faces": curve.faces,
+        "average_precision": curve.average_precision if curve.faces else None,
+        "interval": curve.interval,
+        "no_interval": curve.no_interval,
+        **arrays,
+    }
 
 
-def _curve_from_json(document: Mapping) -> Curve:
+def _curve_from_json(document: Mapping[str, Any]) -> Curve:
     arrays = {name: np.array(document[name], np.float64) for name in _ARRAYS}
     if len({array.shape for array in arrays.values()}) != 1 or arrays["recall"].ndim != 1:
         raise ValueError(f"{', '.join(_ARRAYS)} are not lists of one length")
     score = document["average_precision"]
     if score is not None and not 0 <= score <= 1:
-        raise ValueError(f"{score!r} is no average precision")
-    interval = document.get("interval")
-    if interval is not None:
-        low, high = interval
-        if not 0 <= low <= high <= 1:
-            raise ValueError(f"{interval!r} is no interval of average precision")
-        interval = float(low), float(high)
+        raise ValueError(f"{score!r} is not an average precision")
+    no_interval = document.get("no_interval", "")
+    if not isinstance(no_interval, str):
+        raise TypeError("'no_interval' is not text")
     return Curve(
         **arrays,
         faces=_count(document["faces"]),
         average_precision=float("nan") if score is None else float(score),
-        interval=interval,
+        interval=_interval_from_json(document.get("interval")),
+        no_interval=no_interval,
     )
+
+
+def _interval_from_json(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    low, high = value
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"{value!r} is not an interval of average precision")
+    return float(low), float(high)

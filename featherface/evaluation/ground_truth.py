@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
-from featherface.errors import FeatherFaceError
+from featherface.errors import FeatherFaceError, sentence
 from featherface.evaluation.manifest import Record
+from featherface.evaluation.mat_file import MatFileError, MatValue, read_mat
 
 __all__ = [
     "Faces",
@@ -30,9 +30,9 @@ class GroundTruthError(FeatherFaceError):
 
 @dataclass(frozen=True)
 class Subset:
-    """One list of faces that is scored on its own, every other face being neither missed nor a false alarm.
+    """A subset of the faces, scored on its own: other faces are neither missed nor false positives.
 
-    A prediction on no face is a false alarm here if `min_height` <= its height < `max_height`, in pixels.
+    A prediction that matches no face is a false positive if `min_height` <= height < `max_height`, in pixels.
     """
 
     name: str
@@ -61,7 +61,7 @@ class GroundTruth:
         names = list(names)
         unknown = [name for name in names if name not in self.images]
         if unknown:
-            raise GroundTruthError(f"the {self.protocol} ground truth has no image {unknown[0]}.")
+            raise GroundTruthError(f"The {self.protocol} ground truth has no image {unknown[0]}.")
         return GroundTruth(self.protocol, self.subsets, {name: self.images[name] for name in names})
 
 
@@ -78,26 +78,34 @@ HEIGHT_SUBSETS = (
 def wider_ground_truth(folder: Path) -> GroundTruth:
     """Read wider_face_val.mat and wider_{easy,medium,hard}_val.mat, as published with WIDER FACE.
 
-    Images are named EVENT/NAME.jpg. Raises `GroundTruthError` for an absent or unreadable file.
+    Images are named EVENT/NAME.jpg. Raises `GroundTruthError` for an absent, damaged or unfitting file.
     """
-    events, names, faces = _lists(folder / "wider_face_val.mat", "event_list", "file_list", "face_bbx_list")
-    kept = {
-        subset.name: _lists(folder / f"wider_{subset.name}_val.mat", "gt_list")[0] for subset in WIDER_SUBSETS
-    }
-    images = {}
-    for event, (event_name,) in enumerate(events):
-        for index, (name,) in enumerate(names[event, 0]):
-            boxes = faces[event, 0][index, 0].astype(np.float64)  # x y w h
-            boxes[:, 2:] += boxes[:, :2]
-            counted = {subset: _mask(rows[event, 0][index, 0], len(boxes)) for subset, rows in kept.items()}
-            images[f"{event_name[0]}/{name[0]}.jpg"] = Faces(boxes, counted)
-    return GroundTruth("WIDER FACE", WIDER_SUBSETS, images)
+    path = folder / "wider_face_val.mat"
+    events, files, faces = _cells(path, "event_list", "file_list", "face_bbx_list")
+    _check_lengths(path, events, files)
+    names = [
+        f"{_text(event, path)}/{_text(name, path)}.jpg"
+        for event, listed in zip(events, files, strict=True)
+        for name in _list(listed, path)
+    ]
+    boxes = [_corners(box, path) for event in faces for box in _list(event, path)]
+    _check_lengths(path, names, boxes)
+    counted: list[dict[str, np.ndarray]] = [{} for _ in names]
+    for subset in WIDER_SUBSETS:
+        path = folder / f"wider_{subset.name}_val.mat"
+        (kept,) = _cells(path, "gt_list")
+        numbers = [found for event in kept for found in _list(event, path)]
+        _check_lengths(path, names, numbers)
+        for masks, found, corners in zip(counted, numbers, boxes, strict=True):
+            masks[subset.name] = _mask(found, len(corners), path)
+    faces_of = map(Faces, boxes, counted)
+    return GroundTruth("WIDER FACE", WIDER_SUBSETS, dict(zip(names, faces_of, strict=True)))
 
 
 def manifest_ground_truth(records: Sequence[Record]) -> GroundTruth:
     """Take the faces of manifest records, scored together and by face height.
 
-    Faces to ignore, and in a band of heights the faces of other heights, are neither missed nor false alarms.
+    Ignored faces, and faces outside the band of heights, are neither missed nor false positives.
     """
     faces = {image_name(record): (record.boxes, record.ignore) for record in records}
     return height_ground_truth("manifest", faces)
@@ -121,18 +129,59 @@ def image_name(record: Record) -> str:
     return record.wider_name or record.image
 
 
-def _lists(path: Path, *names: str) -> list[np.ndarray]:
-    """Read the variables `names`, arrays of objects with a row for each event, from a .mat file."""
+def _cells(path: Path, *names: str) -> list[list[MatValue]]:
+    """Read the variables `names`, cell arrays with one cell per event, from a .mat file."""
     if not path.is_file():
-        raise GroundTruthError(f"the official ground truth {path} is absent.")
+        raise GroundTruthError(f"The official ground truth {path} does not exist.")
     try:
-        variables = loadmat(path)
-        return [variables[name] for name in names]
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
-        raise GroundTruthError(f"{path} is not the official ground truth: {error}.") from error
+        variables = read_mat(path.read_bytes(), names)
+    except (OSError, MatFileError) as error:
+        raise GroundTruthError(sentence(f"{path} is not the official ground truth: {error}.")) from error
+    return [_list(variables[name], path) for name in names]
 
 
-def _mask(numbers: np.ndarray, faces: int) -> np.ndarray:
+def _check_lengths(path: Path, *lists: Sized) -> None:
+    if len({len(one) for one in lists}) != 1:
+        raise _misfit(path)
+
+
+def _list(value: MatValue, path: Path) -> list[MatValue]:
+    if not isinstance(value, list):
+        raise _misfit(path)
+    return value
+
+
+def _text(value: MatValue, path: Path) -> str:
+    """Return the text of a cell, which may stand in a cell of its own."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if not isinstance(value, str):
+        raise _misfit(path)
+    return value
+
+
+def _corners(value: MatValue, path: Path) -> np.ndarray:
+    """Return boxes (F, 4) x1 y1 x2 y2 from x y w h."""
+    if not isinstance(value, np.ndarray) or value.ndim != 2 or (value.size and value.shape[1] != 4):
+        raise _misfit(path)
+    boxes = value.reshape(-1, 4).astype(np.float64)
+    if not np.isfinite(boxes).all():
+        raise _misfit(path)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def _mask(numbers: MatValue, faces: int, path: Path) -> np.ndarray:
+    """Return which faces a list of numbers, counted from one, names: (F,) bool."""
+    if not isinstance(numbers, np.ndarray):
+        raise _misfit(path)
+    flat = numbers.ravel()
+    if not ((flat >= 1) & (flat <= faces)).all():  # NaN fails too
+        raise _misfit(path)
     mask = np.zeros(faces, bool)
-    mask[numbers.ravel().astype(np.int64) - 1] = True  # the lists count from one
+    mask[flat.astype(np.int64) - 1] = True
     return mask
+
+
+def _misfit(path: Path) -> GroundTruthError:
+    return GroundTruthError(f"{path} is not laid out as the official ground truth; download it again.")

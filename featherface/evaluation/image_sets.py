@@ -22,7 +22,7 @@ class ImageSetError(FeatherFaceError):
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """An encoded image to be read when its turn comes."""
+    """An encoded image that is read on demand."""
 
     name: str  # under which it is predicted and scored
     origin: str  # the file, or the manifest's file and line, for error messages
@@ -33,7 +33,7 @@ def folder_images(folder: Path) -> list[EncodedImage]:
     """List the images of a folder laid out as EVENT/NAME.jpg; raises `ImageSetError` for none."""
     paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
-        raise ImageSetError(f"{folder} holds no images as EVENT/NAME.jpg.")
+        raise ImageSetError(f"{folder} holds no images named EVENT/NAME.jpg.")
     return [EncodedImage(path.relative_to(folder).as_posix(), str(path), path.read_bytes) for path in paths]
 
 
@@ -43,6 +43,6 @@ def manifest_images(records: Sequence[Record]) -> list[EncodedImage]:
     for record in records:
         name = image_name(record)
         if name in images:
-            raise ImageSetError(f"{record.origin}: the image {name} comes a second time.")
+            raise ImageSetError(f"{record.origin}: the image {name} appears twice.")
         images[name] = EncodedImage(name, record.origin, partial(read_image_bytes, record))
     return list(images.values())

@@ -1,4 +1,4 @@
-"""Manifests of images packed in zips: one JSON record a line, read by the evaluator and the trainer."""
+"""Manifests of images packed in zips: one JSON record per line, read by the evaluator and the trainer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def read_image_bytes(record: Record) -> bytes:
 
 @lru_cache(maxsize=32)
 def _archive(path: Path, process: int) -> zipfile.ZipFile:
-    # An open file's position is shared with forked children, hence one handle a `process`.
+    # An open file's position is shared with forked children, hence one handle per `process`.
     return zipfile.ZipFile(path)
 
 
@@ -117,7 +118,7 @@ def _record(line: str, path: Path, origin: str) -> Record:
     return record
 
 
-def _parsed(fields: Mapping, path: Path, origin: str) -> Record:
+def _parsed(fields: Mapping[str, Any], path: Path, origin: str) -> Record:
     boxes = np.array(fields["boxes"] or np.zeros((0, 4)), np.float32)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError("boxes are not lists of four numbers")
@@ -157,5 +158,5 @@ def _check(record: Record) -> None:
     if wrong.any():
         box = boxes[wrong.argmax()].tolist()
         raise ManifestError(
-            f"{record.origin}: the box {box} is empty or leaves the {record.width} x {record.height} image."
+            f"{record.origin}: the box {box} is empty or outside the {record.width} x {record.height} image."
         )

@@ -1,4 +1,4 @@
-"""What a detector predicts for a set of images, and the JSONL file that keeps it."""
+"""A detector's predictions for a set of images, and the JSONL file that stores them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Prediction:
 
     @classmethod
     def from_line(cls, line: str) -> Self:
-        """Read one line of a predictions file; raises an error of Python's own."""
+        """Read one line of a predictions file; raises KeyError, TypeError or ValueError."""
         record = json.loads(line)
         boxes = np.array(record["boxes"] or np.zeros((0, 4)), np.float64)
         scores = np.array(record["scores"], np.float64)
@@ -58,15 +58,13 @@ def read_predictions(path: Path) -> list[Prediction]:
     predictions: dict[str, Prediction] = {}
     for number, prediction in _parsed_lines(text, path):
         if prediction.image in predictions:
-            raise PredictionsError(
-                sentence(f"{path}, line {number}: {prediction.image} comes a second time.")
-            )
+            raise PredictionsError(sentence(f"{path}, line {number}: {prediction.image} appears twice."))
         predictions[prediction.image] = prediction
     return list(predictions.values())
 
 
 def resume_predictions(path: Path, run: Mapping[str, object]) -> list[Prediction]:
-    """Make the predictions file `path` ready to be appended to, and return what it holds already.
+    """Prepare the predictions file `path` for appending and return what it already contains.
 
     `run`, plain JSON values, says what makes the predictions: weights and settings. It is kept beside the
     file, so that no file is continued by another network. Raises `PredictionsError` where one would be.
@@ -77,9 +75,13 @@ def resume_predictions(path: Path, run: Mapping[str, object]) -> list[Prediction
         record.write_text(text, encoding="utf-8")
         return []
     if not record.exists():
-        raise PredictionsError(f"{path} exists, and no {record.name} says what made it; choose another file.")
+        raise PredictionsError(
+            f"{path} exists but {record.name} does not, so its origin is unknown; choose another file."
+        )
     if record.read_bytes() != text.encode():
-        raise PredictionsError(f"{path} was made by other weights or settings (see {record.name}).")
+        raise PredictionsError(
+            f"{path} was made with other weights or settings (see {record.name}); choose another file."
+        )
     with path.open("rb+") as file:
         file.truncate(file.read().rfind(b"\n") + 1)  # what a killed run left half written
     return read_predictions(path)

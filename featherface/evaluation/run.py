@@ -1,8 +1,8 @@
-"""Running a detector over many images: in this process, in several, or on a Dask cluster."""
+"""Run a detector over many images: in this process, in several, or on a Dask cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -44,19 +44,19 @@ _Submit = Callable[[str, bytes], Future[Prediction]]
 
 
 class RunError(FeatherFaceError):
-    """A run cannot start or go on; the message says what to do."""
+    """A run cannot start or continue; the message says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """The per-photo function: image bytes in, prediction out; it pickles, for other processes to call."""
+    """Detection in one encoded image, as a function that other processes can be sent."""
 
     network: nn.Module
     settings: DetectionSettings = PUBLISHED
 
     @cached_property
     def detector(self) -> Detector:
-        """The network made fast, which each process does for itself."""
+        """The compiled network; each process compiles its own."""
         return Detector(self.network)
 
     def __reduce__(self) -> tuple[type[Predictor], tuple[nn.Module, DetectionSettings]]:
@@ -99,12 +99,12 @@ def predict_images(
     workers: int = 1,
     scheduler: str | None = None,
 ) -> list[Prediction]:
-    """Predict each of `images`, less the `finished` ones, and return all in the order of `images`.
+    """Predict each of `images` except the `finished` ones, and return all in the order of `images`.
 
     Each prediction is appended to the file `output` as it comes. The work is done here, by `workers`
     processes, or by a Dask `scheduler` (its address), whose workers need this package but not the images.
-    Progress goes to stderr. Raises `ImageSetError` for a damaged image, and `RunError` where workers fail;
-    what was predicted until then is in `output`.
+    Progress goes to stderr. Raises `ImageSetError` for a damaged image and `RunError` where workers fail; the
+    predictions made before are in `output`.
     """
     predictions = {prediction.image: prediction for prediction in finished}
     todo = [image for image in images if image.name not in predictions]
@@ -127,7 +127,7 @@ def predict_images(
     return [predictions[image.name] for image in images]
 
 
-def _as_completed(submit: _Submit, images: Sequence[EncodedImage]) -> Iterator[Prediction]:
+def _as_completed(submit: _Submit, images: Sequence[EncodedImage]) -> Generator[Prediction]:
     """Yield predictions as they come, with a bounded number of images handed out."""
     waiting = iter(images)
     running: dict[Future[Prediction], EncodedImage] = {}
@@ -162,7 +162,7 @@ def _result(future: Future[Prediction], image: EncodedImage) -> Prediction:
     except ImageError as error:
         raise ImageSetError(f"{image.origin}: {error}") from error
     except BrokenProcessPool as error:
-        raise RunError("a worker process died, perhaps for want of memory; try fewer workers.") from error
+        raise RunError("A worker process died, perhaps for lack of memory; try fewer workers.") from error
 
 
 @contextmanager
@@ -178,10 +178,10 @@ def _submitter(predictor: Predictor, workers: int, scheduler: str | None) -> Ite
             initializer=_install,
             initargs=(predictor,),
         ) as executor:
-            yield partial(executor.submit, _predict)
+            yield lambda name, content: executor.submit(_predict, name, content)
     else:
         with ThreadPoolExecutor(1) as executor:
-            yield partial(executor.submit, predictor)
+            yield lambda name, content: executor.submit(predictor, name, content)
 
 
 @contextmanager
@@ -189,13 +189,15 @@ def _cluster_submitter(predictor: Predictor, scheduler: str) -> Iterator[_Submit
     from distributed import Client  # a second of import that only a cluster's user pays
 
     try:
-        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+        client = Client(  # type: ignore[no-untyped-call]
+            scheduler, timeout=_CONNECT_SECONDS, set_as_default=False
+        )
     except (OSError, ValueError) as error:
-        raise RunError(f"no Dask scheduler answers at {scheduler}.") from error
+        raise RunError(f"No Dask scheduler answers at {scheduler}.") from error
     with client:
         # A task, not scattered data: should every copy die with its worker, the scheduler makes another.
         shared = client.submit(_itself, predictor, pure=False)
-        with client.get_executor(pure=False) as executor:
+        with client.get_executor(pure=False) as executor:  # type: ignore[no-untyped-call]
             yield partial(executor.submit, _call, shared)
 
 

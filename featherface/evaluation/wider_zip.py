@@ -1,7 +1,7 @@
-"""Annotated images in one zip, laid out as WIDER FACE is, read from memory and within bounds.
+"""Annotated images in one zip in the WIDER FACE layout, read from memory within fixed limits.
 
 Somewhere in the zip lie images as EVENT/NAME.jpg and one annotation file named ..._bbx_gt.txt: for each
-image its path EVENT/NAME.jpg, the number of faces, and a line a face: x y w h in pixels, then (optional)
+image its path EVENT/NAME.jpg, the number of faces, and one line per face: x y w h in pixels, then (optional)
 blur, expression, illumination, invalid, occlusion, pose. A image without faces has one line of zeros.
 """
 
@@ -33,7 +33,7 @@ _INVALID = 7  # column of the mark that a face is not to be scored
 
 
 class WiderZipError(FeatherFaceError):
-    """A zip cannot be evaluated; the message is one sentence for people."""
+    """A zip cannot be evaluated; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,22 +53,24 @@ def read_wider_zip(data: bytes) -> AnnotatedImages:
         archive = zipfile.ZipFile(io.BytesIO(data))
         entries = {info.filename: info for info in archive.infolist() if not info.is_dir()}
     except Exception as error:  # zipfile raises nearly every kind of exception on damaged files
-        raise WiderZipError("This is no zip file, or it is damaged.") from error
+        raise WiderZipError("This is not a zip file, or it is damaged.") from error
     if len(entries) > _MAX_ENTRIES:
-        raise WiderZipError(f"The zip holds more than {_MAX_ENTRIES:,} files.")
+        raise WiderZipError(f"The zip contains more than {_MAX_ENTRIES:,} files.")
     texts = [name for name in entries if name.endswith(_ANNOTATIONS)]
     if len(texts) != 1:
-        raise WiderZipError(f"The zip must hold one file named ...{_ANNOTATIONS}; it holds {len(texts)}.")
+        raise WiderZipError(
+            f"The zip must contain one file named ...{_ANNOTATIONS}; it contains {len(texts)}."
+        )
     text = _read(archive, entries[texts[0]], _MAX_TEXT_BYTES)
     files = {"/".join(PurePosixPath(name).parts[-2:]): info for name, info in entries.items()}
     faces = {name: found for name, found in _annotated(text) if name in files}
     if not faces:
-        raise WiderZipError("The annotations name no image that is in the zip.")
+        raise WiderZipError("None of the annotated images is in the zip.")
     if all(ignore.all() for _, ignore in faces.values()):
-        raise WiderZipError("The annotations hold no face that counts.")
+        raise WiderZipError("The annotations contain no face that counts.")
     if len(faces) > MAX_ZIP_IMAGES:
         raise WiderZipError(
-            f"The zip holds {len(faces):,} annotated images; {MAX_ZIP_IMAGES} are the limit here."
+            f"The zip contains {len(faces):,} annotated images; the limit is {MAX_ZIP_IMAGES}."
         )
     images = tuple(
         EncodedImage(name, name, partial(_read, archive, files[name], MAX_BYTES)) for name in faces
@@ -85,7 +87,7 @@ def _annotated(text: bytes) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]
         try:
             count = int(next(lines))
             if count < 0:
-                raise ValueError("a number of faces below nought")
+                raise ValueError("a negative number of faces")
             rows = [_numbers(line) for line in islice(lines, max(count, 1))]
         except (StopIteration, ValueError) as error:
             raise WiderZipError(f"The annotations of image {name.strip()[:80]!r} are malformed.") from error
@@ -115,5 +117,5 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
     except Exception as error:  # as above
         raise WiderZipError(f"{info.filename[:80]!r} in the zip is damaged or encrypted.") from error
     if len(data) > limit:
-        raise WiderZipError(f"{info.filename[:80]!r} in the zip is larger than {limit // 2**20} MB.")
+        raise WiderZipError(f"{info.filename[:80]!r} in the zip is larger than {limit // 2**20} MiB.")
     return data

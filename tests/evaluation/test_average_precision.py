@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from featherface.evaluation.average_precision import average_precision, evaluate
+from featherface.evaluation.average_precision import (
+    ImageCounts,
+    average_precision,
+    bootstrap_interval,
+    evaluate,
+)
 from featherface.evaluation.ground_truth import (
     Faces,
     GroundTruth,
@@ -56,7 +61,7 @@ def test_a_predictions_file_gives_the_same_numbers(made_up, wider, tmp_path):
     assert evaluate(read_predictions(file), wider).scores() == pytest.approx(REFERENCE, abs=1e-6)
 
 
-def test_a_part_of_the_pictures_is_scored_on_its_own_faces(made_up, wider):
+def test_a_part_of_the_images_is_scored_on_its_own_faces(made_up, wider):
     part = made_up[::10]
     evaluation = evaluate(part, wider)
     faces = sum(wider.images[prediction.image].counted["hard"].sum() for prediction in part)
@@ -69,7 +74,7 @@ def test_a_file_of_something_else_is_no_ground_truth(tmp_path):
         wider_ground_truth(tmp_path)
 
 
-def one_picture(*boxes: tuple[float, ...], counted: list[bool] | None = None) -> GroundTruth:
+def one_image(*boxes: tuple[float, ...], counted: list[bool] | None = None) -> GroundTruth:
     counted = [True] * len(boxes) if counted is None else counted
     faces = Faces(np.array(boxes).reshape(-1, 4), {"all": np.array(counted, bool)})
     return GroundTruth("test", (Subset("all"),), {"a.jpg": faces})
@@ -84,25 +89,25 @@ def score(ground_truth: GroundTruth, *scored: tuple[tuple[float, ...], float]) -
 @pytest.mark.parametrize(
     ("ground_truth", "scored", "expected", "why"),
     [
-        (one_picture(FACE), [(FACE, 0.9)], 1.0, "a perfect answer"),
-        (one_picture(FACE, OTHER_FACE), [(FACE, 0.9)], 0.5, "a missed face"),
-        (one_picture(FACE), [], 0.0, "nothing predicted"),
-        (one_picture(FACE), [(ELSEWHERE, 0.9), (FACE, 0.5)], 0.5, "a false alarm before the face"),
-        (one_picture(FACE), [(FACE, 0.9), (ELSEWHERE, 0.5)], 1.0, "a false alarm after every face"),
+        (one_image(FACE), [(FACE, 0.9)], 1.0, "a perfect answer"),
+        (one_image(FACE, OTHER_FACE), [(FACE, 0.9)], 0.5, "a missed face"),
+        (one_image(FACE), [], 0.0, "nothing predicted"),
+        (one_image(FACE), [(ELSEWHERE, 0.9), (FACE, 0.5)], 0.5, "a false positive before the face"),
+        (one_image(FACE), [(FACE, 0.9), (ELSEWHERE, 0.5)], 1.0, "a false positive after every face"),
         (
-            one_picture(FACE, OTHER_FACE),
+            one_image(FACE, OTHER_FACE),
             [(FACE, 0.9), (FACE, 0.8), (OTHER_FACE, 0.5)],
             0.5 + 0.5 * 2 / 3,
-            "a second box on a face is a false alarm",
+            "a second box on a face is a false positive",
         ),
         (
-            one_picture(FACE, OTHER_FACE, counted=[True, False]),
+            one_image(FACE, OTHER_FACE, counted=[True, False]),
             [(OTHER_FACE, 0.9), (OTHER_FACE, 0.8), (FACE, 0.5)],
             1.0,
-            "boxes on an ignored face are no false alarms",
+            "boxes on an ignored face are not false positives",
         ),
         (
-            one_picture((0, 0, 0, 1)),
+            one_image((0, 0, 0, 1)),
             [((0, 0, 0, 3), 0.9)],
             1.0,
             "pixels count inclusively: 2 of 4 pixels are an IoU of 0.5 where 1 of 3 is not",
@@ -114,40 +119,73 @@ def test_rules_of_the_protocol(ground_truth, scored, expected, why):
 
 
 def test_no_counted_face_has_no_score():
-    assert np.isnan(score(one_picture(FACE, counted=[False]), (FACE, 0.9)))
+    assert np.isnan(score(one_image(FACE, counted=[False]), (FACE, 0.9)))
 
 
-def test_false_alarms_outside_a_band_of_heights_do_not_count():
+def test_false_positives_outside_a_band_of_heights_do_not_count():
     faces = Faces(np.array([FACE]), {"small": np.array([True])})
     ground_truth = GroundTruth("test", (Subset("small", 0, 32),), {"a.jpg": faces})
     prediction = Prediction("a.jpg", np.array([(0, 100, 90, 190), FACE]), np.array([0.9, 0.5]))
     assert evaluate([prediction], ground_truth).scores() == {"small": 1.0}
 
 
-def test_the_interval_says_how_much_hangs_on_the_pictures():
-    faces = {f"{name}.jpg": Faces(np.array([FACE]), {"all": np.array([True])}) for name in "abcdefgh"}
-    truth = GroundTruth("test", (Subset("all"),), faces)
-    every = [Prediction(name, np.array([FACE]), np.array([0.9])) for name in faces]
-    assert evaluate(every, truth).curves["all"].interval == (1.0, 1.0)
+def images_with_one_face(count: int, found: int) -> tuple[list[Prediction], GroundTruth]:
+    """`count` images with one face each, which is found in the first `found`."""
+    names = [f"{number}.jpg" for number in range(count)]
+    faces = Faces(np.array([FACE]), {"all": np.array([True])})
+    boxes = [np.array([FACE])] * found + [np.zeros((0, 4))] * (count - found)
+    predictions = [
+        Prediction(name, box, np.full(len(box), 0.9)) for name, box in zip(names, boxes, strict=True)
+    ]
+    return predictions, GroundTruth("test", (Subset("all"),), dict.fromkeys(names, faces))
 
-    half = every[:4] + [Prediction(name, np.zeros((0, 4)), np.zeros(0)) for name in list(faces)[4:]]
-    curve = evaluate(half, truth).curves["all"]
-    # of eight images, one half found: 2.5 % of the binomial lie at or below 1, and at or above 7
-    assert (curve.average_precision, curve.interval) == (0.5, pytest.approx((1 / 8, 7 / 8)))
+
+def test_the_interval_is_that_of_resampled_images():
+    assert evaluate(*images_with_one_face(16, 16)).curves["all"].interval == (1.0, 1.0)
+
+    half = evaluate(*images_with_one_face(16, 8))
+    # the score of a resample is the share of images with the face found: binomial, n = 16, p = 1/2
+    assert half.curves["all"].average_precision == 0.5
+    assert half.curves["all"].interval == pytest.approx((4 / 16, 12 / 16))
+    assert half.mean_interval == half.curves["all"].interval  # of one subset
 
 
-def test_an_unknown_picture_is_named():
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        (9, "Only 9 images with faces; an interval needs 10."),
+        (1, "Only 1 image with faces; an interval needs 10."),
+        (10, ""),
+    ],
+)
+def test_too_few_images_with_faces_give_a_reason_instead_of_an_interval(images, reason):
+    evaluation = evaluate(*images_with_one_face(images, images))
+    curve = evaluation.curves["all"]
+    assert (curve.interval is None, curve.no_interval) == (bool(reason), reason)
+    assert (evaluation.mean_interval is None) == bool(reason)
+
+
+def test_a_resample_without_a_face_is_left_out():
+    counts = np.array([[1.0], [0.0]])  # of one image with its face found, and one image without a face
+    scores = ImageCounts(counts, counts, counts[:, 0], np.array([0.5])).average_precision(
+        np.array([[1.0, 1.0], [0.0, 2.0]])
+    )
+    np.testing.assert_equal(scores, [1.0, np.nan])
+    assert bootstrap_interval(scores) == (1.0, 1.0)  # an undefined score counted as 0 would lower it
+
+
+def test_an_unknown_image_is_named():
     with pytest.raises(GroundTruthError, match=r"no image b\.jpg"):
-        evaluate([Prediction("b.jpg", np.zeros((0, 4)), np.zeros(0))], one_picture(FACE))
+        evaluate([Prediction("b.jpg", np.zeros((0, 4)), np.zeros(0))], one_image(FACE))
 
 
 @given(st.lists(st.floats(0.02, 1.0), min_size=2, max_size=30), st.data())
-@settings(deadline=None)
+@settings(max_examples=25)
 def test_scores_may_be_rescaled(scores, data):
     """The protocol normalises scores, so a positive scale and a shift change nothing."""
     on_face = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
     boxes = [FACE if hit else ELSEWHERE for hit in on_face]
-    ground_truth = one_picture(FACE)
+    ground_truth = one_image(FACE)
     quarters = [round(score * 64) / 64 for score in scores]  # exact in binary, so that ties stay ties
     plain = score(ground_truth, *zip(boxes, quarters, strict=True))
     scaled = score(ground_truth, *((box, 4 * value + 1) for box, value in zip(boxes, quarters, strict=True)))
@@ -155,7 +193,6 @@ def test_scores_may_be_rescaled(scores, data):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.data())
-@settings(deadline=None)
 def test_average_precision_lies_between_zero_and_the_recall_reached(precision, data):
     recall = data.draw(st.lists(st.floats(0, 1), min_size=len(precision), max_size=len(precision)))
     area = average_precision(np.array(precision), np.sort(recall))

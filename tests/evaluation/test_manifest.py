@@ -39,7 +39,7 @@ def manifest(tmp_path: Path):
     return write
 
 
-def test_a_record_and_its_picture(manifest):
+def test_a_record_and_its_image(manifest):
     (record,) = read_manifest(manifest(GOOD))
     assert record.boxes.tolist() == GOOD["boxes"]
     assert record.ignore.tolist() == [False, True]
@@ -49,7 +49,7 @@ def test_a_record_and_its_picture(manifest):
     assert read_image_bytes(record) == b"the image"
 
 
-def test_a_picture_without_labels(manifest):
+def test_a_image_without_labels(manifest):
     (record,) = read_manifest(manifest(GOOD | {"boxes": [], "ignore": [], "landmarks": []}))
     assert (record.boxes.shape, record.ignore.shape, record.landmarks.shape) == ((0, 4), (0,), (0, 5, 2))
 
@@ -59,11 +59,11 @@ def test_a_picture_without_labels(manifest):
     [
         (
             {"boxes": [[10, 10, 20, 81]], "ignore": [False], "landmarks": [None]},
-            "leaves the 100 x 80 image",
+            "outside the 100 x 80 image",
         ),
         ({"boxes": [[20, 10, 20, 25]], "ignore": [False], "landmarks": [None]}, "is empty"),
         ({"boxes": [[1, 2, 3]]}, "four numbers"),
-        ({"boxes": [[float("nan"), 1, 2, 3]], "ignore": [False], "landmarks": [None]}, "is empty or leaves"),
+        ({"boxes": [[float("nan"), 1, 2, 3]], "ignore": [False], "landmarks": [None]}, "is empty or outside"),
         ({"ignore": [False]}, "differ in length"),
         ({"landmarks": [[1, 2], None]}, "inhomogeneous"),
         ({"width": None}, "int"),

@@ -35,7 +35,7 @@ def test_processes_predict_what_one_does(predictor, wider_folder):
     assert lines(predict_images(predictor, images, workers=2)) == lines(alone)
 
 
-def test_a_run_continues_after_a_torn_line_without_repeating_a_picture(predictor, wider_folder, tmp_path):
+def test_a_run_continues_after_a_torn_line_without_repeating_a_image(predictor, wider_folder, tmp_path):
     output = tmp_path / "predictions.jsonl"
     images = folder_images(wider_folder)
     assert resume_predictions(output, RUN) == []
@@ -86,7 +86,7 @@ def test_a_last_line_without_its_end_counts_if_it_is_whole(tmp_path, last, image
         ('{"image": "a.jpg", "boxes": []}', "scores"),
         ('{"image": "a.jpg", "boxes": [[0, 0, 1]], "scores": [0.5]}', "four numbers"),
         ('{"image": "a.jpg", "boxes": [[0, 0, 1, NaN]], "scores": [0.5]}', "finite"),
-        ('{"image": "b.jpg", "boxes": [], "scores": []}', "second time"),
+        ('{"image": "b.jpg", "boxes": [], "scores": []}', "appears twice"),
     ],
 )
 def test_a_bad_line_of_predictions_is_named(tmp_path, line, complaint):
@@ -96,7 +96,7 @@ def test_a_bad_line_of_predictions_is_named(tmp_path, line, complaint):
         read_predictions(file)
 
 
-def test_a_damaged_picture_is_named_and_the_others_are_kept(predictor, wider_folder, tmp_path):
+def test_a_damaged_image_is_named_and_the_others_are_kept(predictor, wider_folder, tmp_path):
     damaged = wider_folder / "2--Event" / "damaged.jpg"
     damaged.parent.mkdir()
     damaged.write_bytes(b"no image")
@@ -106,7 +106,7 @@ def test_a_damaged_picture_is_named_and_the_others_are_kept(predictor, wider_fol
     assert len(read_predictions(output)) == 6
 
 
-def test_a_folder_without_pictures_is_named(tmp_path):
+def test_a_folder_without_images_is_named(tmp_path):
     with pytest.raises(ImageSetError, match=r"EVENT/NAME\.jpg"):
         folder_images(tmp_path)
 
@@ -120,9 +120,9 @@ def test_scoring_leaves_the_network_as_it_was(predictor, shared):
     assert np.isnan(scores["under 16 px"])
 
 
-def test_a_picture_that_comes_twice_is_named(shared):
+def test_a_image_that_comes_twice_is_named(shared):
     record = read_manifest(shared / "data" / "dev.jsonl", "fddb_small")[0]
-    with pytest.raises(ImageSetError, match="second time"):
+    with pytest.raises(ImageSetError, match="appears twice"):
         manifest_images([record, record])
 
 
@@ -168,5 +168,5 @@ def _kill_and_read(worker: subprocess.Popen, image: EncodedImage) -> bytes:
 
 def test_an_absent_scheduler_is_named(predictor, wider_folder, monkeypatch):
     monkeypatch.setattr("featherface.evaluation.run._CONNECT_SECONDS", 0.2)
-    with pytest.raises(RunError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
+    with pytest.raises(RunError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         predict_images(predictor, folder_images(wider_folder), scheduler="tcp://127.0.0.1:9")

@@ -39,7 +39,7 @@ def zipped(texts: dict[str, str], images: tuple[str, ...] = PICTURES) -> bytes:
     return data.getvalue()
 
 
-def test_pictures_and_faces_that_belong_together():
+def test_images_and_faces_that_belong_together():
     found = read_wider_zip(zipped({"split/wider_face_val_bbx_gt.txt": ANNOTATIONS}))
 
     assert [image.name for image in found.images] == list(PICTURES)
@@ -54,10 +54,10 @@ def test_pictures_and_faces_that_belong_together():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        pytest.param(b"no zip", "no zip file", id="not a zip"),
-        pytest.param(zipped({}), "it holds 0", id="no annotations"),
-        pytest.param(zipped({"a_bbx_gt.txt": "", "b_bbx_gt.txt": ""}), "it holds 2", id="two annotations"),
-        pytest.param(zipped({"a_bbx_gt.txt": ""}), "name no image", id="nothing annotated"),
+        pytest.param(b"no zip", "not a zip file", id="not a zip"),
+        pytest.param(zipped({}), "it contains 0", id="no annotations"),
+        pytest.param(zipped({"a_bbx_gt.txt": "", "b_bbx_gt.txt": ""}), "it contains 2", id="two annotations"),
+        pytest.param(zipped({"a_bbx_gt.txt": ""}), "None of the annotated", id="nothing annotated"),
         pytest.param(zipped({"a_bbx_gt.txt": "0--Parade/one.jpg\nmany\n"}), "malformed", id="no count"),
         pytest.param(zipped({"a_bbx_gt.txt": "0--Parade/one.jpg\n-1\n"}), "malformed", id="negative count"),
         pytest.param(
@@ -70,20 +70,20 @@ def test_refusals(data, message):
         read_wider_zip(data)
 
 
-def test_too_many_pictures_are_refused(monkeypatch):
+def test_too_many_images_are_refused(monkeypatch):
     monkeypatch.setattr(wider_zip, "MAX_ZIP_IMAGES", 2)
-    with pytest.raises(WiderZipError, match="3 annotated images; 2 are the limit"):
+    with pytest.raises(WiderZipError, match="3 annotated images; the limit is 2"):
         read_wider_zip(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
 
 
-def test_a_picture_that_unpacks_to_too_much_is_refused(monkeypatch):
+def test_a_image_that_unpacks_to_too_much_is_refused(monkeypatch):
     monkeypatch.setattr(wider_zip, "MAX_BYTES", 10)
     found = read_wider_zip(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
     with pytest.raises(WiderZipError, match="larger than"):
         found.images[0].read()
 
 
-def test_a_damaged_picture_is_refused():
+def test_a_damaged_image_is_refused():
     data = bytearray(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
     data[data.index(b"images/0--Parade/one.jpg") + 30] ^= 0xFF
     found = read_wider_zip(bytes(data))

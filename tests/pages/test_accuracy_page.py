@@ -15,10 +15,11 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from featherface.dashboard.state.own_runs import evaluate_zip
+from featherface.dashboard.state.session_evaluations import evaluate_zip
 from featherface.evaluation.curves import load_curves, save_curves
 from featherface.serving.benchmark_queue import BenchmarkQueue
-from featherface.serving.model_service import ModelService, ServiceBusyError
+from featherface.serving.model_service import ModelService
+from featherface.serving.network_queue import ServiceBusyError
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
@@ -102,7 +103,7 @@ def test_without_results_nothing_is_claimed_but_what_is_published(open_accuracy,
     table = page.table[0].value
     assert [":blue-badge" in cell for cell in table["Model"]] == [True, False]
     assert list(table["Mean"]) == ["0.872", "0.92+"]
-    assert list(charts(page)) == ["Average precision, hard, %"]
+    assert list(charts(page)) == ["Average precision, hard (%)"]
 
 
 def test_results_of_the_weights_in_use_are_shown(open_accuracy, measured_weights):
@@ -119,16 +120,16 @@ def test_results_of_the_weights_in_use_are_shown(open_accuracy, measured_weights
 
 def test_each_protocol_has_a_symbol_of_its_own(open_accuracy, measured_weights):
     page = open_accuracy(measured_weights)
-    (alone,) = charts(page)["Average precision, hard, %"]
+    (alone,) = charts(page)["Average precision, hard (%)"]
     assert alone["name"] == "original size"
     assert "V2, measured" in alone["text"]
 
     page.get_by_key("protocols").set_value(["original size", "VGA"]).run()
 
-    both = charts(page)["Average precision, hard, %"]
+    both = charts(page)["Average precision, hard (%)"]
     assert [trace["name"] for trace in both] == ["original size", "VGA"]
     assert both[0]["marker"]["symbol"] != both[1]["marker"]["symbol"]
-    assert any("compare only points of one symbol" in caption.value for caption in page.caption)
+    assert any("Compare only points with the same symbol" in caption.value for caption in page.caption)
 
 
 def test_training_logs_are_drawn(open_accuracy, tmp_path):
@@ -176,7 +177,7 @@ def test_a_link_shows_the_choices_of_whoever_sent_it(open_accuracy, much_measure
     shown = {key: page.session_state[key] for key in ADDRESS}
     assert shown == ADDRESS | {"peer_width": "operations"}
     assert sum("tenth, original size\\:" in line.value for line in page.markdown) == 2
-    assert "Average precision, mean, %" in charts(page)
+    assert "Average precision, mean (%)" in charts(page)
 
 
 def test_a_second_evaluation_of_one_model_can_be_chosen_too(open_accuracy, measured_weights):
@@ -195,7 +196,7 @@ def test_a_link_that_makes_no_sense_shows_what_it_would_without(open_accuracy, m
     page = open_accuracy(much_measured, **dict.fromkeys(ADDRESS, value))
 
     assert not page.exception
-    assert "Average precision, hard, %" in charts(page) or not value  # no protocol is a choice too
+    assert "Average precision, hard (%)" in charts(page) or not value  # no protocol is a choice too
 
 
 def test_choices_stand_in_the_address_and_outlast_another_page(open_app, much_measured):
@@ -245,7 +246,7 @@ def test_a_full_queue_is_waited_for_and_nothing_is_lost(open_accuracy, measured_
 
     detect = ModelService.detect
     monkeypatch.setattr(ModelService, "detect", busy_at_first)
-    monkeypatch.setattr("featherface.dashboard.state.own_runs._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("featherface.dashboard.state.session_evaluations._RETRY_SECONDS", 0.0)
     page = open_accuracy(measured_weights)
     page.file_uploader(key="zip_upload").upload("party.zip", annotated_zip()).run()
     page.button(key="evaluate_zip").click().run()

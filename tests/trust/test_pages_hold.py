@@ -227,4 +227,4 @@ def test_an_evaluation_file_that_lies_is_a_sentence(open_page, tmp_path):
     page.button(key="evaluate_zip").click().run()
     assert not page.exception
     (error,) = page.error
-    assert shown(error.value) == "This is no zip file, or it is damaged."
+    assert shown(error.value) == "This is not a zip file, or it is damaged."
