@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.remote.webdriver import WebDriver
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "assets" / "samples" / "grace_hopper.jpg"
-PATIENCE = 120  # seconds; a busy machine of two cores takes its time
+PATIENCE = 120  # seconds to wait for anything on a page; a busy machine of two cores needs that
 
 _SWITCHES = (
     "--headless=new",
-    "--no-sandbox",  # a container's root has no other way
+    "--no-sandbox",  # the sandbox refuses root, which containers run as
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -27,21 +26,26 @@ _SWITCHES = (
     "--disable-sync",
     "--hide-scrollbars",
 )
+# For at_rest: records when the page last asked for a run of its script, and when the server's last
+# message came. A message's first byte says which of BackMsg's fields it has.
+_RERUN = BackMsg.DESCRIPTOR.fields_by_name["rerun_script"].number << 3 | 2
+_WATCH_TRAFFIC = f"""
+window.traffic = {{ asked: 0, received: 0 }};
+window.WebSocket = class extends WebSocket {{
+  constructor(...values) {{
+    super(...values);
+    this.addEventListener("message", () => (window.traffic.received = performance.now()));
+  }}
+  send(data) {{
+    if (data[0] === {_RERUN}) window.traffic.asked = performance.now();
+    super.send(data);
+  }}
+}};
+"""
 
 
-def programs() -> tuple[str, str] | None:
-    """Return the paths of Chromium and its driver, installed from Debian first if need and right be."""
-    if _found() is None and shutil.which("apt-get"):
-        sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        for command in (
-            ["update"],
-            ["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"],
-        ):
-            subprocess.run([*sudo, "apt-get", "-qq", *command], check=False, stdin=subprocess.DEVNULL)
-    return _found()
-
-
-def _found() -> tuple[str, str] | None:
+def find_programs() -> tuple[str, str] | None:
+    """Return the paths of Chromium and its driver, or None; `make chromium` installs them."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     return (browser, driver) if browser and driver else None
@@ -51,8 +55,8 @@ def _found() -> tuple[str, str] | None:
 def open_browser(
     folder: Path, *, width: int = 1440, height: int = 1000, dark: bool = False, switches: Sequence[str] = ()
 ) -> Iterator[WebDriver]:
-    """Open a browser with a profile and downloads of its own in `folder`, and close it again."""
-    browser, driver = programs()
+    """Open a browser whose profile and downloads lie in `folder`, and close it again."""
+    browser, driver = find_programs()
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -67,22 +71,23 @@ def open_browser(
     try:
         prefer(window, dark=dark)
         resize(window, width, height)
+        window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_TRAFFIC})
         downloads = {"behavior": "allow", "downloadPath": str(folder)}
         window.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
         window.get("about:blank")
-        window.get_log("performance")  # what the browser's own first page asked for
+        window.get_log("performance")  # drop the requests of the browser's own first page
         yield window
     finally:
         window.quit()
 
 
 def prefer(window: WebDriver, *, dark: bool) -> None:
-    """Let the page know which colours the person likes."""
+    """Set the colour scheme that the page is told to prefer."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
 
 def resize(window: WebDriver, width: int, height: int) -> None:
-    """Give the page this size in pixels; windows themselves cannot be as narrow as a phone."""
+    """Set the page's size in pixels; the window itself cannot be as narrow as a phone."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

@@ -1,4 +1,4 @@
-"""What tests do with a page: wait for it, find things on it, press keys, and see that it is quiet."""
+"""What tests do with a page: wait for it, find elements, press keys, and read its console and requests."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from featherface.models import MODELS
-
 VIEWER = "[data-testid=stBidiComponentIsolated]"
+PANELS = 2  # the models that the Detection page compares
 _BUSY = ", ".join(
     f"[data-testid={name}]" for name in ("stStatusWidget", "stSpinner", "stSkeleton", "stProgress")
 )
+_AT_REST = """
+const [busy, quiet] = arguments;
+const { asked, received } = window.traffic ?? {};
+return document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
+  && !!document.querySelector("h1") && !document.querySelector(busy)
+  && received > asked && performance.now() - received > quiet;
+"""
+QUIET = 500  # milliseconds without a message after which a page counts as complete
 STOPS = 200  # presses of Tab; no page has as many
 
-# What has the focus, also within a component: its name, the text of what it is, and where it is.
+# What has the focus, also within a component: its name, role, tag and place.
 _FOCUSED = """
 let element = document.activeElement;
 while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
@@ -31,7 +38,7 @@ if (!element || element === document.body) return null;
 const { x, y, width, height } = element.getBoundingClientRect();
 const words = [...element.querySelectorAll("p")].map((part) => part.textContent).join(" ");
 const name = element.ariaLabel || words || element.textContent;
-return { name: name.trim().slice(0, 80), tag: element.localName, x, y, width, height };
+return { name: name.trim().slice(0, 80), role: element.role, tag: element.localName, x, y, width, height };
 """
 # Each control's value: sliders, number and text fields, switches, groups of choices, and the chosen photo.
 _SETTINGS = """
@@ -47,16 +54,12 @@ return found;
 
 
 def until(window: WebDriver, condition: Callable[[WebDriver], object]) -> object:
-    return WebDriverWait(window, PATIENCE).until(condition)
+    return WebDriverWait(window, PATIENCE, poll_frequency=0.1).until(condition)
 
 
 def at_rest(window: WebDriver) -> bool:
-    """Say whether the page is there, and nothing on it is still to come."""
-    return window.execute_script(
-        "return document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
-        " && !!document.querySelector('h1') && !document.querySelector(arguments[0])",
-        _BUSY,
-    )
+    """Say whether the page is complete: the server has answered, nothing runs, no message came just now."""
+    return window.execute_script(_AT_REST, _BUSY, QUIET)
 
 
 def in_viewer(window: WebDriver, selector: str) -> list[WebElement]:
@@ -65,22 +68,23 @@ def in_viewer(window: WebDriver, selector: str) -> list[WebElement]:
 
 
 def shows(name: str) -> Callable[[WebDriver], bool]:
-    """Return a condition: all models' pictures are of the photo `name`, and the page has come to rest."""
+    """Return a condition: all models' views show the photo `name`, and the page is complete."""
 
     def shown(window: WebDriver) -> bool:
         labels = window.execute_script(
-            "return document.querySelector('[data-testid=stStatusWidget]') ? [] :"
-            "[...document.querySelectorAll(arguments[0])].flatMap((host) =>"
+            "return [...document.querySelectorAll(arguments[0])].flatMap((host) =>"
             "[...(host.shadowRoot?.querySelectorAll('.view') ?? [])].map((view) => view.ariaLabel))",
             VIEWER,
         )
-        return len(labels) == len(MODELS) and all(f"{label}".startswith(name) for label in labels)
+        return (
+            len(labels) == PANELS and all(f"{label}".startswith(name) for label in labels) and at_rest(window)
+        )
 
     return shown
 
 
 def windows(window: WebDriver) -> list[str]:
-    """Return the part of the photo that each picture shows."""
+    """Return the part of the photo that each view shows."""
     return [svg.get_dom_attribute("viewBox") for svg in in_viewer(window, ".view svg")]
 
 
@@ -124,16 +128,27 @@ def focused(window: WebDriver) -> dict[str, object] | None:
     return window.execute_script(_FOCUSED)
 
 
-def tab_to(window: WebDriver, name: str) -> None:
-    """Press Tab until the focus is on what is called so, past the page's end if need be."""
+def tab_to(window: WebDriver, name: str, role: str | None = None) -> None:
+    """Press Tab until the focus is on the control `name`, past the page's end if need be.
+
+    Waits for the complete page first, since late results rename or replace elements. With a role, the
+    name only has to begin so: a view's ends with its result.
+    """
+    until(window, at_rest)
     passed = []
     for _ in range(STOPS):
         press(window, Keys.TAB)
         stop = focused(window)
-        if stop is not None and stop["name"] == name:
+        if stop is not None and is_called(stop, name, role):
             return
         passed.append(stop and stop["name"])
     raise AssertionError(f"Tab does not reach {name!r}, only {list(dict.fromkeys(passed))}.")
+
+
+def is_called(stop: dict[str, object], name: str, role: str | None) -> bool:
+    if role is None:
+        return stop["name"] == name
+    return stop["role"] == role and f"{stop['name']}".startswith(name)
 
 
 def complaints(window: WebDriver, address: str) -> list[str]:

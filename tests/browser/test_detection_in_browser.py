@@ -126,11 +126,11 @@ def test_downloads_are_what_the_package_makes(
     until(window, at_rest)
 
     for label in (
-        "Faces, JSON",
-        "Faces, CSV",
-        "Faces, COCO",
-        "Pictures, PNG",
-        "Pictures, JPEG",
+        "Faces (JSON)",
+        "Faces (CSV)",
+        "Faces (COCO)",
+        "Annotated photos (PNG)",
+        "Annotated photos (JPEG)",
         "Data (CSV)",
     ):
         button(window, label).click()

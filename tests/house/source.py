@@ -1,8 +1,9 @@
-"""The project's source files as modules with their syntax trees."""
+"""The project's source files as modules with their syntax trees, and what they import."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,3 +35,36 @@ def read(path: Path) -> Module:
     parts = path.relative_to(ROOT).with_suffix("").parts
     name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
     return Module(name, path, ast.parse(path.read_text(encoding="utf-8"), path.name))
+
+
+def room(module: str) -> str:
+    """Return what a module belongs to in the floor plan: its package, or itself where it lies in none."""
+    parts = module.split(".")
+    return ".".join(parts[: 1 if parts[0] != "featherface" else 2])
+
+
+def imported(module: Module) -> Iterator[str]:
+    """Yield the dotted name of everything that a module imports, `from a import b` as a.b."""
+    package = module.name if module.is_package else module.name.rpartition(".")[0]
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            ancestors = package.split(".")
+            base = ".".join(ancestors[: len(ancestors) + 1 - node.level]) if node.level else ""
+            source = ".".join(filter(None, (base, node.module)))
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def own(name: str) -> str | None:
+    """Return the project's module that an imported name is or lies in."""
+    while name:
+        if name in modules():
+            return name
+        name = name.rpartition(".")[0]
+    return None
+
+
+def edges(module: Module) -> set[str]:
+    """Return the project's modules that a module imports."""
+    return {target for name in imported(module) if (target := own(name)) and target != module.name}

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
-from source import Module, modules
+from source import Module, edges, imported, modules, room
 
 FLOORS = {
     "featherface": 1,
@@ -44,39 +44,6 @@ STREAMLIT_SUBMODULES = {
 }
 LIBRARIES = {"streamlit", "starlette", "uvicorn", "PIL"}
 PAGE_LINES = 150
-
-
-def room(module: str) -> str:
-    """Return the entry of FLOORS that a module belongs to."""
-    parts = module.split(".")
-    return ".".join(parts[: 1 if parts[0] != "featherface" else 2])
-
-
-def imported(module: Module) -> Iterator[str]:
-    """Yield the dotted name of everything that a module imports, `from a import b` as a.b."""
-    package = module.name if module.is_package else module.name.rpartition(".")[0]
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            ancestors = package.split(".")
-            base = ".".join(ancestors[: len(ancestors) + 1 - node.level]) if node.level else ""
-            source = ".".join(filter(None, (base, node.module)))
-            yield from (f"{source}.{alias.name}" for alias in node.names)
-
-
-def own(name: str) -> str | None:
-    """Return the project's module that an imported name is or lies in."""
-    while name:
-        if name in modules():
-            return name
-        name = name.rpartition(".")[0]
-    return None
-
-
-def edges(module: Module) -> set[str]:
-    """Return the project's modules that a module imports."""
-    return {target for name in imported(module) if (target := own(name)) and target != module.name}
 
 
 def circle(graph: Mapping[str, set[str]]) -> list[str]:
