@@ -8,7 +8,7 @@ from featherface.dashboard.components.benchmark_panel import show_queue, show_st
 from featherface.dashboard.components.latency_panels import show_results
 from featherface.dashboard.components.timings import Timing
 from featherface.dashboard.components.widgets import choose_chart_format
-from featherface.serving.benchmark_queue import benchmark_queue
+from featherface.dashboard.state.shared_service import benchmark_queue
 
 st.title("Latency on this machine")
 st.caption(

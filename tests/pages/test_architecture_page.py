@@ -90,7 +90,9 @@ def test_the_diagram_has_a_box_for_each_part_and_the_shapes_follow_the_input(ope
 
 
 def test_the_cell_and_its_squares_follow_the_link(open_page):
-    page = open_page(architecture="Anchors and receptive fields", level="P5", across="0", down="100", fields="Anchors")
+    page = open_page(
+        architecture="Anchors and receptive fields", level="P5", across="0", down="100", fields="Anchors"
+    )
 
     assert not page.exception
     drawn = [trace for trace in traces(page, 0) if trace.get("name")]

@@ -1,14 +1,21 @@
+"""The Detection page over a service that finds the same faces every time."""
+
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from featherface.serving.model_service import ServiceBusyError, UntrainedError
+from featherface.detection.preprocess import Resize
+from featherface.serving.model_service import ModelService, UntrainedError
+from featherface.serving.network_queue import ServiceBusyError
+from tests.pages.conftest import faces, result
 
 CHOSEN = ":material/check:"  # the icon of the photo that is shown
 
@@ -55,6 +62,24 @@ def test_separate_thresholds_start_at_the_common_one(open_page: Callable[..., Ap
     assert (page.slider(key="conf_v1").value, page.slider(key="conf_v2").value) == (0.58, 0.58)
     page.slider(key="conf_v2").set_value(0.2).run()
     assert metrics(page)["Faces"] == ["3", "4"]
+
+
+def test_threshold_chart_follows_the_resize_mode(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fit and stretch can give a photo the same input size and still feed different pixels."""
+
+    def candidates(_self: ModelService, _photo: object, key: str, resize: Resize, *_: object, **__: object):
+        found = result(key)
+        return found if resize is Resize.FIT else replace(found, detections=faces((10, 0.95)))
+
+    page = open_page()
+    monkeypatch.setattr(ModelService, "candidates", candidates)
+    page.get_by_key("resize").set_value(Resize.STUDY).run()
+
+    chart = json.loads(page.get("plotly_chart")[0].proto.spec)["data"]
+    most_faces = {trace["name"]: max(trace["y"]) for trace in chart}
+    assert most_faces["FeatherFace V1"] == most_faces["FeatherFace V2"] == 1
 
 
 def test_link_restores_settings(open_page: Callable[..., AppTest]) -> None:

@@ -10,10 +10,10 @@ import streamlit as st
 from featherface.dashboard.components.widgets import badge_text, plain
 from featherface.evaluation.curves import SavedCurves
 from featherface.models import MODELS
-from featherface.profiling.machine import Badge
 from featherface.reporting.evaluation_runs import Run
 from featherface.study.claims import CLAIMS
 from featherface.study.peers import Peer, peers
+from featherface.study.provenance import Badge
 from featherface.study.results import accuracy
 
 __all__ = ["show_accuracy_table"]
@@ -34,7 +34,7 @@ def show_accuracy_table(official: Sequence[Run]) -> None:
     missing = [entry.name for key, entry in MODELS.items() if not any(key in run.results for run in official)]
     if missing:
         st.info(
-            f"Not measured yet: {', '.join(missing)}. There is no WIDER FACE result for the current weights.",
+            f"Not yet measured: {', '.join(missing)}. There is no WIDER FACE result for the current weights.",
             icon=":material/pending:",
         )
     st.table(

@@ -8,7 +8,7 @@ from featherface.config import DEFAULT_SIDE, SIDE_RANGE
 from featherface.dashboard.components.timings import ALONE, AXES, WHOLE, setting_text
 from featherface.dashboard.components.widgets import plain, required_choice, whole_number
 from featherface.dashboard.state.photos import SAMPLES
-from featherface.dashboard.state.shared import machine
+from featherface.dashboard.state.shared_service import benchmark_queue, machine
 from featherface.models import MODELS
 from featherface.profiling.latency import (
     BenchmarkError,
@@ -17,12 +17,7 @@ from featherface.profiling.latency import (
     summary,
     variations,
 )
-from featherface.serving.benchmark_queue import (
-    BenchmarkBusyError,
-    BenchmarkJob,
-    BenchmarkRequest,
-    benchmark_queue,
-)
+from featherface.serving.benchmark_queue import BenchmarkBusyError, BenchmarkJob, BenchmarkRequest
 
 __all__ = ["show_queue", "show_start"]
 

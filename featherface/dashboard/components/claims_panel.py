@@ -10,8 +10,8 @@ import streamlit as st
 
 from featherface.dashboard.components.downloads import csv_button
 from featherface.dashboard.components.widgets import badge_text, plain
-from featherface.profiling.machine import Badge
 from featherface.study.claims import RECIPE, AuditRow, Verdict
+from featherface.study.provenance import Badge
 
 __all__ = ["show_claims"]
 
@@ -66,6 +66,6 @@ def _claim_text(row: AuditRow) -> str:
 
 def _result_text(row: AuditRow) -> str:
     if row.reading is None:
-        return ":gray[Not measured yet\\.]"
+        return ":gray[Not yet measured\\.]"
     how = row.reading.how[:1].upper() + row.reading.how[1:]
     return f"{plain(row.text)}  \n:small[:gray[{badge_text(row.reading.badge)} {plain(how)}\\.]]"

@@ -21,19 +21,19 @@ from featherface.dashboard.components.controls import (
 from featherface.dashboard.components.face_downloads import show_face_downloads
 from featherface.dashboard.components.viewer import Panel, show_viewer
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
-from featherface.dashboard.state.photos import PhotoFile, Picture, picture
-from featherface.dashboard.state.shared import machine
+from featherface.dashboard.state.photos import DisplayPhoto, PhotoFile, display_photo
+from featherface.dashboard.state.shared_service import machine
 from featherface.detection.agreement import AgreementCurve, agreement_curve
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import encode_picture
 from featherface.detection.images import ImageError
 from featherface.detection.postprocess import select
 from featherface.models import MODELS
-from featherface.profiling.machine import Badge
 from featherface.reporting.comparison import Comparison, compare
-from featherface.reporting.figures.style import threshold_chart
+from featherface.reporting.figures.thresholds import threshold_chart
 from featherface.reporting.wording import faces_text, when_text
 from featherface.serving.model_service import DetectionResult
+from featherface.study.provenance import Badge
 
 __all__ = ["show_comparison"]
 
@@ -50,7 +50,7 @@ def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
     among them.
     """
     try:
-        shown = picture(file)
+        shown = display_photo(file)
     except ImageError as error:  # dropped from every cache, and no memory to decode it again
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -71,7 +71,7 @@ def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
     show_face_downloads(file, comparison, display)
 
 
-def _show_photos(file: PhotoFile, shown: Picture, comparison: Comparison, display: Display) -> None:
+def _show_photos(file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, display: Display) -> None:
     """Show the photo once per model."""
     jpeg = shown.jpeg
     if display.hide is not None:

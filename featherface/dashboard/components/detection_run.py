@@ -9,9 +9,10 @@ from featherface.checkpoints import WeightsError
 from featherface.dashboard.components.controls import NetworkInput
 from featherface.dashboard.components.widgets import plain
 from featherface.dashboard.state.photos import PhotoFile, decoded
-from featherface.dashboard.state.shared import model_service
+from featherface.dashboard.state.shared_service import model_service
 from featherface.models import MODELS
-from featherface.serving.model_service import DetectionResult, ServiceBusyError, UntrainedError
+from featherface.serving.model_service import DetectionResult, UntrainedError
+from featherface.serving.network_queue import ServiceBusyError
 
 __all__ = ["run_models"]
 

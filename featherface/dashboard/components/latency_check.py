@@ -8,14 +8,11 @@ from itertools import takewhile
 import streamlit as st
 
 from featherface.dashboard.components.timings import setting_text
+from featherface.dashboard.state.shared_service import benchmark_queue
 from featherface.dashboard.state.study_measurements import FULL_BENCHMARK, QUICK_BENCHMARK
 from featherface.profiling.latency import LatencyResult, noise
 from featherface.reporting.wording import machine_text, when_text
-from featherface.serving.benchmark_queue import (
-    BenchmarkBusyError,
-    BenchmarkJob,
-    benchmark_queue,
-)
+from featherface.serving.benchmark_queue import BenchmarkBusyError, BenchmarkJob
 from featherface.study.measurements import Measurements
 
 __all__ = ["show_latency_check"]

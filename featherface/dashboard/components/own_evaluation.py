@@ -8,7 +8,7 @@ from featherface.checkpoints import WeightsError
 from featherface.config import MAX_BYTES
 from featherface.dashboard.components.evaluation_panel import named_runs, own_run_name, show_runs
 from featherface.dashboard.components.widgets import show_errors
-from featherface.dashboard.state.own_runs import add_curves, evaluate_zip, forget_runs, own_curves
+from featherface.dashboard.state.session_evaluations import add_curves, evaluate_zip, forget_runs, own_curves
 from featherface.evaluation.curves import CurvesError
 from featherface.evaluation.wider_zip import MAX_ZIP_IMAGES, WiderZipError
 from featherface.reporting.evaluation_runs import runs

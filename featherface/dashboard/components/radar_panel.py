@@ -9,7 +9,7 @@ import streamlit as st
 
 from featherface.dashboard.components.widgets import show_chart
 from featherface.models import MODELS
-from featherface.reporting.figures.results_figures import MIN_RADAR_AXES, radar_chart
+from featherface.reporting.figures.radar_chart import MIN_RADAR_AXES, radar_chart
 from featherface.study.radar import Radar
 
 __all__ = ["show_radar"]
@@ -47,5 +47,5 @@ def _table(found: Radar, ratio_name: str) -> pd.DataFrame:
         }
         for axis in found.axes
     ]
-    rows += [{"Axis": axis.name, "Formula": f"{axis.formula} (not measured yet)"} for axis in found.missing]
+    rows += [{"Axis": axis.name, "Formula": f"{axis.formula} (not yet measured)"} for axis in found.missing]
     return pd.DataFrame(rows).fillna("")

@@ -9,15 +9,14 @@ import streamlit as st
 from featherface.dashboard.components.input_size import size_text
 from featherface.dashboard.components.widgets import origin_badge, required_choice, show_chart
 from featherface.dashboard.state.peak_performance import known_peak, measure_and_keep_peak
-from featherface.dashboard.state.shared import machine
+from featherface.dashboard.state.shared_service import benchmark_queue, machine
 from featherface.profiling.complexity import Cost
 from featherface.profiling.latency import LatencyResult, summary
-from featherface.profiling.machine import Badge
 from featherface.profiling.roofline import MachinePeak
 from featherface.reporting.figures.costs import Workload, roofline_chart
 from featherface.reporting.tables import roofline_table
 from featherface.reporting.wording import machine_text, when_text
-from featherface.serving.benchmark_queue import benchmark_queue
+from featherface.study.provenance import Badge
 
 __all__ = ["show_roofline"]
 

@@ -14,7 +14,7 @@ from featherface.dashboard.state.sample_comparison import annotated_photo, untra
 from featherface.detection.images import ImageError
 from featherface.models import MODELS
 from featherface.reporting.wording import faces_text
-from featherface.serving.model_service import ServiceBusyError
+from featherface.serving.network_queue import ServiceBusyError
 
 __all__ = ["show_sample"]
 

@@ -1,0 +1,118 @@
+"""A third model is one registry entry: with one more entry every page opens and names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from featherface.models import MODELS, model_pairs
+from featherface.profiling.latency import LatencyResult, LatencySettings
+from featherface.profiling.machine import Machine
+from featherface.profiling.receptive_field import ReceptiveField
+from featherface.serving.benchmark_queue import BenchmarkQueue, BenchmarkRequest
+from featherface.serving.model_service import DetectionResult, ModelService
+from tests.pages.conftest import result
+from tests.third_model import THIRD, register_third_model
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINE = Machine("Processor", 2, 1, 2**33, "System", "3.11", "2.13")
+FIELDS = tuple(
+    ReceptiveField(f"P{level}", stride, 43, 900, False, (2 * stride, 4 * stride))
+    for level, stride in ((3, 8), (4, 16), (5, 32))
+)
+SMALL = {"width": "64", "height": "64"}
+Open = Callable[..., AppTest]
+
+
+def timing() -> tuple[BenchmarkRequest, LatencyResult]:
+    """A benchmark in which each further model is faster than the one before."""
+    settings = LatencySettings(runs=5)
+    times = {key: {"network": (60.0 / (number + 1),) * 5} for number, key in enumerate(MODELS)}
+    measured = LatencyResult(settings, MACHINE, "2026-01-02T03:04:05+00:00", times, 1.0, complete=True)
+    return BenchmarkRequest((settings,)), measured
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, measured_weights: Path) -> Open:
+    """A function that opens a page, with query parameters, in a dashboard with three models."""
+    register_third_model(monkeypatch, measured_weights)
+    monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(measured_weights))
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("gc.freeze", lambda: None)  # right for a server, not for a process full of tests
+
+    def candidates(
+        _self: ModelService, _photo: object, key: str, *_: object, **__: object
+    ) -> DetectionResult:
+        found = result("v1")
+        return replace(found, weights=replace(found.weights, key=key))
+
+    request, measured = timing()
+    monkeypatch.setattr(ModelService, "candidates", candidates)
+    monkeypatch.setattr(BenchmarkQueue, "submit", lambda *_: None)
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: ((request, measured),))
+    monkeypatch.setattr(BenchmarkQueue, "latest", lambda *_: measured)
+    monkeypatch.setattr("featherface.profiling.receptive_field.receptive_fields", lambda _: FIELDS)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+    def opened(name: str, **query: str) -> AppTest:
+        page = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=240)
+        page.query_params.update(query)
+        return page.run()
+
+    return opened
+
+
+def texts(page: AppTest) -> str:
+    """Everything that a page says in words, tables, charts and options."""
+    tables = [str(table.value.to_dict()) for table in (*page.table, *page.dataframe)]
+    words = [block.value for block in (*page.markdown, *page.caption, *page.info, *page.subheader)]
+    cards = [card.label for card in page.metric]
+    charts = [chart.proto.spec for chart in page.get("plotly_chart")]
+    options = [option for box in page.selectbox for option in box.options]
+    return "\n".join((*tables, *words, *cards, *charts, *options))
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        pytest.param("detection", {}, id="detection"),
+        pytest.param("architecture", {}, id="parameters"),
+        pytest.param("architecture", {"architecture": "Layers", **SMALL}, id="layers"),
+        pytest.param("architecture", {"architecture": "Diagram", **SMALL}, id="diagram"),
+        pytest.param("architecture", {"architecture": "Anchors and receptive fields"}, id="receptive fields"),
+        pytest.param("flops", SMALL, id="cost by group"),
+        pytest.param("flops", {"cost": "By layer", **SMALL}, id="cost by layer"),
+        pytest.param("flops", {"cost": "Counters", **SMALL}, id="counters"),
+        pytest.param("speed", {}, id="latency"),
+        pytest.param("accuracy", {}, id="accuracy"),
+    ],
+)
+def test_every_page_names_a_third_model(open_page, name, query):
+    page = open_page(name, **query)
+
+    assert not page.exception
+    assert THIRD.name in texts(page)
+
+
+def test_the_overview_opens_with_a_third_model(open_page, monkeypatch):
+    page = AppTest.from_file(str(ROOT / "featherface" / "dashboard" / "frame.py"), default_timeout=240).run()
+
+    assert not page.exception
+    assert THIRD.short_name in texts(page) or THIRD.name in texts(page)
+
+
+@pytest.mark.parametrize("pair", [("v1", "tiny"), ("v2", "tiny")], ids=" vs ".join)
+def test_any_two_models_are_compared_on_a_photo(open_page, pair):
+    assert pair in model_pairs()
+    page = open_page("detection", pair=" vs ".join(MODELS[key].name for key in pair))
+
+    assert not page.exception
+    assert [label for label in (card.label for card in page.metric) if label.startswith("Only")] == [
+        f"Only {MODELS[key].short_name}" for key in pair
+    ]
