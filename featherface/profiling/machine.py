@@ -1,4 +1,4 @@
-"""What machine a number was measured on, and where any number comes from."""
+"""The machine that a number was measured on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 import torch
 
 __all__ = [
-    "Badge",
     "Machine",
-    "Quantity",
-    "counted",
-    "measured",
     "now",
     "this_machine",
     "torch_threads",
@@ -65,41 +60,6 @@ def torch_threads(count: int) -> Iterator[None]:
 def now() -> str:
     """The time in UTC to the second, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-class Badge(StrEnum):
-    """Where a number comes from."""
-
-    MEASURED = "measured"  # here, by this program
-    COUNTED = "counted"  # here too, but exact: the same for every machine and weights file
-    PUBLISHED = "published"  # by the source named
-    TARGET = "target"  # somebody wants it to be so
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One number with its unit and where it comes from.
-
-    `source` says how it was measured or counted, where it was published or who set the target.
-    `when` (ISO 8601) and `machine` are there where they matter: for timings.
-    """
-
-    value: float
-    unit: str
-    badge: Badge
-    source: str
-    when: str | None = None
-    machine: Machine | None = None
-
-
-def counted(value: float, unit: str, how: str) -> Quantity:
-    """A number that this program counted, the same wherever it runs."""
-    return Quantity(value, unit, Badge.COUNTED, how)
-
-
-def measured(value: float, unit: str, how: str, when: str, machine: Machine) -> Quantity:
-    """A number that this program measured."""
-    return Quantity(value, unit, Badge.MEASURED, how, when, machine)
 
 
 def _processor() -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from featherface.profiling.complexity import Cost
-from featherface.profiling.machine import Badge
 from featherface.profiling.pruning import tolerated_fraction
 from featherface.study.measurements import Measurements
+from featherface.study.provenance import Badge
 
 __all__ = ["CLAIMS", "RECIPE", "AuditRow", "Claim", "Reading", "Verdict", "audit"]
 

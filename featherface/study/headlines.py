@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from featherface.profiling.latency import summary
-from featherface.profiling.machine import Quantity, counted, measured
 from featherface.study.measurements import Accuracy, Measurements
+from featherface.study.provenance import Quantity, counted, measured
 
 __all__ = ["Headline", "headlines"]
 

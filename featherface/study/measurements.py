@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from featherface.profiling.complexity import Cost
 from featherface.profiling.latency import LatencyResult, Noise, SpeedUp, noise, speed_up
-from featherface.profiling.machine import Badge, Machine
+from featherface.profiling.machine import Machine
 from featherface.profiling.pruning import PrunedScore
 from featherface.profiling.quantisation import QuantisedSize
+from featherface.study.provenance import Badge
 
 __all__ = ["Accuracy", "Measurements", "ModelMeasurements"]
 

@@ -21,8 +21,8 @@ from torch import nn
 from featherface.checkpoints import WeightsError, load_network, shipped_weights
 from featherface.evaluation.curves import CurvesError, SavedCurves, load_curves
 from featherface.models import MODELS
-from featherface.profiling.machine import Badge
 from featherface.study.measurements import Accuracy
+from featherface.study.provenance import Badge
 
 __all__ = [
     "OFFICIAL_SUBSETS",

@@ -9,13 +9,14 @@ import torch
 from featherface.models import MODELS
 from featherface.profiling.complexity import cost
 from featherface.profiling.latency import LatencyResult, LatencySettings
-from featherface.profiling.machine import Badge, now, this_machine
+from featherface.profiling.machine import now, this_machine
 from featherface.profiling.pruning import PrunedScore, pruned, tolerated_fraction
 from featherface.profiling.quantisation import quantise_weight, quantised_size, stored_bytes
 from featherface.study import summary as study
 from featherface.study.claims import CLAIMS, Claim, Reading, Verdict, audit
 from featherface.study.headlines import headlines
 from featherface.study.measurements import Accuracy, Measurements, ModelMeasurements
+from featherface.study.provenance import Badge
 from featherface.study.radar import radar
 from featherface.study.recommendations import Support, recommendations
 

@@ -9,10 +9,11 @@ import pytest
 from featherface.models import MODELS
 from featherface.profiling.complexity import cost
 from featherface.profiling.latency import LatencyResult, LatencySettings
-from featherface.profiling.machine import Badge, now, this_machine
+from featherface.profiling.machine import now, this_machine
 from featherface.profiling.quantisation import QuantisedSize
 from featherface.study.findings import Direction, findings
 from featherface.study.measurements import Accuracy, Measurements, ModelMeasurements
+from featherface.study.provenance import Badge
 
 LATENCY, PRECISION = 3, 4  # places among the findings
 
