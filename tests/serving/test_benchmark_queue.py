@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -22,11 +23,16 @@ class Bench:
         self.permits = threading.Semaphore(0)
         self.begun = threading.Semaphore(0)  # one for each round begun, the ones before it being reported
         self.failing = False
+        self.most_at_once = self._at_once = 0
+        self.points: list[LatencySettings] = []  # measured, in order
 
     def __call__(
         self, _: object, points: Sequence[LatencySettings], photo: bytes | None
     ) -> Iterator[Progress]:
         (point,) = points
+        self.points.append(point)
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
         for done in range(1, point.runs + 1):
             self.begun.release()
             self.permits.acquire()
@@ -35,6 +41,7 @@ class Bench:
             times = {key: {"network": (1.0,) * done} for key in ("v1", "v2")}
             result = LatencyResult(point, this_machine(), now(), times, 1.0, done == point.runs)
             yield Progress(done, point.runs, 0.0, (result,))
+        self._at_once -= 1
 
 
 @pytest.fixture
@@ -55,8 +62,8 @@ def request(runs: int) -> BenchmarkRequest:
 
 
 def finish(queue: BenchmarkQueue, bench: Bench) -> None:
-    bench.permits.release(100)
-    queue._thread.join(PATIENCE)
+    bench.permits.release(1000)
+    assert queue.wait(PATIENCE)
 
 
 def test_jobs_run_in_order_and_their_results_are_kept(queue, bench):
@@ -74,6 +81,53 @@ def test_jobs_run_in_order_and_their_results_are_kept(queue, bench):
 def test_the_same_request_is_measured_once(queue, bench):
     assert queue.submit(request(3)) is queue.submit(request(3))
     finish(queue, bench)
+
+
+def test_a_stopping_job_is_not_handed_out(queue, bench):
+    stopping = queue.submit(request(3))
+    bench.begun.acquire()
+    stopping.stop()
+    again = queue.submit(request(3))
+    assert again is not stopping
+    finish(queue, bench)
+
+    assert (stopping.state, again.state) == ("stopped", "finished")
+
+
+def test_a_job_given_up_for_want_of_watchers_is_not_handed_out(queue, bench, monkeypatch):
+    left = queue.submit(request(50))
+    monkeypatch.setattr(benchmarks, "_UNWATCHED_SECONDS", -1)
+    bench.permits.release()
+    queue.wait(PATIENCE)
+    monkeypatch.setattr(benchmarks, "_UNWATCHED_SECONDS", 180)
+    again = queue.submit(request(50))
+    finish(queue, bench)
+
+    assert (left.state, again.state) == ("stopped", "finished")
+    assert again is not left
+
+
+@pytest.fixture
+def eager_switching() -> Iterator[None]:
+    """Threads that take turns a thousand times as often as usual, so that races show."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(5e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("eager_switching")
+def test_jobs_submitted_as_others_end_run_once_and_never_together(queue, bench):
+    """A job that came between the end of the last job and the end of its thread once ran in two threads."""
+    bench.permits.release(10_000)
+    for runs in range(2, 502):
+        job = queue.submit(request(runs % 3 + 2))
+        while not job.over:
+            pass
+    assert queue.wait(PATIENCE)
+
+    assert [point.runs for point in bench.points] == [runs % 3 + 2 for runs in range(2, 502)]
+    assert bench.most_at_once == 1
 
 
 def test_a_stopped_job_keeps_its_rounds_but_is_not_complete(queue, bench):

@@ -19,7 +19,8 @@ from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
 from featherface.serving import model_service as service_module
-from featherface.serving.model_service import ModelService, NetworkQueue, ServiceBusyError, UntrainedError
+from featherface.serving.model_service import ModelService, UntrainedError
+from featherface.serving.network_queue import NetworkQueue, ServiceBusyError
 
 V1, V2 = MODELS["v1"], MODELS["v2"]
 SETTINGS = DetectionSettings(side=128)

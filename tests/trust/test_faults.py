@@ -41,7 +41,8 @@ from featherface.profiling.latency import LatencySettings, Progress
 from featherface.serving import benchmark_queue as benchmarks
 from featherface.serving import model_service as service_module
 from featherface.serving.benchmark_queue import BenchmarkQueue, BenchmarkRequest
-from featherface.serving.model_service import ModelService, NetworkQueue
+from featherface.serving.model_service import ModelService
+from featherface.serving.network_queue import NetworkQueue
 from featherface.study import summary as study
 from featherface.study.results import load_networks
 from featherface.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from featherface.checkpoints import WeightsError
 from featherface.dashboard.components.controls import NetworkInput
@@ -25,10 +27,6 @@ def run_models(file: PhotoFile, given: NetworkInput) -> dict[str, DetectionResul
     results: dict[str, DetectionResult] = {}
     for key in given.models:
         slot = st.empty()
-
-        def show_position(position: int, slot: DeltaGenerator = slot) -> None:
-            slot.info(f"Waiting: position {position} in the queue.", icon=":material/hourglass:")
-
         try:
             with slot, st.spinner(f"Running {MODELS[key].name}"):
                 results[key] = model_service().candidates(
@@ -37,7 +35,7 @@ def run_models(file: PhotoFile, given: NetworkInput) -> dict[str, DetectionResul
                     given.resize,
                     given.side,
                     weights=given.weights.get(key),
-                    on_wait=show_position,
+                    on_wait=partial(_show_position, slot.info),
                 )
             slot.empty()
         except UntrainedError as error:
@@ -48,3 +46,7 @@ def run_models(file: PhotoFile, given: NetworkInput) -> dict[str, DetectionResul
         except (WeightsError, ServiceBusyError) as error:
             slot.error(plain(str(error)), icon=":material/error:")
     return results
+
+
+def _show_position(show: Callable[[str], object], position: int) -> None:
+    show(f"Waiting: position {position} in the queue.")

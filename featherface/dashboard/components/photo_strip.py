@@ -9,12 +9,12 @@ from streamlit.typing import UploadedFile
 
 from featherface.config import MAX_BYTES
 from featherface.dashboard.components.widgets import plain, show_errors
+from featherface.dashboard.server.streamlit_internals import discard_uploads
 from featherface.dashboard.state.photos import (
     SAMPLES,
     PhotoFile,
     add_photos,
     own_photos,
-    release_uploads,
     remove_photo,
     thumbnail,
 )
@@ -114,7 +114,7 @@ def _take(files: Sequence[UploadedFile]) -> None:
     before = len(own_photos())
     with st.spinner("Reading photos"):
         st.session_state["refused_photos"] = add_photos(files)
-        release_uploads(files)
+        discard_uploads(files)
     if len(own_photos()) > before:
         _choose(own_photos()[before].key)
     st.session_state["upload_turn"] += 1

@@ -9,14 +9,14 @@ import streamlit as st
 from featherface.config import ANCHOR_SIZES, DEFAULT_SIDE, STRIDES
 from featherface.dashboard.components.photo_strip import choose_photo
 from featherface.dashboard.components.widgets import origin_badge, plain, required_choice, show_chart
-from featherface.dashboard.state.photos import PhotoFile, Picture, data_uri, picture
+from featherface.dashboard.state.photos import DisplayPhoto, PhotoFile, display_photo
 from featherface.detection.images import ImageError
 from featherface.models import MODELS
-from featherface.profiling.machine import Badge
 from featherface.profiling.receptive_field import ReceptiveField, receptive_fields
 from featherface.reporting.figures.networks import Square, photo_squares
 from featherface.reporting.figures.style import BOTH_COLOUR
 from featherface.reporting.tables import field_table
+from featherface.study.provenance import Badge
 
 __all__ = ["show_receptive_fields"]
 
@@ -33,7 +33,7 @@ def show_receptive_fields() -> None:
     )
     file = choose_photo()
     try:
-        shown = picture(file)
+        shown = display_photo(file)
     except ImageError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -51,7 +51,7 @@ def show_receptive_fields() -> None:
 
 
 @st.fragment
-def _show_cell(file: PhotoFile, shown: Picture, fields: Mapping[str, Sequence[ReceptiveField]]) -> None:
+def _show_cell(file: PhotoFile, shown: DisplayPhoto, fields: Mapping[str, Sequence[ReceptiveField]]) -> None:
     """Show one cell's anchors and receptive fields on the photo."""
     controls, view = st.columns([1, 3], gap="medium")
     with controls:
@@ -85,7 +85,7 @@ def _show_cell(file: PhotoFile, shown: Picture, fields: Mapping[str, Sequence[Re
     )
     with view:
         show_chart(
-            photo_squares(data_uri(shown.jpeg), size, centre, _squares(number, wanted, fields)),
+            photo_squares(shown.jpeg, size, centre, _squares(number, wanted, fields)),
             name="receptive_field",
             alt=f"{file.name}, {file.about}, with the anchors and receptive fields of one cell of {level}",
             data=field_table(fields),

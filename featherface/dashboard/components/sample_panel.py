@@ -33,7 +33,7 @@ def show_sample(sample: PhotoFile) -> None:
     except (ImageError, WeightsError) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    for key, jpeg in photo.pictures.items():
+    for key, jpeg in photo.images.items():
         name, faces = MODELS[key].name, faces_text(photo.faces[key])
         st.image(jpeg, caption=f"{name}: {faces}", alt=f"{photo.name}, {photo.about}; {name} found {faces}")
     agreement = "" if photo.both is None else f"Found by both models: {faces_text(photo.both)}. "

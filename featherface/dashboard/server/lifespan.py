@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
 
 from featherface.dashboard.server.memory_pools import limit_memory_pools
-from featherface.dashboard.server.streamlit_internals import disable_public_ip_lookup, keep_uploads_in_memory
+from featherface.dashboard.server.streamlit_internals import (
+    check_internals,
+    disable_public_ip_lookup,
+    hide_missing_context_warnings,
+    is_port_chosen,
+    keep_uploads_in_memory,
+    show_reasons_of_failed_downloads,
+)
 from featherface.dashboard.server.threads import shorten_thread_switch_interval
 
 __all__ = ["lifespan"]
 
+_LOG = logging.getLogger(__name__)
+_DEFAULT_PORT = 8501  # Streamlit's
+
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
-    """Set up the process before the first request is served."""
+    """Set up the process before the first request is served. Raises InternalsError."""
+    check_internals()
     limit_memory_pools()
     shorten_thread_switch_interval()
     keep_uploads_in_memory()
     disable_public_ip_lookup()
+    hide_missing_context_warnings()
+    show_reasons_of_failed_downloads()
+    _log_change_of_port()
     yield
+
+
+def _log_change_of_port() -> None:
+    port = st.get_option("server.port")
+    if port != _DEFAULT_PORT and not is_port_chosen():
+        _LOG.warning("Port %d is in use; the dashboard runs on port %d instead.", _DEFAULT_PORT, port)

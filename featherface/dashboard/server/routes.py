@@ -1,4 +1,4 @@
-"""Addresses that the server answers beside Streamlit's own."""
+"""The server's own routes, besides those of Streamlit."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 __all__ = ["ROUTES"]
 
 
 def _redirect_to_first_page(request: Request) -> RedirectResponse:
-    """Send `/overview` to `/`, where Streamlit serves the first page; settings in the link are kept.
+    """Redirect `/overview` to `/`, where Streamlit serves the first page; settings in the link are kept.
 
-    The address is relative, so that it also holds behind a proxy that serves the dashboard under a path.
+    The address is relative, so it is also right under `server.baseUrlPath` and behind a proxy that serves the
+    dashboard under a path.
     """
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"./{query}")
 
 
-ROUTES: Final[tuple[BaseRoute, ...]] = (Route("/overview", _redirect_to_first_page),)
+async def _serve_live_view(socket: WebSocket) -> None:
+    """Serve the live view's frames; the networks are imported with the first page, not with the server."""
+    from featherface.dashboard.server.live_socket import live_socket
+
+    await live_socket()(socket)
+
+
+ROUTES: Final[tuple[BaseRoute, ...]] = (
+    Route("/overview", _redirect_to_first_page),
+    Route("/{base:path}/overview", _redirect_to_first_page),
+    WebSocketRoute("/live/frames", _serve_live_view),
+    WebSocketRoute("/{base:path}/live/frames", _serve_live_view),
+)

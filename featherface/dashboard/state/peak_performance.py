@@ -1,4 +1,4 @@
-"""This machine's peak, measured when somebody asks and kept until the process ends."""
+"""The peak performance of this machine, measured on request and kept until the process ends."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from featherface.profiling.roofline import MachinePeak, measure_peak
 
 __all__ = ["known_peak", "measure_and_keep_peak"]
 
-_MEASURING = Lock()  # two at once would halve each other
+_MEASURING = Lock()  # two measurements at once would halve each other's result
 
 
 def known_peak(threads: int) -> MachinePeak | None:
-    """Return the last peak measured with so many threads."""
+    """Return the latest peak measured with `threads` threads, or None."""
     return _peaks().get(threads)
 
 
 def measure_and_keep_peak(threads: int) -> None:
-    """Measure the peak with so many threads; takes about a second."""
+    """Measure the peak with `threads` threads; takes about a second."""
     with _MEASURING, torch_threads(threads):
         _peaks()[threads] = measure_peak()
 

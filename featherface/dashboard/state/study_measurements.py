@@ -1,4 +1,4 @@
-"""The study's measurements as the pages show them: counted once, with the newest timing put beside."""
+"""The study's measurements as the pages show them: counted once, combined with the newest benchmark."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.state.shared import model_service, weights_folder
+from featherface.dashboard.state.shared_service import benchmark_queue, model_service, weights_folder
 from featherface.evaluation.curves import SavedCurves
+from featherface.models import MODELS
 from featherface.profiling.latency import LatencyResult
-from featherface.serving.benchmark_queue import BenchmarkRequest, benchmark_queue
+from featherface.serving.benchmark_queue import BenchmarkRequest
 from featherface.study.measurements import Measurements
 from featherface.study.results import TrainingLog, accuracies, load_networks, shipped_curves, training_logs
 from featherface.study.summary import measure, rounds
@@ -31,8 +32,8 @@ FULL_BENCHMARK = BenchmarkRequest((rounds(_THREADS, quick=False),))
 
 
 def measurements() -> Measurements:
-    """Return everything known of the models; the first call in a process takes some seconds."""
-    counted = _counted(weights_folder(), shipped_checksums(), _files("evaluation/*.json"))
+    """Return all measurements of the models; the first call in a process takes longest."""
+    counted = _counted(weights_folder(), tuple(MODELS), shipped_checksums(), _files("evaluation/*.json"))
     return replace(counted, latency=_best_timing())
 
 
@@ -42,24 +43,25 @@ def shipped_checksums() -> dict[str, str]:
 
 
 def curves_of_shipped_weights() -> list[SavedCurves]:
-    """Return the evaluations that lie beside the shipped weights and were made with exactly these."""
+    """Return the shipped evaluations that were made with exactly the shipped weights."""
     checksums = shipped_checksums()
     found = _shipped_curves(weights_folder(), _files("evaluation/*.json"))
     return [saved for saved in found if checksums.get(saved.model) == saved.weights_sha256]
 
 
 def logs_of_training() -> list[TrainingLog]:
-    """Return the trainer's logs that lie beside the weights."""
+    """Return the shipped training logs."""
     return _training_logs(weights_folder(), _files("training/*.csv"))
 
 
 def _best_timing() -> LatencyResult | None:
-    """Return the timing at the study's size with most rounds, of several the newest."""
+    """Return the newest full benchmark at the study's input size, else the newest quick one."""
     kept = [benchmark_queue().latest(request.points[0]) for request in (FULL_BENCHMARK, QUICK_BENCHMARK)]
     return next((result for result in kept if result is not None), None)
 
 
-_Files = tuple[tuple[str, int, int], ...]  # name, time of change, bytes: what a cached reading is valid for
+# Name, modification time and bytes of each file: while these stay the same, so does what was read.
+_Files = tuple[tuple[str, int, int], ...]
 
 
 def _files(pattern: str) -> _Files:
@@ -68,7 +70,10 @@ def _files(pattern: str) -> _Files:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _counted(folder: Path, checksums: Mapping[str, str], files: _Files) -> Measurements:
+def _counted(
+    folder: Path, models: tuple[str, ...], checksums: Mapping[str, str], files: _Files
+) -> Measurements:
+    """Count the networks. Every registered model is counted, also one that has no weights."""
     networks, words = load_networks(folder)
     return measure(networks, words, None, accuracies(_shipped_curves(folder, files), checksums))
 

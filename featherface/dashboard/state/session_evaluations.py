@@ -1,17 +1,19 @@
-"""Evaluations that a session made or brought; they go with it."""
+"""Evaluations that were made or uploaded in a session."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
+from typing import cast
 
 import numpy as np
 import streamlit as st
 
 from featherface.checkpoints import WeightsError, WeightsFile
 from featherface.dashboard.state.photos import decode
-from featherface.dashboard.state.shared import machine, model_service
+from featherface.dashboard.state.shared_service import machine, model_service
 from featherface.detection.detections import Detections
 from featherface.detection.images import ImageError, Photo
 from featherface.errors import sentence
@@ -22,50 +24,48 @@ from featherface.evaluation.run import PUBLISHED
 from featherface.evaluation.wider_zip import AnnotatedImages, WiderZipError, read_wider_zip
 from featherface.models import MODELS
 from featherface.profiling.machine import now
-from featherface.serving.model_service import ServiceBusyError
+from featherface.serving.network_queue import ServiceBusyError
 
 __all__ = ["add_curves", "evaluate_zip", "forget_runs", "own_curves"]
 
-_MAX_RUNS = 24  # of one session; one takes 150 kB
-_RETRY_SECONDS = 2.0  # after which a full queue is asked again
+_MAX_RUNS = 24  # per session; one takes 150 kB
+_RETRY_SECONDS = 2.0  # between attempts while the queue is full
 
 
 def own_curves() -> list[SavedCurves]:
     """Return the evaluations of this session, oldest first."""
-    return st.session_state.setdefault("own_curves", [])
+    return cast(list[SavedCurves], st.session_state.setdefault("own_curves", []))
 
 
 def add_curves(data: bytes, name: str) -> None:
-    """Take in a file of `evaluate --curves`. Raises CurvesError."""
+    """Add the results in a file written by `evaluate --curves`. Raises CurvesError."""
     found = [saved for saved in parse_curves(data, name) if saved.model in MODELS]
     if not found:
         names = " or ".join(entry.name for entry in MODELS.values())
-        raise CurvesError(sentence(f"{name} holds no result of {names}."))
+        raise CurvesError(sentence(f"{name} contains no results of {names}."))
     _keep(found)
 
 
 def forget_runs() -> None:
-    """Forget the evaluations of this session."""
+    """Remove the evaluations of this session."""
     st.session_state["own_curves"] = []
 
 
 def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]) -> None:
-    """Score every model that has weights on the annotated pictures in a zip, by the published settings.
+    """Evaluate every model that has weights on the annotated images in a zip, with the published settings.
 
-    `on_progress` is told how many passes are done, of how many, also again and again while the models are
-    busy. Raises WiderZipError and WeightsError.
+    `on_progress` is called with the passes done and their total, repeatedly with the same numbers while the
+    models are busy. Raises WiderZipError and WeightsError.
     """
     annotated = read_wider_zip(data)
     ready = [status.weights for status in model_service().models() if status.weights]
     if not ready:
-        raise WeightsError("No model has weights that can be used, so there is nothing to evaluate.")
-    total = len(ready) * len(annotated.images)
+        raise WeightsError("No model has usable weights, so there is nothing to evaluate.")
+    images = len(annotated.images)
     found: list[SavedCurves] = []
     for number, weights in enumerate(ready):
-        done = number * len(annotated.images)
-        predictions = _predictions(
-            annotated, weights, lambda passes, done=done: on_progress(done + passes, total)
-        )
+        report = partial(_report, on_progress, number * images, len(ready) * images)
+        predictions = _predictions(annotated, weights, report)
         found.append(
             SavedCurves(
                 model=weights.key,
@@ -81,30 +81,32 @@ def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]
     _keep(found)
 
 
+def _report(on_progress: Callable[[int, int], None], before: int, total: int, done: int) -> None:
+    on_progress(before + done, total)
+
+
 def _predictions(
-    annotated: AnnotatedImages, weights: WeightsFile, on_pass: Callable[[int], None]
+    annotated: AnnotatedImages, weights: WeightsFile, report: Callable[[int], None]
 ) -> list[Prediction]:
     predictions = []
-    for number, picture in enumerate(annotated.images, 1):
+    for done, image in enumerate(annotated.images):
         try:
-            photo = decode(picture.read())
-            faces = _faces(photo, weights, lambda done=number - 1: on_pass(done))
+            faces = _faces(decode(image.read()), weights, partial(report, done))
         except ImageError as error:
-            raise WiderZipError(sentence(f"{picture.name}: {error}")) from error
-        predictions.append(
-            Prediction(picture.name, faces.boxes.astype(np.float64), faces.scores.astype(np.float64))
-        )
-        on_pass(number)
+            raise WiderZipError(sentence(f"{image.name}: {error}")) from error
+        boxes, scores = faces.boxes.astype(np.float64), faces.scores.astype(np.float64)
+        predictions.append(Prediction(image.name, boxes, scores))
+        report(done + 1)
     return predictions
 
 
 def _faces(photo: Photo, weights: WeightsFile, on_busy: Callable[[], None]) -> Detections:
-    """Return the faces in `photo`; a full queue is waited for, as many passes may be done already."""
+    """Return the faces in `photo`; try again while the queue is full, so that earlier passes are not lost."""
     while True:
         try:
             return model_service().detect(photo, weights.key, PUBLISHED, weights=weights).detections
         except ServiceBusyError:
-            on_busy()  # shows something, where Streamlit ends the run if the visitor has gone
+            on_busy()  # draws on the page, where Streamlit ends the run of a visitor who has left
             time.sleep(_RETRY_SECONDS)
 
 
