@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ from featherface.config import (
     CONFIDENCE_RANGE,
     DEFAULT_CONFIDENCE,
     DEFAULT_NMS_IOU,
-    MAX_DIMENSION,
     NMS_IOU_RANGE,
 )
 
@@ -34,7 +32,8 @@ if TYPE_CHECKING:
     from featherface.checkpoints import WeightsFile
     from featherface.detection.images import Photo
     from featherface.detection.settings import DetectionSettings
-    from featherface.serving.model_service import DetectionResult
+    from featherface.reporting.comparison import Comparison
+    from featherface.serving.model_service import ModelService
 
 __all__ = ["COMMAND"]
 
@@ -69,9 +68,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from featherface.detection.images import ImageError
+    from featherface.reporting.comparison import detections_document
     from featherface.serving.model_service import ModelService
 
     settings = _settings(arguments)
@@ -80,27 +77,9 @@ def _run(arguments: argparse.Namespace) -> int:
     paths = _expanded(arguments.photos)
     if arguments.save_dir is not None:
         arguments.save_dir.mkdir(parents=True, exist_ok=True)
-    any_folder = any(path.is_dir() for path in arguments.photos)
-    entries, saved = [], set()
-    for path in tqdm(paths, disable=not any_folder, unit="photo", file=sys.stderr):
-        try:
-            photo, decode = _timed_decode(path)
-            results = {
-                key: service.detect(photo, key, settings, weights=file) for key, file in weights.items()
-            }
-        except ImageError as error:
-            entries.append({"photo": str(path), "error": str(error)})
-            tqdm.write(error_line(str(error)), file=sys.stderr)
-            continue
-        entry = _photo_entry(path, photo, decode, results)
-        if arguments.save_dir is not None:
-            entry["saved"] = str(_save_pair(photo, results, arguments.save_dir, path.stem, saved))
-        entries.append(entry)
-        if not arguments.json:
-            tqdm.write(_summary(entry), file=sys.stdout)
+    entries = _entries(arguments, paths, service, weights, settings)
     if arguments.json:
-        used = {key: _weights_entry(file) for key, file in weights.items()}
-        print_json({"settings": asdict(settings), "weights": used, "photos": entries})
+        print_json(detections_document(weights, dict.fromkeys(weights, settings), entries))
     return ERROR if any("error" in entry for entry in entries) else 0
 
 
@@ -115,10 +94,6 @@ def _settings(arguments: argparse.Namespace) -> DetectionSettings:
         resize=Resize(arguments.resize),
         side=arguments.size,
     )
-
-
-def _weights_entry(weights: WeightsFile) -> dict[str, str]:
-    return {"file": str(weights.path), "sha256": weights.sha256, "source": weights.source}
 
 
 def _expanded(paths: Sequence[Path]) -> list[Path]:
@@ -142,58 +117,78 @@ def _expanded(paths: Sequence[Path]) -> list[Path]:
     return expanded
 
 
-def _timed_decode(path: Path) -> tuple[Photo, float]:
-    """Return the photo and the milliseconds that reading it took. Raises ImageError."""
+def _entries(
+    arguments: argparse.Namespace,
+    paths: Sequence[Path],
+    service: ModelService,
+    weights: Mapping[str, WeightsFile],
+    settings: DetectionSettings,
+) -> list[dict[str, object]]:
+    """Run the models on each photo, print and save the results, and return the photos' JSON entries."""
+    from tqdm import tqdm
+
+    from featherface.detection.images import ImageError
+
+    any_folder = any(path.is_dir() for path in arguments.photos)
+    entries: list[dict[str, object]] = []
+    saved: set[Path] = set()
+    for path in tqdm(paths, disable=not any_folder, unit="photo", file=sys.stderr):
+        try:
+            photo, comparison = _compared(path, service, weights, settings)
+        except ImageError as error:
+            entries.append({"photo": str(path), "error": str(error)})
+            tqdm.write(error_line(str(error)), file=sys.stderr)
+            continue
+        entry = comparison.photo_entry()
+        if arguments.save_dir is not None:
+            entry["saved"] = str(_save(photo, comparison, arguments.save_dir, path.stem, saved))
+        entries.append(entry)
+        if not arguments.json:
+            tqdm.write(_summary(comparison), file=sys.stdout)
+    return entries
+
+
+def _compared(
+    path: Path, service: ModelService, weights: Mapping[str, WeightsFile], settings: DetectionSettings
+) -> tuple[Photo, Comparison]:
+    """Decode a photo and run the models on it. Raises ImageError."""
     from featherface.detection.images import decode_photo
+    from featherface.reporting.comparison import compare
 
     start = time.perf_counter()
-    return decode_photo(path), 1000 * (time.perf_counter() - start)
-
-
-def _photo_entry(
-    path: Path, photo: Photo, decode: float, results: Mapping[str, DetectionResult]
-) -> dict[str, object]:
-    models = {
-        key: {
-            **result.detections.to_dict(),
-            "milliseconds": {
-                stage: round(spent, 3) for stage, spent in {"decode": decode, **result.milliseconds}.items()
-            },
-        }
-        for key, result in results.items()
+    photo = decode_photo(path)
+    decode = 1000 * (time.perf_counter() - start)
+    results = {
+        key: service.candidates(photo, key, settings.resize, settings.side, weights=file)
+        for key, file in weights.items()
     }
-    return {"photo": str(path), "width": photo.width, "height": photo.height, "models": models}
+    size = photo.width, photo.height
+    return photo, compare(str(path), size, results, dict.fromkeys(results, settings), decode)
 
 
-def _summary(entry: Mapping[str, object]) -> str:
-    parts = [
-        f"{key} faces: {len(model['scores'])} in {sum(model['milliseconds'].values()):.0f} ms"
-        for key, model in entry["models"].items()
-    ]
-    return f"{entry['photo']}: {', '.join(parts)}"
-
-
-def _save_pair(
-    photo: Photo, results: Mapping[str, DetectionResult], folder: Path, stem: str, saved: set[Path]
-) -> Path:
-    """Save the photo with each model's faces side by side, under a name not yet used in this run."""
-    import numpy as np
-
-    from featherface.detection.drawing import annotate, encode_picture
-    from featherface.files import write_files
+def _summary(comparison: Comparison) -> str:
     from featherface.models import MODELS
+    from featherface.reporting.wording import faces_text
 
-    pair = np.hstack(
-        [annotate(photo, result.detections, MODELS[key].colour) for key, result in results.items()]
-    )
-    kind = "jpeg" if pair.shape[1] <= MAX_DIMENSION else "png"  # JPEG can go no wider
-    name, count = f"{stem}.{'-'.join(results)}", 1
-    path = folder / f"{name}.{kind}"
+    parts = [
+        f"{MODELS[key].short_name} {faces_text(len(faces))} in "
+        f"{sum(comparison.results[key].milliseconds.values()):.0f} ms"
+        for key, faces in comparison.faces.items()
+    ]
+    return f"{comparison.name}: {', '.join(parts)}"
+
+
+def _save(photo: Photo, comparison: Comparison, folder: Path, stem: str, saved: set[Path]) -> Path:
+    """Save the photo with each model's faces, under a name not yet used in this run, and return the path."""
+    from featherface.files import write_files
+
+    name, count = f"{stem}.{'-'.join(comparison.faces)}", 1
+    path = folder / f"{name}.jpeg"
     while path in saved:
         count += 1
-        path = folder / f"{name}.{count}.{kind}"
+        path = folder / f"{name}.{count}.jpeg"
     saved.add(path)
-    write_files({path: encode_picture(pair, kind)})
+    write_files({path: comparison.annotated_file(photo, "jpeg")})
     return path
 
 
@@ -202,12 +197,13 @@ COMMAND = Command(
     description="Detect faces in photos with each model.\n\n"
     "A file that cannot be read is reported on standard error and in the JSON; the other photos are still\n"
     "processed, and the exit status is 2.\n\n"
-    'JSON: {"settings": {...}, "weights": {MODEL: {"file", "sha256", "source"}, ...}, "photos": [\n'
-    '  {"photo", "width", "height", "models": {MODEL: {\n'
-    '     "boxes": [[x1, y1, x2, y2], ...], "scores": [...], "landmarks": [[x, y of five points], ...],\n'
-    '     "milliseconds": {"decode", "preprocess", "network", "postprocess"}}, ...},\n'
-    '   "saved": path, with --save-dir},\n'
-    '  {"photo", "error"}, ...]}\n'
+    'JSON: {"weights": {MODEL: {"file", "sha256", "source"}, ...},\n'
+    '  "settings": {MODEL: {"confidence", "nms_iou", "top_k", "resize", "input_size"}, ...}, "photos": [\n'
+    '    {"photo", "width", "height", "decode_milliseconds", "models": {MODEL: {\n'
+    '       "boxes": [[x1, y1, x2, y2], ...], "scores": [...], "landmarks": [[x, y of five points], ...],\n'
+    '       "milliseconds": {"preprocess", "network", "postprocess"}}, ...},\n'
+    '     "saved": path, with --save-dir},\n'
+    '    {"photo", "error"}, ...]}\n'
     "Boxes and landmarks are in pixels of the upright photo, highest score first.",
     add_options=_add_options,
     run=_run,

@@ -1,37 +1,48 @@
-"""Two models' faces in one photo, and the files that they become."""
+"""The faces that several models found in one photo, and the files made of them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 
+from featherface.checkpoints import WeightsFile
 from featherface.detection.agreement import Agreement, agreement
-from featherface.detection.detections import Detections, coco_document
-from featherface.detection.drawing import Hide, annotate
+from featherface.detection.detections import Detections
+from featherface.detection.drawing import Hide, annotate, encode_picture
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
+from featherface.errors import FeatherFaceError
 from featherface.models import MODELS
+from featherface.reporting.wording import faces_text
 from featherface.serving.model_service import DetectionResult
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "DrawingError", "compare", "detections_document"]
 
-_LANDSCAPE = 2.0  # photos wider than this go one below the other
+_LANDSCAPE = 2.0  # photos wider than this are stacked instead of placed side by side
+_INK = (29, 37, 40)
+_MILLISECOND_DECIMALS = 3
+
+
+class DrawingError(FeatherFaceError):
+    """The annotated photo cannot be made; the message is one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Faces that up to two models found in one photo of `width` x `height` pixels.
+    """The faces that each model found in one photo of `width` x `height` pixels.
 
-    results: what each model made of the photo before any filter, by the model's key. settings and faces: of
-    the same models.
+    results: what each network returned before any filter, by the model's key. settings: each model's filter.
+    faces: what the filter kept. decode_milliseconds: None if reading the photo was not timed.
     """
 
     name: str
@@ -40,14 +51,18 @@ class Comparison:
     results: Mapping[str, DetectionResult]
     settings: Mapping[str, DetectionSettings]
     faces: Mapping[str, Detections]
+    decode_milliseconds: float | None = None
 
     @cached_property
     def agreement(self) -> Agreement | None:
-        """Where the two models agree; None where only one has a result."""
-        return agreement(*self.faces.values()) if len(self.faces) == 2 else None
+        """Return which faces two models agree on; None unless there are exactly two."""
+        if len(self.faces) != 2:
+            return None
+        first, second = self.faces.values()
+        return agreement(first, second)
 
     def partners(self, key: str) -> np.ndarray:
-        """Return (N,) int64: for each face of model `key` the number of its match, or -1."""
+        """Return (N,) int64: the number of the match of each face of model `key`, -1 for no match."""
         partners = np.full(len(self.faces[key]), -1)
         if self.agreement is not None:
             column = list(self.faces).index(key)
@@ -55,50 +70,85 @@ class Comparison:
         return partners
 
     def hidden(self, photo: Photo, hide: Hide) -> Photo:
-        """Return the photo, of any size, with every face that any of the models found unrecognisable."""
-        faces = self._everyone().scaled(photo.width / self.width, photo.height / self.height)
+        """Return the photo, of any size, with the faces that any model found made unrecognisable."""
+        faces = self._all_faces().scaled(photo.width / self.width, photo.height / self.height)
         return decode_photo(annotate(photo, faces, "#000000", hide=hide, only=[]))
 
     def annotated(
-        self, photo: Photo, *, landmarks: bool, scores: bool, differences: bool, hide: Hide | None
+        self,
+        photo: Photo,
+        *,
+        landmarks: bool = True,
+        scores: bool = True,
+        differences: bool = False,
+        hide: Hide | None = None,
     ) -> np.ndarray:
-        """Return the photo once a model with its faces, (H, W, 3) uint8 RGB, beside or below each other."""
-        ground = photo if hide is None else self.hidden(photo, hide)
+        """Return the photo once per model with a title and its faces, as one (H, W, 3) uint8 RGB image.
+
+        differences: draw only the faces without a match.
+        """
+        background = photo if hide is None else self.hidden(photo, hide)
         drawn = []
         for key, faces in self.faces.items():
             only = np.flatnonzero(self.partners(key) < 0) if differences else None
-            picture = annotate(
-                ground, faces, MODELS[key].colour, landmarks=landmarks, scores=scores, only=only
+            image = annotate(
+                background, faces, MODELS[key].colour, landmarks=landmarks, scores=scores, only=only
             )
-            drawn.append(np.vstack((_title(key, len(faces), photo.width), picture)))
+            drawn.append(np.vstack((_title(key, len(faces), photo.width), image)))
         return np.vstack(drawn) if photo.width > _LANDSCAPE * photo.height else np.hstack(drawn)
 
-    def to_json(self) -> str:
-        """Return everything as JSON, laid out as `python -m featherface detect --json` does."""
+    def annotated_file(
+        self,
+        photo: Photo,
+        kind: Literal["png", "jpeg"],
+        *,
+        landmarks: bool = True,
+        scores: bool = True,
+        differences: bool = False,
+        hide: Hide | None = None,
+    ) -> bytes:
+        """Return `annotated` as a file. Raises DrawingError if memory runs out."""
+        try:
+            image = self.annotated(
+                photo, landmarks=landmarks, scores=scores, differences=differences, hide=hide
+            )
+            return encode_picture(image, kind)
+        except (MemoryError, cv2.error) as error:
+            if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
+                raise
+            raise DrawingError(
+                f"There is not enough memory to draw the faces of {self.name} at full size ({self.width} x "
+                f"{self.height} pixels); close other programs, or use a smaller photo."
+            ) from error
+
+    def photo_entry(self) -> dict[str, object]:
+        """Return the photo's entry in `detections_document`."""
         models = {
             key: {
-                "settings": {
-                    "confidence": self.settings[key].confidence,
-                    "nms_iou": self.settings[key].nms_iou,
-                    "resize": self.settings[key].resize,
-                    "side": self.settings[key].side,
-                },
                 **faces.to_dict(),
                 "milliseconds": {
-                    stage: round(spent, 3) for stage, spent in self.results[key].milliseconds.items()
+                    stage: round(spent, _MILLISECOND_DECIMALS)
+                    for stage, spent in self.results[key].milliseconds.items()
                 },
             }
             for key, faces in self.faces.items()
         }
-        weights = {
-            key: {"file": result.weights.path.name, "sha256": result.weights.sha256}
-            for key, result in self.results.items()
+        decode = self.decode_milliseconds
+        return {
+            "photo": self.name,
+            "width": self.width,
+            "height": self.height,
+            "decode_milliseconds": None if decode is None else round(decode, _MILLISECOND_DECIMALS),
+            "models": models,
         }
-        entry = {"photo": self.name, "width": self.width, "height": self.height, "models": models}
-        return json.dumps({"weights": weights, "photos": [entry]}, indent=1)
+
+    def to_json(self) -> str:
+        """Return the `detections_document` of this photo as JSON."""
+        weights = {key: result.weights for key, result in self.results.items()}
+        return json.dumps(detections_document(weights, self.settings, [self.photo_entry()]), indent=1)
 
     def to_csv(self) -> str:
-        """Return one line a face: model, partner's number or -1, box, score, landmarks."""
+        """Return one line per face: model, number of the match or -1, box, score, landmarks."""
         rows = [
             {"model": key, "match": int(partner), **record}
             for key, faces in self.faces.items()
@@ -112,22 +162,23 @@ class Comparison:
         writer.writerows(rows)
         return text.getvalue()
 
-    def to_coco(self) -> str:
-        """Return one COCO document; each annotation also carries its model's key."""
-        document = coco_document([(self.name, self.width, self.height, self._everyone())])
-        keys = [key for key, faces in self.faces.items() for _ in range(len(faces))]
-        for annotation, key in zip(document["annotations"], keys, strict=True):
-            annotation["model"] = key
-        return json.dumps(document)
+    def to_coco(self, key: str) -> str:
+        """Return the faces of model `key` as COCO results, which pycocotools' `COCO.loadRes` reads.
 
-    def _everyone(self) -> Detections:
-        """Return the faces of all models one after the other, which is not by score."""
-        return Detections(
-            *(
-                np.concatenate([getattr(faces, name) for faces in self.faces.values()])
-                for name in ("boxes", "scores", "landmarks")
-            )
+        The image id is the file name without its extension, as an integer if it is one, as in COCO itself.
+        """
+        stem = Path(self.name).stem
+        return json.dumps(self.faces[key].to_coco(int(stem) if stem.isdecimal() else stem))
+
+    def _all_faces(self) -> Detections:
+        """Return the faces of all models, ordered by score."""
+        parts = (
+            np.concatenate([getattr(faces, name) for faces in self.faces.values()])
+            for name in ("boxes", "scores", "landmarks")
         )
+        boxes, scores, landmarks = parts
+        order = np.argsort(-scores, kind="stable")
+        return Detections(boxes[order], scores[order], landmarks[order])
 
 
 def compare(
@@ -135,31 +186,53 @@ def compare(
     size: tuple[int, int],
     results: Mapping[str, DetectionResult],
     settings: Mapping[str, DetectionSettings],
+    decode_milliseconds: float | None = None,
 ) -> Comparison:
-    """Filter what the networks made of a photo of `size` (width, height) by each model's settings."""
+    """Filter what the networks returned for a photo of `size` (width, height) by each model's settings."""
     faces = {
         key: select(result.detections, settings[key].confidence, settings[key].nms_iou, settings[key].top_k)
         for key, result in results.items()
     }
-    return Comparison(name, *size, results, settings, faces)
+    return Comparison(name, *size, results, settings, faces, decode_milliseconds)
+
+
+def detections_document(
+    weights: Mapping[str, WeightsFile],
+    settings: Mapping[str, DetectionSettings],
+    photos: Sequence[Mapping[str, object]],
+) -> dict[str, object]:
+    """Return the JSON layout of detections, the same from the dashboard and from `featherface detect`.
+
+    `photos` are photo entries or, for files that cannot be read, {"photo": name, "error": sentence}.
+    """
+    return {
+        "weights": {
+            key: {"file": file.path.name, "sha256": file.sha256, "source": file.source}
+            for key, file in weights.items()
+        },
+        "settings": {key: _settings_entry(chosen) for key, chosen in settings.items()},
+        "photos": list(photos),
+    }
+
+
+def _settings_entry(settings: DetectionSettings) -> dict[str, object]:
+    return {
+        "confidence": settings.confidence,
+        "nms_iou": settings.nms_iou,
+        "top_k": settings.top_k,
+        "resize": settings.resize.value,
+        "input_size": settings.side,
+    }
 
 
 def _title(key: str, count: int, width: int) -> np.ndarray:
-    """Return a band, (H, width, 3) uint8 RGB, that says whose faces are below it."""
+    """Return a band, (H, width, 3) uint8 RGB, with the model's name, colour and number of faces."""
     scale = max(0.35, width / 1200)
-    text = f"{MODELS[key].name}: {count} face{'s' * (count != 1)}"
+    text = f"{MODELS[key].name}: {faces_text(count)}"
     (_, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     band = np.full((3 * height, width, 3), 255, np.uint8)
     band[:, : max(2, height // 2)] = np.frombuffer(bytes.fromhex(MODELS[key].colour[1:]), np.uint8)
+    thickness = max(1, round(1.5 * scale))
     origin = height, 2 * height
-    cv2.putText(
-        band,
-        text,
-        origin,
-        cv2.FONT_HERSHEY_SIMPLEX,
-        scale,
-        (29, 37, 40),
-        max(1, round(1.5 * scale)),
-        cv2.LINE_AA,
-    )
+    cv2.putText(band, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, thickness, cv2.LINE_AA)
     return band

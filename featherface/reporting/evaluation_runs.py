@@ -1,4 +1,4 @@
-"""Evaluations put together so that only what compares shares a chart."""
+"""Evaluations grouped into runs: only results that can be compared share a chart."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from featherface.config import MATCH_IOU
 from featherface.evaluation.average_precision import Curve
 from featherface.evaluation.curves import SavedCurves
 from featherface.models import MODELS
-from featherface.reporting.figures.results_figures import curve_chart, precision_bars
+from featherface.reporting.figures.accuracy import curve_chart, precision_bars
 from featherface.reporting.html_report import ReportChart
-from featherface.reporting.wording import when_text
+from featherface.reporting.wording import images_text, when_text
 from featherface.study.results import OFFICIAL_SUBSETS, input_words
 
 __all__ = ["Run", "report_charts", "runs"]
@@ -20,43 +21,43 @@ __all__ = ["Run", "report_charts", "runs"]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One evaluation a model, by one protocol on the same pictures at the same input size."""
+    """One evaluation per model, by one protocol on the same images at the same input size."""
 
     results: Mapping[str, SavedCurves]  # by the model's key, in the registry's order
 
     @property
     def first(self) -> SavedCurves:
-        """One of the results, for what they share."""
+        """Return one of the results, for what they have in common."""
         return next(iter(self.results.values()))
 
     @property
     def official(self) -> bool:
-        """Whether the subsets are easy, medium and hard; else they are bands of face height."""
+        """Return whether the subsets are easy, medium and hard; otherwise they are bands of face height."""
         return set(OFFICIAL_SUBSETS) <= set(self.first.evaluation.curves)
 
     @property
     def title(self) -> str:
-        """The pictures and the input size."""
+        """Return the image set and the input size."""
         return f"{self.first.image_set}, {input_words(self.first)}"
 
     @property
     def about(self) -> str:
-        """Protocol, extent, weights and dates, in sentences."""
+        """Return protocol, number of images, weights and dates, in sentences."""
         evaluation = self.first.evaluation
         protocol = (
             "official WIDER FACE protocol" if self.official else f"{evaluation.protocol}, by face height"
         )
         weights = "; ".join(
             f"{MODELS[key].name}: weights {saved.weights_sha256[:12]}, {when_text(saved.date)}, on "
-            f"{saved.machine.get('processor', 'an unnamed machine')}"
+            f"{saved.machine.get('processor', 'an unknown processor')}"
             for key, saved in self.results.items()
         )
-        count = f"{evaluation.images:,} picture{'' if evaluation.images == 1 else 's'}"
-        return f"{protocol}, {count}, IoU 0.5. {weights}."
+        count = images_text(evaluation.images)
+        return f"{protocol[:1].upper()}{protocol[1:]}, {count}, IoU {MATCH_IOU}. {weights}."
 
     @property
     def subsets(self) -> dict[str, int]:
-        """The subsets in which a face counts, and how many do."""
+        """Return the number of faces of each subset that has any."""
         return {name: curve.faces for name, curve in self.first.evaluation.curves.items() if curve.faces}
 
     def curves(self, subset: str) -> dict[str, Curve]:
@@ -71,7 +72,10 @@ class Run:
         }
 
     def scores(self) -> pd.DataFrame:
-        """Return average precision and its interval, 0..1, a row a subset and model."""
+        """Return average precision and its confidence interval, 0..1, one row per model and subset.
+
+        Where there is no interval, the note says why.
+        """
         return pd.DataFrame(
             {
                 "subset": subset,
@@ -80,13 +84,14 @@ class Run:
                 "average precision": curve.average_precision,
                 "from": curve.interval and curve.interval[0],
                 "to": curve.interval and curve.interval[1],
+                "note": curve.no_interval,
             }
             for key, curves in self.by_model().items()
             for subset, curve in curves.items()
         )
 
     def points(self, subset: str) -> pd.DataFrame:
-        """Return every point of one subset's curves."""
+        """Return every point of one subset's precision-recall curves."""
         tables = [
             pd.DataFrame(
                 {
@@ -102,15 +107,15 @@ class Run:
 
 
 def runs(saved: Iterable[SavedCurves]) -> list[Run]:
-    """Put together what compares: official subsets first, then more pictures first.
+    """Group evaluations that can be compared: official subsets first, then by number of images.
 
-    A second evaluation of one model starts a further run.
+    A second evaluation of the same model starts another run.
     """
-    alike: dict[tuple, list[dict[str, SavedCurves]]] = {}
+    alike: dict[tuple[object, ...], list[dict[str, SavedCurves]]] = {}
     for one in saved:
         evaluation = one.evaluation
-        sort = (evaluation.protocol, one.image_set, input_words(one), evaluation.images)
-        groups = alike.setdefault((*sort, tuple(evaluation.curves)), [])
+        kind = (evaluation.protocol, one.image_set, input_words(one), evaluation.images, *evaluation.curves)
+        groups = alike.setdefault(kind, [])
         group = next((found for found in groups if one.model not in found), None)
         if group is None:
             groups.append(group := {})
@@ -124,13 +129,13 @@ def runs(saved: Iterable[SavedCurves]) -> list[Run]:
 
 
 def report_charts(saved: Iterable[SavedCurves]) -> list[ReportChart]:
-    """Return for each run its bars and one curve: hard, or all sizes together."""
+    """Return two charts per run: average precision, and one precision-recall curve (hard or all faces)."""
     charts = []
     for run in runs(saved):
         name = "by subset" if run.official else "by face height"
         charts.append(ReportChart(f"Average precision {name}", precision_bars(run.by_model()), run.about))
         subset = "hard" if run.official else next(iter(run.subsets))
         charts.append(
-            ReportChart(f"Precision and recall, {subset}", curve_chart(run.curves(subset)), run.about)
+            ReportChart(f"Precision-recall curve, {subset} faces", curve_chart(run.curves(subset)), run.about)
         )
     return charts

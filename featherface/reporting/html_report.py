@@ -1,9 +1,9 @@
-"""The study as one HTML file that works offline and prints to a clean PDF."""
+"""The study's report: one HTML file that opens offline and prints to a clean PDF."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,22 +12,22 @@ from string import Template
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from featherface.dashboard.state.photos import data_uri
-from featherface.dashboard.state.sample_comparison import AnnotatedPhoto
+from featherface.errors import FeatherFaceError
 from featherface.models import MODELS
-from featherface.profiling.machine import Badge
-from featherface.reporting.figures.results_figures import MIN_RADAR_AXES, radar_chart
+from featherface.reporting.figures.radar_chart import MIN_RADAR_AXES, radar_chart
+from featherface.reporting.figures.style import data_uri
 from featherface.reporting.wording import change_text, faces_text, machine_text, printed, when_text
 from featherface.study.claims import AuditRow, Verdict, audit
 from featherface.study.findings import Direction, Finding, findings
 from featherface.study.headlines import Headline, headlines
 from featherface.study.measurements import Measurements
+from featherface.study.provenance import Badge
 from featherface.study.radar import Radar, radar
 from featherface.study.recommendations import Recommendation, recommendations
 
-__all__ = ["ReportChart", "html_report"]
+__all__ = ["REPORT_FILE", "AnnotatedPhoto", "ReportChart", "ReportError", "html_report"]
 
-_TITLE = "FeatherFace V1 and V2 compared"
+REPORT_FILE = "featherface_report.html"
 _TEMPLATE = Path(__file__).with_name("html_report.html")
 _CLASSES = {
     Verdict.HOLDS: "holds",
@@ -40,53 +40,84 @@ _CLASSES = {
     Direction.EVEN: "open",
     Direction.OPEN: "open",
 }
-_CHECKSUM = re.compile("([0-9a-f]{12})[0-9a-f]{52}")  # its beginning is enough to tell files apart
+_CHECKSUM = re.compile("([0-9a-f]{12})[0-9a-f]{52}")  # the first part is printed
 _FONT = 'system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif'
+
+
+class ReportError(FeatherFaceError):
+    """The report cannot be made; the message is one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReportChart:
-    """A chart with what it shows and where its numbers come from."""
+    """A chart with its title and where its numbers come from."""
 
     title: str
     figure: go.Figure
     note: str
 
 
+@dataclass(frozen=True)
+class AnnotatedPhoto:
+    """A photo with the faces that each model found, by the model's key.
+
+    images: JPEG files with the faces drawn. faces: their number. both: the faces on which two models agree;
+    None unless two models ran.
+    """
+
+    name: str
+    about: str
+    images: Mapping[str, bytes]
+    faces: Mapping[str, int]
+    both: int | None
+
+
 def html_report(
+    measurements: Measurements, charts: Sequence[ReportChart], photos: Sequence[AnnotatedPhoto] = ()
+) -> str:
+    """Return the report; `charts` follow the radar chart, `photos` are at the end. Raises ReportError."""
+    try:
+        return _document(measurements, charts, photos)
+    except MemoryError as error:
+        raise ReportError(
+            "There is not enough memory to make the report; close other programs, or leave out the photos."
+        ) from error
+
+
+def _document(
     measurements: Measurements, charts: Sequence[ReportChart], photos: Sequence[AnnotatedPhoto]
 ) -> str:
-    """Return the whole document; `charts` follow the radar, `photos` stand at the end."""
+    title = " vs ".join(MODELS[key].name for key in measurements.models)
     body = [
-        f"<h1>{_TITLE}</h1>",
-        f'<p class="soft">Counted and measured on {when_text(measurements.when)} on '
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="soft">Counted and measured on {when_text(measurements.when)}, on '
         f"{escape(machine_text(measurements.machine))}. Weights: {_weights(measurements)}.</p>",
-        "<h2>In short</h2>",
+        "<h2>Key findings</h2>",
         _findings_table(findings(measurements)),
         "<h2>Headline numbers</h2>",
         _headline_table(headlines(measurements)),
-        "<h2>Profile</h2>",
-        _profile(radar(measurements)),
+        "<h2>Radar chart</h2>",
+        _radar_section(radar(measurements), list(measurements.models)),
         *(_chart(chart) for chart in charts),
-        "<h2>What to use</h2>",
+        "<h2>Recommendations</h2>",
         _recommendation_table(recommendations(measurements)),
-        "<h2>The study's claims</h2>",
+        "<h2>Claims audit</h2>",
         _claims_table(audit(measurements)),
     ]
     if photos:
         body += ["<h2>Photos</h2>", *map(_photo, photos)]
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(title=_TITLE, plotly=get_plotlyjs(), body="\n".join(body))
+    return template.substitute(title=escape(title), plotly=get_plotlyjs(), body="\n".join(body))
 
 
 def _weights(measurements: Measurements) -> str:
-    words = "; ".join(f"{MODELS[key].name}, {model.weights}" for key, model in measurements.models.items())
-    return escape(_CHECKSUM.sub(r"\1", words))
+    text = "; ".join(f"{MODELS[key].name}, {model.weights}" for key, model in measurements.models.items())
+    return escape(_CHECKSUM.sub(r"\1", text))
 
 
 def _findings_table(rows: Iterable[Finding]) -> str:
     return _table(
-        ("", "V2 against V1", "How sure"),
+        ("", "Finding", "Confidence"),
         (
             (_badge(row.direction, _CLASSES[row.direction]), escape(row.sentence), escape(row.sureness))
             for row in rows
@@ -94,38 +125,47 @@ def _findings_table(rows: Iterable[Finding]) -> str:
     )
 
 
-def _headline_table(rows: Iterable[Headline]) -> str:
-    names = [entry.name for entry in MODELS.values()]
-    cells = []
-    for row in rows:
-        known = next((quantity for quantity in row.values.values() if quantity is not None), None)
-        cells.append(
-            (
-                escape(row.name),
-                *("not yet measured" if value is None else printed(value) for value in row.values.values()),
-                change_text(row) or "",
-                _origin_badge(known.badge) if known else "",
-                f"<small>{escape(known.source)}</small>" if known else "",
-            )
-        )
-    return _table(("", *names, "Change", "", "How"), cells)
+def _headline_table(rows: Sequence[Headline]) -> str:
+    keys = list(rows[0].values)
+    return _table(
+        ("", *(MODELS[key].name for key in keys), _pair_text(keys, " vs "), "", "Method"),
+        map(_headline_row, rows),
+    )
 
 
-def _profile(found: Radar) -> str:
+def _headline_row(row: Headline) -> tuple[str, ...]:
+    known = next((quantity for quantity in row.values.values() if quantity is not None), None)
+    return (
+        escape(row.name),
+        *("not measured yet" if value is None else printed(value) for value in row.values.values()),
+        change_text(row) or "",
+        _origin_badge(known.badge) if known else "",
+        f"<small>{escape(known.source)}</small>" if known else "",
+    )
+
+
+def _pair_text(keys: Sequence[str], between: str) -> str:
+    """Return the second model and the first, to which it is compared: "V2 vs V1"."""
+    first, second, *_ = (MODELS[key].short_name for key in keys)
+    return escape(f"{second}{between}{first}")
+
+
+def _radar_section(found: Radar, keys: Sequence[str]) -> str:
     rows = [
         (
             escape(axis.name),
             escape(axis.formula),
-            *(f"{score:.3f}" for score in axis.scores.values()),
+            *(f"{axis.scores[key]:.3f}" for key in keys),
             f"{axis.ratio:.2f}",
         )
         for axis in found.axes
     ]
     rows += [
-        (escape(axis.name), escape(axis.formula), *["not measured"] * len(MODELS), "")
+        (escape(axis.name), escape(axis.formula), *["not measured yet"] * len(keys), "")
         for axis in found.missing
     ]
-    table = _table(("Axis", "Formula", *(key.upper() for key in MODELS), "V2 / V1"), rows)
+    header = ("Axis", "Formula", *(MODELS[key].short_name for key in keys), _pair_text(keys, " / "))
+    table = _table(header, rows)
     if len(found.axes) < MIN_RADAR_AXES:
         return table
     return _plot(radar_chart(found)) + table
@@ -137,9 +177,9 @@ def _chart(chart: ReportChart) -> str:
 
 
 def _plot(figure: go.Figure) -> str:
-    figure = go.Figure(figure)  # a copy: the page's own stays as it is
+    figure = go.Figure(figure)  # a copy: the page shows the original
     figure.update_layout(template="plotly_white", font={"family": _FONT, "size": 13, "color": "#1d2528"})
-    drawn = figure.to_html(
+    drawn: str = figure.to_html(
         full_html=False,
         include_plotlyjs=False,
         default_height=f"{figure.layout.height}px",
@@ -150,7 +190,7 @@ def _plot(figure: go.Figure) -> str:
 
 def _recommendation_table(rows: Iterable[Recommendation]) -> str:
     return _table(
-        ("Scenario", "Verdict", "Because"),
+        ("Scenario", "Recommendation", "Reason"),
         (
             (
                 escape(row.scenario),
@@ -163,35 +203,41 @@ def _recommendation_table(rows: Iterable[Recommendation]) -> str:
 
 
 def _claims_table(rows: Iterable[AuditRow]) -> str:
-    return _table(("The study says", "Measured"), ((_claimed(row), _found(row)) for row in rows))
+    return _table(("Claim", "Result"), ((_claim(row), _result(row)) for row in rows))
 
 
-def _claimed(row: AuditRow) -> str:
+def _claim(row: AuditRow) -> str:
     target = " " + _origin_badge(Badge.TARGET) if row.claim.is_target else ""
     verdict = _badge(row.verdict, _CLASSES[row.verdict])
     return f"{escape(row.claim.quote)} {verdict}{target}<br><small>{escape(row.claim.where)}</small>"
 
 
-def _found(row: AuditRow) -> str:
+def _result(row: AuditRow) -> str:
     if row.reading is None:
-        return "Not yet measured."
+        return "Not measured yet."
     how = f"{_origin_badge(row.reading.badge)} {escape(row.reading.how)}"
     return f"{escape(row.text)}<br><small>{how}</small>"
 
 
 def _photo(photo: AnnotatedPhoto) -> str:
     figures = [
-        f'<figure><img src="{data_uri(jpeg)}" alt="{escape(photo.name)}: faces found by {MODELS[key].name}">'
+        f'<figure><img src="{data_uri(jpeg)}" alt="{escape(_photo_alt(photo, key))}">'
         f"<figcaption>{MODELS[key].name}: {faces_text(photo.faces[key])}</figcaption></figure>"
-        for key, jpeg in photo.pictures.items()
+        for key, jpeg in photo.images.items()
     ]
-    both = "" if photo.both is None else f'<p class="soft">Found by both: {photo.both}.</p>'
+    both = (
+        "" if photo.both is None else f'<p class="soft">Found by both models: {faces_text(photo.both)}.</p>'
+    )
     pair = f'<div class="pair">{"".join(figures)}</div>'
     return f"<section><h3>{escape(photo.name)}</h3>{both}{pair}</section>"
 
 
+def _photo_alt(photo: AnnotatedPhoto, key: str) -> str:
+    return f"{photo.name}, {photo.about}: {MODELS[key].name} found {faces_text(photo.faces[key])}"
+
+
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out cells that are HTML already."""
+    """Return a table; the cells are HTML, the header is text."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'

@@ -1,18 +1,28 @@
-"""Numbers and where they come from, as people read them on pages and in the report."""
+"""Numbers, times and origins as the pages and the report print them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from featherface.models import MODELS
-from featherface.profiling.machine import Machine, Quantity
+from featherface.profiling.machine import Machine
 from featherface.study.headlines import Headline
+from featherface.study.provenance import Quantity
 
-__all__ = ["change_text", "faces_text", "machine_text", "origin_text", "printed", "value_pair", "when_text"]
+__all__ = [
+    "change_text",
+    "faces_text",
+    "images_text",
+    "machine_text",
+    "origin_text",
+    "printed",
+    "value_pair",
+    "when_text",
+]
 
-_FORMS = {  # unit of the quantity: what to divide by, how to print it, what to print behind it
-    "parameters": (1e3, "{:.0f}", " k"),
-    "MACs": (1e9, "{:.3f}", " G"),
+_FORMATS = {  # unit of the quantity: divisor, format, printed unit
+    "parameters": (1e3, "{:.0f}", "k"),
+    "MACs": (1e9, "{:.3f}", " GMACs"),
     "ms": (1, "{:.1f}", " ms"),
     "bytes": (1e6, "{:.2f}", " MB"),
     "AP": (1, "{:.3f}", ""),
@@ -20,13 +30,13 @@ _FORMS = {  # unit of the quantity: what to divide by, how to print it, what to 
 
 
 def printed(quantity: Quantity, *, unit: bool = True) -> str:
-    """Print a headline number short, with or without its unit."""
-    divisor, form, behind = _FORMS[quantity.unit]
-    return form.format(quantity.value / divisor) + (behind if unit else "")
+    """Return a headline number in short form, with or without its unit."""
+    divisor, form, name = _FORMATS[quantity.unit]
+    return form.format(quantity.value / divisor) + (name if unit else "")
 
 
 def value_pair(row: Headline) -> str:
-    """Print the models' values one after the other, the unit once; "?" where there is none yet."""
+    """Return the models' values in order, with the unit once and "?" where a value is missing."""
     *before, last = row.values.values()
     parts = ["?" if quantity is None else printed(quantity, unit=last is None) for quantity in before]
     parts.append("?" if last is None else printed(last))
@@ -34,39 +44,44 @@ def value_pair(row: Headline) -> str:
 
 
 def change_text(row: Headline) -> str | None:
-    """Print the change to the second model: per cent, or the difference of average precision."""
+    """Return the change from the first to the second model: in percent, or the difference in AP."""
     if row.change is None:
         return None
-    if row.more_is_better:
-        first, second, *_ = row.values.values()
+    first, second, *_ = row.values.values()
+    if row.more_is_better and first is not None and second is not None:
         return f"{second.value - first.value:+.3f}"
-    return f"{100 * row.change:+.1f} %"
+    return f"{100 * row.change:+.1f}%"
 
 
 def origin_text(row: Headline) -> str:
-    """Say the exact values of a headline number and how, when and where each was got."""
-    parts = []
-    for key, quantity in row.values.items():
-        if quantity is None:
-            parts.append(f"{MODELS[key].name}: not yet measured.")
-            continue
-        when = f", {when_text(quantity.when)}" if quantity.when else ""
-        where = f", on {machine_text(quantity.machine)}" if quantity.machine else ""
-        value = f"{quantity.value:,}" if isinstance(quantity.value, int) else f"{quantity.value:.4g}"
-        parts.append(f"{MODELS[key].name}: {value} {quantity.unit}, {quantity.source}{when}{where}.")
-    return " ".join(parts)
+    """Return the exact values of a headline number, each with how, when and where it was obtained."""
+    return " ".join(_value_origin(MODELS[key].name, quantity) for key, quantity in row.values.items())
+
+
+def _value_origin(name: str, quantity: Quantity | None) -> str:
+    if quantity is None:
+        return f"{name}: not measured yet."
+    value = f"{quantity.value:,}" if isinstance(quantity.value, int) else f"{quantity.value:.4g}"
+    when = f", {when_text(quantity.when)}" if quantity.when else ""
+    where = f", on {machine_text(quantity.machine)}" if quantity.machine else ""
+    return f"{name}: {value} {quantity.unit}, {quantity.source}{when}{where}."
 
 
 def when_text(when: str) -> str:
-    """Print an ISO 8601 time to the minute."""
+    """Return an ISO 8601 time in UTC to the minute: "3 January 2026, 14:05 UTC"."""
     return f"{datetime.fromisoformat(when):%d %B %Y, %H:%M UTC}".lstrip("0")
 
 
 def faces_text(count: int) -> str:
-    """Print a number of faces."""
-    return f"{count} {'face' if count == 1 else 'faces'}"
+    """Return a number of faces: "1 face", "2 faces"."""
+    return f"{count:,} {'face' if count == 1 else 'faces'}"
+
+
+def images_text(count: int) -> str:
+    """Return a number of images: "1 image", "1,024 images"."""
+    return f"{count:,} {'image' if count == 1 else 'images'}"
 
 
 def machine_text(machine: Machine) -> str:
-    """Name the machine by what timings depend on."""
+    """Return what timings on this machine depend on: processor, cores and PyTorch version."""
     return f"{machine.processor}, {machine.cores} cores, PyTorch {machine.torch}"

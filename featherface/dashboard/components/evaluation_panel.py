@@ -10,9 +10,9 @@ import streamlit as st
 
 from featherface.dashboard.components.widgets import badge_line, plain, show_chart
 from featherface.models import MODELS
-from featherface.profiling.machine import Badge
 from featherface.reporting.evaluation_runs import Run
-from featherface.reporting.figures.results_figures import curve_chart, precision_bars
+from featherface.reporting.figures.accuracy import curve_chart, precision_bars
+from featherface.study.provenance import Badge
 
 __all__ = ["named_runs", "own_run_name", "run_name", "show_runs"]
 

@@ -14,10 +14,10 @@ from featherface.dashboard.components.widgets import (
     required_choice,
     show_chart,
 )
-from featherface.profiling.machine import Badge
 from featherface.reporting.evaluation_runs import Run
-from featherface.reporting.figures.results_figures import peers_chart
+from featherface.reporting.figures.accuracy import peers_chart
 from featherface.study.peers import OPERATIONS_NOTE, by_protocol, peers
+from featherface.study.provenance import Badge
 
 __all__ = ["show_peers"]
 

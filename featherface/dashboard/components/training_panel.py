@@ -9,9 +9,9 @@ import streamlit as st
 
 from featherface.dashboard.components.widgets import badge_line, required_choice, show_chart
 from featherface.models import MODELS
-from featherface.profiling.machine import Badge
-from featherface.reporting.figures.results_figures import losses_chart, scores_chart
+from featherface.reporting.figures.training_log import losses_chart, scores_chart
 from featherface.reporting.wording import when_text
+from featherface.study.provenance import Badge
 from featherface.study.results import TrainingLog
 
 __all__ = ["show_training"]
@@ -42,7 +42,7 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
             st.subheader("Average precision on the development set")
             best = log.scores.drop(columns="step").mean(axis=1).max()
             show_chart(
-                scores_chart(log),
+                scores_chart(log.model, log.scores),
                 name="training_scores",
                 alt=f"Average precision of {name} during training; best mean {best:.3f}",
                 data=log.scores,

@@ -1,1 +1,1 @@
-"""Plotly figures."""
+"""Plotly figures: pure functions from data to `go.Figure`."""

@@ -1,9 +1,10 @@
-"""Plotly figures of parameters and operations: by group, layer and input size, under the machine's roof."""
+"""Plotly figures of parameters and compute cost: by group, layer and input size, and the roofline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from textwrap import wrap
 
 import numpy as np
@@ -17,27 +18,29 @@ from featherface.reporting.figures.style import chart_layout
 __all__ = ["Workload", "model_bars", "model_lines", "roofline_chart"]
 
 _SYMBOLS = ("square", "diamond", "triangle-up", "x", "cross")  # of the groups, in their order
-_LABEL = 24  # characters a line beside bars; a phone has room for no more
-_ROOF = "#7c8a90"
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")  # of the models, in their order
+_LABEL_LENGTH = 24  # characters per line beside bars; a phone has room for no more
+_ROOF_COLOUR = "#7c8a90"
 _INTENSITIES = 0.3, 300  # FLOPs per byte that the roofline spans
+_LARGE = 10_000  # values from here on are abbreviated: 12M
 
 
 def model_bars(
     labels: Sequence[str], values: Mapping[str, Sequence[float]], axis: str, *, row: int = 54
 ) -> go.Figure:
-    """Return horizontal bars, one a model at each label, `values` by the model's key; `row` in pixels."""
+    """Return one horizontal bar per label and model, `values` by the model's key; `row` in pixels."""
     traces = [
         {
             "type": "bar",
             "orientation": "h",
             "name": MODELS[key].name,
-            "y": ["<br>".join(wrap(label, _LABEL)) for label in labels],
+            "y": ["<br>".join(wrap(label, _LABEL_LENGTH)) for label in labels],
             "x": numbers,
             "marker": {"color": MODELS[key].colour},
             "texttemplate": "%{x:.3s}",
             "textposition": "outside",
             "cliponaxis": False,
-            "hovertemplate": "%{y}: %{x:,}<extra>" + MODELS[key].name + "</extra>",
+            "hovertemplate": f"%{{y}}: %{{x:,}} {axis}<extra>{MODELS[key].name}</extra>",
         }
         for key, numbers in values.items()
     ]
@@ -54,9 +57,9 @@ def model_bars(
 
 
 def model_lines(table: pd.DataFrame, x: str, y: str) -> go.Figure:
-    """Return a line a model over column `x` of a table with a column "Model" of names."""
+    """Return one line per model of column `y` over column `x`; the column "Model" has the models' names."""
     colours = {entry.name: entry.colour for entry in MODELS.values()}
-    dashes = dict(zip(colours, ("solid", "dash"), strict=False))
+    large = table[y].max() >= _LARGE
     traces = [
         {
             "type": "scatter",
@@ -64,74 +67,73 @@ def model_lines(table: pd.DataFrame, x: str, y: str) -> go.Figure:
             "name": name,
             "x": rows[x],
             "y": rows[y],
-            "line": {"color": colours[name], "dash": dashes.get(name, "dot"), "width": 2},
-            "hovertemplate": "%{x}: %{y:.4s}",
+            "line": {"color": colours[str(name)], "dash": dash, "width": 2},
+            "hovertemplate": "%{y:.4s}" if large else "%{y:.4~g}",
         }
-        for name, rows in table.groupby("Model", sort=False)
+        for (name, rows), dash in zip(table.groupby("Model", sort=False), cycle(_DASHES), strict=False)
     ]
     layout = chart_layout(
         360,
         hovermode="x unified",
         xaxis={"title": {"text": x}},
-        yaxis={"title": {"text": y}, "tickformat": "~s", "rangemode": "tozero"},
+        yaxis={"title": {"text": y}, "tickformat": "~s" if large else "~g", "rangemode": "tozero"},
     )
     return go.Figure(data=traces, layout=layout)
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A point under the roof: a model, or one of the study's groups of it."""
+    """A point on or below the roofline: a model, or one of its groups of modules."""
 
     model: str  # key in MODELS
     group: str | None  # None for the whole network
-    intensity: float  # FLOPs for each byte moved
-    gflops: float  # 1e9 FLOPs a second: reached, or at best
-    reached: bool  # measured, not read off the roof
+    intensity: float  # FLOPs per byte moved
+    gflops: float  # 1e9 FLOPs per second
+    reached: bool  # measured; otherwise the roof at this intensity
 
 
 def roofline_chart(peak: MachinePeak, workloads: Sequence[Workload]) -> go.Figure:
-    """Return the machine's roof, with workloads below it where they were timed and on it where not."""
+    """Return the machine's roofline with the workloads: measured ones below it, the others on it."""
     grid = np.geomspace(*_INTENSITIES, 60)
     roof = {
         "type": "scatter",
         "mode": "lines",
-        "name": "This machine's roof",
+        "name": "Roofline of this machine",
         "x": grid,
         "y": [peak.attainable_gflops(intensity) for intensity in grid],
-        "line": {"color": _ROOF, "width": 3},
+        "line": {"color": _ROOF_COLOUR, "width": 3},
         "hovertemplate": "%{x:.2f} FLOPs per byte: at most %{y:.1f} GFLOPS<extra></extra>",
     }
     layout = chart_layout(
         580,
-        xaxis={"type": "log", "title": {"text": "Arithmetic intensity, FLOPs per byte moved"}, "dtick": 1},
-        yaxis={"type": "log", "title": {"text": "GFLOPS (10⁹ FLOPs a second)"}, "dtick": 1},
+        xaxis={"type": "log", "title": {"text": "Arithmetic intensity (FLOPs per byte)"}, "dtick": 1},
+        yaxis={"type": "log", "title": {"text": "Performance (GFLOPS)"}, "dtick": 1},
     )
     return go.Figure(data=[roof, *(_workload_trace(work) for work in workloads)], layout=layout)
-
-
-def _symbol(group: str) -> str:
-    groups = group_names()
-    return _SYMBOLS[groups.index(group) % len(_SYMBOLS)] if group in groups else "circle"
 
 
 def _workload_trace(work: Workload) -> dict[str, object]:
     entry = MODELS[work.model]
     part = work.group or "whole network"
-    filled = work.reached
     symbol = "star" if work.group is None else _symbol(work.group)
+    kind = "achieved" if work.reached else "attainable"
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"{work.model.upper()} {part}",
+        "name": f"{entry.short_name} {part}",
         "x": [work.intensity],
         "y": [work.gflops],
         "marker": {
             "color": entry.colour,
             "size": 17 if work.group is None else 11,
-            "symbol": symbol if filled else f"{symbol}-open",
-            "line": {"width": 2 if not filled else 0, "color": entry.colour},
+            "symbol": symbol if work.reached else f"{symbol}-open",
+            "line": {"width": 0 if work.reached else 2, "color": entry.colour},
         },
-        "hovertemplate": f"{entry.name}, {part}<br>%{{x:.2f}} FLOPs per byte<br>%{{y:.1f}} GFLOPS "
-        + ("reached" if filled else "at best")
-        + "<extra></extra>",
+        "hovertemplate": f"{entry.name}, {part}<br>%{{x:.2f}} FLOPs per byte<br>"
+        f"%{{y:.1f}} GFLOPS {kind}<extra></extra>",
     }
+
+
+def _symbol(group: str) -> str:
+    groups = group_names()
+    return _SYMBOLS[groups.index(group) % len(_SYMBOLS)] if group in groups else "circle"

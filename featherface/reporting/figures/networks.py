@@ -1,4 +1,4 @@
-"""Plotly figures of what the networks are made of."""
+"""Plotly figures of the architectures: parameter maps, diagrams, anchors and receptive fields."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from featherface.config import STRIDES
 from featherface.models import group_names
 from featherface.profiling.graph import FeatureMap, NetworkGraph, Station
 from featherface.profiling.parameters import ParameterNode
-from featherface.reporting.figures.style import chart_layout
+from featherface.reporting.figures.style import chart_layout, data_uri
 
 __all__ = ["Square", "network_diagram", "parameter_map", "photo_squares"]
 
-# Dark enough for white words in them, and none of them a model's colour.
+# Dark enough for white text, and distinct from the models' colours.
 _GROUP_COLOURS = ("#475569", "#7c3aed", "#0f766e", "#be185d", "#a16207")
 _CLEAR = "rgba(0, 0, 0, 0)"
-_NEUTRAL = "#6b7280"  # the picture, the output, lines between boxes
+_NEUTRAL = "#6b7280"  # the image, the output, lines between boxes
 
-_HALF = 0.31  # of a box's height; rows lie 1 apart
-_MARGIN = 0.04  # between boxes of neighbouring levels, which are 1 wide
+_HALF = 0.31  # of a box's height, in units of the distance between rows
+_MARGIN = 0.04  # beside a box, in units of the width of a level
 _ROW = 58  # pixels
-_PHOTO_WIDTH = 900  # pixels, on a wide screen; a narrow one leaves room below
+_PHOTO_WIDTH = 900  # pixels, on a wide screen
 
 
 def parameter_map(
     nodes: Sequence[ParameterNode], name: str, kind: Literal["treemap", "sunburst"]
 ) -> go.Figure:
-    """Return one model's parameters by group and module down to the last tensor; a click opens a part."""
+    """Return one model's parameters by group, module and tensor; a click opens a part."""
     top = [node for node in nodes if node.parent == ""]
     groups = {node.group: 0 for node in top}
     for node in top:
         groups[node.group] += node.parameters
-    rows = [(name, "", name, sum(groups.values()), None)]
+    rows: list[tuple[str, str, str, int, str | None]] = [(name, "", name, sum(groups.values()), None)]
     rows += [(f"{name}/{group}", name, group, count, group) for group, count in groups.items()]
     rows += [
         (
@@ -67,7 +67,7 @@ def parameter_map(
 
 
 def network_diagram(graph: NetworkGraph) -> go.Figure:
-    """Return the network from the picture at the top to the outputs at the bottom, a lane for each level."""
+    """Return the network from the image (top) to the outputs (bottom), one lane per pyramid level."""
     places = _places(graph.stations)
     rows = max(station.column for station in graph.stations)
     traces = [_edge_trace(edge.map, places[edge.source], places[edge.target]) for edge in graph.edges]
@@ -98,7 +98,7 @@ def network_diagram(graph: NetworkGraph) -> go.Figure:
 
 @dataclass(frozen=True)
 class Square:
-    """A square around the cell looked at, `side` in pixels of the network's input."""
+    """A square around the chosen cell; `side` in pixels of the network's input."""
 
     name: str
     side: float
@@ -107,11 +107,11 @@ class Square:
 
 
 def photo_squares(
-    uri: str, size: tuple[int, int], centre: tuple[float, float], squares: Sequence[Square]
+    jpeg: bytes, size: tuple[int, int], centre: tuple[float, float], squares: Sequence[Square]
 ) -> go.Figure:
-    """Return the picture, `size` its width and height as the network sees it, with squares about `centre`.
+    """Return a photo with squares around `centre`; the view is as large as the largest square.
 
-    The view reaches as far as the largest square.
+    size: width and height of the photo in pixels of the network's input.
     """
     width, height = size
     reach = max((square.side for square in squares), default=0) * 0.51  # half, and room for the line
@@ -140,7 +140,7 @@ def photo_squares(
         dragmode=False,
         images=[
             {
-                "source": uri,
+                "source": data_uri(jpeg),
                 "xref": "x",
                 "yref": "y",
                 "x": 0,
@@ -176,15 +176,15 @@ class _Place:
     left: float
     right: float
     y: float
-    lanes: frozenset[int]  # columns of levels that the box covers
+    lanes: frozenset[int]  # the levels that the box spans
 
     def x_of(self, lane: int) -> float:
-        """Where a line of this level meets the box."""
+        """Return where a line of this level meets the box."""
         return lane + 0.5 if len(self.lanes) > 1 else (self.left + self.right) / 2
 
 
 def _places(stations: Sequence[Station]) -> dict[str, _Place]:
-    """Return each box by its path; boxes of one level and row share the lane."""
+    """Return the place of each box by its path; boxes of the same level and row share the lane."""
     shared: dict[tuple[frozenset[int], int], list[str]] = {}
     for station in stations:
         shared.setdefault((_lanes(station), station.column), []).append(station.path)
@@ -199,7 +199,7 @@ def _places(stations: Sequence[Station]) -> dict[str, _Place]:
 
 
 def _lanes(station: Station) -> frozenset[int]:
-    if not station.maps:  # the output gathers all levels
+    if not station.maps:  # the output, which spans all levels
         return frozenset(range(len(STRIDES)))
     return frozenset(_lane(found) for found in station.maps)
 
@@ -232,7 +232,7 @@ def _box_traces(station: Station, place: _Place) -> list[dict[str, object]]:
         f"{found.channels} channels, {found.width} × {found.height}, stride {found.stride}"
         for found in station.maps
     )
-    box = {
+    box: dict[str, object] = {
         "type": "scatter",
         "x": [place.left, place.right, place.right, place.left, place.left],
         "y": [place.y - _HALF] * 2 + [place.y + _HALF] * 2 + [place.y - _HALF],
@@ -242,7 +242,7 @@ def _box_traces(station: Station, place: _Place) -> list[dict[str, object]]:
         "fillcolor": colour,
         "hoverinfo": "skip",
     }
-    label = {
+    label: dict[str, object] = {
         "type": "scatter",
         "x": [(place.left + place.right) / 2],
         "y": [place.y],
@@ -260,28 +260,28 @@ def _label(station: Station, *, narrow: bool) -> str:
     if not station.maps:
         return f"<b>{name}</b>"
     channels = list(dict.fromkeys(found.channels for found in station.maps))
-    words = ", ".join(map(str, channels))
-    return f"<b>{name}</b><br>{words}" if narrow else f"<b>{name}</b><br>{words} channels"
+    text = f"<b>{name}</b><br>{', '.join(map(str, channels))}"
+    return text if narrow else f"{text} channels"
 
 
 def _square_traces(square: Square, centre: tuple[float, float]) -> Iterable[dict[str, object]]:
-    """Return the square and a white one beneath it, which sets it off from any photo."""
+    """Yield a white square and the coloured one on it, which is then visible on any photo."""
     (x, y), half = centre, square.side / 2
-    outline = {
+    outline: dict[str, object] = {
         "type": "scatter",
         "x": [x - half, x + half, x + half, x - half, x - half],
         "y": [y - half, y - half, y + half, y + half, y - half],
         "mode": "lines",
         "legendgroup": square.name,
     }
-    words = f"{square.name}: {square.side:.0f} pixels"
+    name = f"{square.name}: {square.side:.0f} px"
     yield outline | {
         "line": {"color": "rgba(255, 255, 255, 0.85)", "width": 5},
         "hoverinfo": "skip",
         "showlegend": False,
     }
     yield outline | {
-        "name": words,
+        "name": name,
         "line": {"color": square.colour, "width": 2.5, "dash": square.dash},
-        "hovertemplate": f"{words}<extra></extra>",
+        "hovertemplate": f"{name}<extra></extra>",
     }

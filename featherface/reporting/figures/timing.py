@@ -1,4 +1,4 @@
-"""Plotly figures of times measured on this machine."""
+"""Plotly figures of latency measured on this machine."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from featherface.reporting.figures.style import chart_layout
 
 __all__ = ["histogram", "stage_bars", "sweep_lines"]
 
-_BINS = 40  # over the times of both models; slower rounds than the slowest percentile end up in the last
+_BINS = 40  # over the latencies of all models; rounds slower than the 99th percentile go into the last one
 _SHADES = dict(zip(STAGES, (0.35, 0.55, 1.0, 0.75), strict=True))  # opacity; the network stands out
 
 
 def histogram(result: LatencyResult) -> go.Figure:
-    """Return how often each time was measured, a line at each model's median."""
-    times = {key: result.totals(key) for key in result.milliseconds}
-    everything = np.concatenate(list(times.values()))
+    """Return the latency distribution of each model, with a line at its median."""
+    latencies = {key: result.totals(key) for key in result.milliseconds}
+    everything = np.concatenate(list(latencies.values()))
     edges = np.linspace(0, np.percentile(everything, 99), _BINS + 1)
     traces = [
         {
@@ -31,9 +31,9 @@ def histogram(result: LatencyResult) -> go.Figure:
             "width": edges[1],
             "marker": {"color": MODELS[key].colour, "line": {"width": 0}},
             "opacity": 0.75,
-            "hovertemplate": "%{y} rounds near %{x:.1f} ms<extra>" + MODELS[key].name + "</extra>",
+            "hovertemplate": "%{y} rounds at about %{x:.1f} ms<extra>" + MODELS[key].name + "</extra>",
         }
-        for key, values in times.items()
+        for key, values in latencies.items()
     ]
     medians = [
         {
@@ -45,20 +45,20 @@ def histogram(result: LatencyResult) -> go.Figure:
             "yref": "paper",
             "line": {"color": MODELS[key].colour, "width": 2, "dash": "dash"},
         }
-        for key, values in times.items()
+        for key, values in latencies.items()
     ]
     layout = chart_layout(
         360,
         barmode="overlay",
         shapes=medians,
-        xaxis={"title": {"text": "Milliseconds"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": "Latency (ms)"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "Rounds"}},
     )
     return go.Figure(data=traces, layout=layout)
 
 
 def stage_bars(summaries: Mapping[str, LatencySummary]) -> go.Figure:
-    """Return a bar a model, from file to faces, split into stages by their medians."""
+    """Return one bar per model from photo file to faces, split into the median latency of each stage."""
     names = [MODELS[key].name for key in summaries]
     colours = [MODELS[key].colour for key in summaries]
     traces = [
@@ -80,38 +80,42 @@ def stage_bars(summaries: Mapping[str, LatencySummary]) -> go.Figure:
         240,
         barmode="stack",
         showlegend=False,
-        xaxis={"title": {"text": "Milliseconds, medians of the stages"}},
+        xaxis={"title": {"text": "Median latency by stage (ms)"}},
         yaxis={"autorange": "reversed", "automargin": True},
     )
     return go.Figure(data=traces, layout=layout)
 
 
 def sweep_lines(axis: str, points: Sequence[tuple[float, LatencyResult]]) -> go.Figure:
-    """Return each model's median time a picture against `axis`, a whisker up to the 95th percentile."""
-    traces = []
-    for key, entry in MODELS.items():
-        found = [(place, summary(result, key), result.settings.batch) for place, result in points]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": entry.name,
-                "x": [place for place, _, _ in found],
-                "y": [one.median / batch for _, one, batch in found],
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [(one.p95 - one.median) / batch for _, one, batch in found],
-                    "arrayminus": [0] * len(found),
-                },
-                "line": {"color": entry.colour, "width": 2},
-                "hovertemplate": "%{x}: %{y:.1f} ms a picture",
-            }
-        )
+    """Return each model's median latency per image against `axis`, with error bars up to p95."""
+    keys = dict.fromkeys(key for _, result in points for key in result.milliseconds)
     layout = chart_layout(
         340,
         hovermode="x unified",
         xaxis={"title": {"text": axis}, "tickvals": [place for place, _ in points]},
-        yaxis={"title": {"text": "Milliseconds a picture"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "Latency per image (ms)"}, "rangemode": "tozero"},
     )
-    return go.Figure(data=traces, layout=layout)
+    return go.Figure(data=[_sweep_line(key, points) for key in keys], layout=layout)
+
+
+def _sweep_line(key: str, points: Sequence[tuple[float, LatencyResult]]) -> dict[str, object]:
+    found = [
+        (place, summary(result, key), result.settings.batch)
+        for place, result in points
+        if key in result.milliseconds
+    ]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": MODELS[key].name,
+        "x": [place for place, _, _ in found],
+        "y": [one.median / batch for _, one, batch in found],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [(one.p95 - one.median) / batch for _, one, batch in found],
+            "arrayminus": [0] * len(found),
+        },
+        "line": {"color": MODELS[key].colour, "width": 2},
+        "hovertemplate": "%{y:.1f} ms per image",
+    }

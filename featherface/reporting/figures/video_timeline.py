@@ -1,0 +1,74 @@
+"""The timeline of a video: face counts per model, and where two models disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from featherface.models import MODELS
+from featherface.reporting.figures.style import BOTH_COLOUR, chart_layout
+from featherface.video.analysis import VideoFaces
+
+__all__ = ["video_timeline"]
+
+
+def video_timeline(faces: VideoFaces, keys: Sequence[str], current: int | None = None) -> go.Figure:
+    """Return face counts of the models `keys` over time, and below them how many faces only one found.
+
+    Every point of the lower chart carries the place of its frame, so that a click on it can open the frame.
+    current: the place, among the analysed frames, of the frame that is shown; it is marked.
+    """
+    seconds = [frame.seconds for frame in faces.frames]
+    places = list(range(len(faces.frames)))
+    figure = go.Figure()
+    for key in keys:
+        figure.add_scatter(
+            name=MODELS[key].name,
+            x=seconds,
+            y=[len(frame.faces[key]) for frame in faces.frames],
+            customdata=places,
+            mode="lines+markers",
+            line={"color": MODELS[key].colour, "width": 2, "shape": "hv"},
+            marker={"size": 5},
+            hovertemplate="%{y} faces at %{x:.2f} s",
+        )
+    if len(keys) == 2:
+        found = [frame.agreement(keys[0], keys[1]) for frame in faces.frames]
+        figure.add_scatter(
+            name="Found by one model only",
+            x=seconds,
+            y=[len(one.only_first) + len(one.only_second) for one in found],
+            customdata=places,
+            yaxis="y2",
+            mode="lines+markers",
+            line={"color": BOTH_COLOUR, "width": 1.5, "shape": "hv"},
+            marker={"size": 6},
+            fill="tozeroy",
+            hovertemplate="%{y} faces at %{x:.2f} s",
+        )
+    marks = [] if current is None else [_mark(seconds[current])]
+    figure.update_layout(
+        chart_layout(
+            420,
+            hovermode="closest",
+            clickmode="event+select",
+            xaxis={"title": {"text": "Time (s)"}, "anchor": "y2"},
+            yaxis={"title": {"text": "Faces"}, "domain": [0.4, 1], "rangemode": "tozero"},
+            yaxis2={"title": {"text": "Found by one only"}, "domain": [0, 0.3], "rangemode": "tozero"},
+            shapes=marks,
+        )
+    )
+    return figure
+
+
+def _mark(second: float) -> dict[str, object]:
+    return {
+        "type": "line",
+        "x0": second,
+        "x1": second,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"color": "#7c8a90", "width": 1.5, "dash": "dash"},
+    }
