@@ -1,0 +1,104 @@
+"""The engines, fastest first, and which one runs.
+
+The order is that of `benchmarks/engine_choice.py`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from torch import nn
+
+from featherface.engines.protocol import Engine, EngineError, Precision
+
+__all__ = ["ENGINES", "ENGINE_VARIABLE", "EngineEntry", "default_engine", "installed_engines", "load_engine"]
+
+ENGINE_VARIABLE = "FEATHERFACE_ENGINE"  # the environment variable that names the engine
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """What the project knows of one engine."""
+
+    key: str  # in commands and settings
+    name: str  # for people
+    packages: tuple[str, ...]  # modules that it needs
+    precisions: tuple[Precision, ...]  # that it computes a network in
+
+    @property
+    def installed(self) -> bool:
+        """Whether every package is there."""
+        return all(importlib.util.find_spec(package) is not None for package in self.packages)
+
+
+_ENTRIES = (
+    EngineEntry("onnxruntime", "ONNX Runtime", ("onnx", "onnxruntime"), (Precision.FLOAT32,)),
+    EngineEntry("openvino", "OpenVINO", ("onnx", "openvino"), (Precision.FLOAT32, Precision.BFLOAT16)),
+    EngineEntry("pytorch", "PyTorch", ("torch",), (Precision.FLOAT32,)),
+)
+
+ENGINES: Mapping[str, EngineEntry] = MappingProxyType({entry.key: entry for entry in _ENTRIES})
+
+
+def installed_engines() -> tuple[str, ...]:
+    """Return the keys of the engines that this installation can use, fastest first."""
+    return tuple(key for key, entry in ENGINES.items() if entry.installed)
+
+
+def default_engine() -> str:
+    """Return the engine that FEATHERFACE_ENGINE names, or the fastest one installed.
+
+    Raises EngineError for a name that is unknown or an engine that is not installed.
+    """
+    named = os.environ.get(ENGINE_VARIABLE, "").strip()
+    return _known(named) if named else installed_engines()[0]
+
+
+def load_engine(
+    network: nn.Module,
+    key: str | None = None,
+    threads: int = 1,
+    precision: Precision = Precision.FLOAT32,
+) -> Engine:
+    """Load `network` into the engine `key`, which is `default_engine()` if None; the network stays as it is.
+
+    Without a `key`, a network with layers that have no ONNX form runs in PyTorch. Raises EngineError.
+    """
+    entry = ENGINES[_known(key or default_engine())]
+    if precision not in entry.precisions:
+        choices = ", ".join(entry.precisions)
+        raise EngineError(f"{entry.name} runs a network in {choices}, not in {precision}.")
+    try:
+        return _loaded(network, entry.key, threads, precision)
+    except EngineError:
+        if key is not None or entry.key == "pytorch":
+            raise
+        return _loaded(network, "pytorch", threads, Precision.FLOAT32)
+
+
+def _known(key: str) -> str:
+    if key not in ENGINES:
+        raise EngineError(f"There is no engine {key!r}; choose from {', '.join(ENGINES)}.")
+    if not ENGINES[key].installed:
+        name = ENGINES[key].name
+        raise EngineError(f"{name} is not installed: run `pip install featherface-compare[engines]`.")
+    return key
+
+
+def _loaded(network: nn.Module, key: str, threads: int, precision: Precision) -> Engine:
+    # imported here, since each needs a package that may be missing and takes a while to import
+    if key == "onnxruntime":
+        from featherface.engines.onnxruntime_engine import OnnxRuntimeEngine
+
+        return OnnxRuntimeEngine.of_network(network, threads)
+    if key == "openvino":
+        from featherface.engines.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine.of_network(network, threads, precision)
+    from featherface.engines.pytorch_engine import PyTorchEngine
+
+    return PyTorchEngine(network, threads)

@@ -1,0 +1,45 @@
+"""ONNX Runtime on the processor."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from torch import nn
+
+from featherface.engines.onnx_graph import INPUT, onnx_model
+from featherface.engines.onnx_rules import OUTPUTS
+from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images
+
+__all__ = ["OnnxRuntimeEngine"]
+
+_ERRORS_ONLY = 3  # severity of log lines
+_SHRINKING_PIXELS = 1024 * 1024  # a larger pass gives its memory back, which costs it a few per cent
+
+onnxruntime.disable_telemetry_events()  # Windows builds report to Microsoft unless told not to
+
+
+class OnnxRuntimeEngine:
+    """An ONNX model with the inputs and outputs of `onnx_model`; see `Engine`."""
+
+    def __init__(self, model: bytes, threads: int = 1, precision: Precision = Precision.FLOAT32) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads  # 1: in the caller's thread, no pool
+        options.log_severity_level = _ERRORS_ONLY
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        version = onnxruntime.__version__
+        self.info = EngineInfo("onnxruntime", "ONNX Runtime", version, precision, threads)
+
+    @classmethod
+    def of_network(cls, network: nn.Module, threads: int = 1) -> OnnxRuntimeEngine:
+        """Load a PyTorch network. Raises EngineError for a layer that has no ONNX form."""
+        return cls(onnx_model(network).SerializeToString(), threads)
+
+    def run(self, images: npt.NDArray[np.uint8]) -> Predictions:
+        """Run the network; see `Engine.run`."""
+        check_images(images)
+        options = onnxruntime.RunOptions()
+        if images.size > 3 * _SHRINKING_PIXELS:
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        return Predictions(*self._session.run(list(OUTPUTS), {INPUT: images}, options))
