@@ -58,7 +58,12 @@ def until(window: WebDriver, condition: Callable[[WebDriver], object]) -> object
 
 
 def at_rest(window: WebDriver) -> bool:
-    """Say whether the page is complete: the server has answered, nothing runs, no message came just now."""
+    """Say whether the page is complete: the server has answered, nothing runs, no message came just now.
+
+    Raises AssertionError if the page shows that its script failed; the log of the server has the traceback.
+    """
+    error = window.execute_script("return document.querySelector('[data-testid=stException]')?.innerText")
+    assert error is None, error
     return window.execute_script(_AT_REST, _BUSY, QUIET)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the running dashboard for the README: `make screenshots`, once weights lie in weights/."""
+"""Take the README's screenshots of the running dashboard: `make screenshots`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SHOTS = (  # file, page and settings, width in pixels, dark, height in pixels
     ("detection-dark", "detection", 1440, True, 1000),
     ("detection-phone", "detection?photo=grace_hopper", 420, False, 1300),
 )
-_COLOURS = 256  # of a palette: a third of the bytes and hardly a difference
+_COLOURS = 256  # a palette takes a third of the bytes and looks almost the same
 
 
 def main() -> None:
-    """Take every picture anew."""
+    """Take every screenshot."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, served(ROOT / "weights", Path(name, "log")) as dashboard:
         for file, page, width, dark, height in _SHOTS:
@@ -42,8 +42,8 @@ def _drawn(window: WebDriver) -> bool:
 
 def _save(window: WebDriver, path: Path) -> None:
     window.save_screenshot(str(path))
-    with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
 
 

@@ -12,6 +12,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def window(_chromium: None, tmp_path: Path) -> Iterator[WebDriver]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from chromium import SAMPLE, open_browser
 from page import (
     STOPS,
@@ -25,6 +26,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
+
+pytestmark = pytest.mark.browser
 
 _AROUND = 28  # pixels about what has the focus, in which some sign of it must be seen
 _LEAVE = """
@@ -58,7 +61,8 @@ _MUST_REACH = {
     "Annotated photos (JPEG)",
     "Faces (JSON)",
     "Faces (CSV)",
-    "Faces (COCO)",
+    "V1 faces (COCO)",
+    "V2 faces (COCO)",
 }
 
 
@@ -185,9 +189,9 @@ def _seen(window: WebDriver, stop: dict[str, object]) -> bool:
         "height": stop["height"] + 2 * _AROUND,
         "scale": 1,
     }
-    with_focus = _picture(window, part)
+    with_focus = _screenshot(window, part)
     window.execute_script(_LEAVE)
-    if _comes_true(window, lambda _: _picture(window, part) != with_focus, 2):
+    if _comes_true(window, lambda _: _screenshot(window, part) != with_focus, 2):
         return True
     window.execute_script(_RETURN)
     return _comes_true(window, lambda _: window.find_elements(By.CSS_SELECTOR, _TOOLTIP), 30)
@@ -201,5 +205,5 @@ def _comes_true(window: WebDriver, condition: Callable[[WebDriver], object], sec
     return True
 
 
-def _picture(window: WebDriver, part: dict[str, float]) -> str:
+def _screenshot(window: WebDriver, part: dict[str, float]) -> str:
     return window.execute_cdp_cmd("Page.captureScreenshot", {"clip": part})["data"]
