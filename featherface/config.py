@@ -1,4 +1,4 @@
-"""Constants that the whole project shares, each with the reason beside it."""
+"""Constants shared by the whole project, each with its reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PIXEL_MEAN_BGR = (
     123.0,
 )  # subtracted from BGR pixels; the ImageNet mean, as both networks were trained
 STRIDES = (8, 16, 32)  # pixels per cell of P3, P4, P5
-ANCHOR_SIZES = ((16, 32), (64, 128), (256, 512))  # pixels, per level, small anchor first inside a cell
+ANCHOR_SIZES = ((16, 32), (64, 128), (256, 512))  # pixels, per level; the small anchor comes first
 VARIANCES = (0.1, 0.2)  # SSD's scaling of centre and size offsets; part of the trained weights' meaning
 MIN_SIDE = 32  # pixels; below it P5 has no cell
 LANDMARKS = (
@@ -45,21 +45,21 @@ LANDMARKS = (
     "nose",
     "left mouth corner",
     "right mouth corner",
-)  # left and right of the picture
+)  # left and right as seen in the image
 
 CANDIDATE_FLOOR = 0.02  # the lowest score kept as a raw candidate: the published evaluation's threshold
-DEFAULT_CONFIDENCE = 0.5  # few false alarms on everyday photos; evaluation uses CANDIDATE_FLOOR
+DEFAULT_CONFIDENCE = 0.5  # few false positives on everyday photos; evaluation uses CANDIDATE_FLOOR
 DEFAULT_NMS_IOU = 0.4  # as published
-DEFAULT_SIDE = 640  # pixels; the size at which the study compares
+DEFAULT_SIDE = 640  # pixels; the input size of the study
 
 MAX_CANDIDATES = 5_000  # before NMS, as the published evaluation; untrained weights would keep every anchor
 CONFIDENCE_RANGE = (CANDIDATE_FLOOR, 0.99)
-NMS_IOU_RANGE = (0.1, 0.9)  # below 0.1 neighbours in a crowd vanish, above 0.9 nothing is suppressed
-SIDE_RANGE = (128, 1_920)  # pixels; a face of a group photo is lost below, V1 takes seconds above
-MATCH_IOU = 0.5  # two boxes are one face from here on: the overlap at which WIDER FACE counts a hit
+NMS_IOU_RANGE = (0.1, 0.9)  # below 0.1 neighbours in a crowd are lost, above 0.9 nothing is suppressed
+SIDE_RANGE = (128, 1_920)  # pixels; below, faces of group photos are lost; above, V1 takes seconds
+MATCH_IOU = 0.5  # from this overlap on two boxes are one face, as in the WIDER FACE evaluation
 
-MAX_BYTES = 30 * 2**20  # of one file: a 12-megapixel PNG or a 50-megapixel JPEG fits
-MAX_PIXELS = 51_000_000  # of one photo: a 50-megapixel phone's 8192 x 6144; 153 MB as RGB
-MAX_DIMENSION = 65_500  # pixels; JPEG's own limit, so that every photo accepted can be saved again
-MAX_INPUT_PIXELS = 2_048 * 2_048  # "original size" goes no further: V1 takes 0.5 GB and 2 s here on two cores
+MAX_BYTES = 30 * 10**6  # of one file: a 12-megapixel PNG or a 50-megapixel JPEG fits
+MAX_PIXELS = 51_000_000  # of one photo: 8192 x 6144 from a 50-megapixel phone, 153 MB as RGB
+MAX_DIMENSION = 65_500  # pixels per side; JPEG's own limit, so that every accepted photo can be saved
+MAX_INPUT_PIXELS = 2_048 * 2_048  # limit of "original size": V1 takes 0.5 GB and 2 s on two cores
 MAX_BATCH_PIXELS = MAX_INPUT_PIXELS  # network input of one forward pass, all photos of the batch together

@@ -8,11 +8,11 @@ _START, _END = 300, 90  # characters kept from the start and the end of a long m
 
 
 class FeatherFaceError(Exception):
-    """The base of every error that is meant for people; its message is one sentence that says what to do."""
+    """Base of the project's errors; the message is one sentence: what is wrong and what to do."""
 
 
 def sentence(text: str) -> str:
-    """Return `text` on one line: unprintable characters escaped, the middle of a long text left out."""
+    """Return `text` on one line, with unprintable characters escaped and the middle of a long text cut."""
     line = " ".join(text.split())
     shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     return shown if len(shown) <= _START + _END else f"{shown[:_START]} ... {shown[-_END:]}"

@@ -1,4 +1,4 @@
-"""Files replaced in one step: a full disk or a crash leaves what was there."""
+"""Replace files in one step: a full disk or a crash leaves the old files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["write_files"]
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write bytes to each path; none is touched before all are safely on the disk.
+    """Write bytes to each path; no path is touched before all contents are on the disk.
 
-    Raises OSError, which names the path.
+    Raises OSError that names the path.
     """
     staged: list[tuple[Path, Path]] = []
     try:

@@ -1,33 +1,43 @@
-"""Box arithmetic as pure functions. Boxes are (N, 4) arrays of x1, y1, x2, y2 in pixels."""
+"""Box geometry as pure functions. Boxes are (N, 4) float arrays of x1, y1, x2, y2 in pixels."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["clip_boxes", "intersection_areas", "iou_matrix"]
+__all__ = ["box_areas", "clip_boxes", "intersection_areas", "iou_matrix"]
 
 
-def intersection_areas(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the (N, M) areas, in square pixels, shared by each of N boxes and each of M boxes."""
+Floats = npt.NDArray[np.floating]  # float32 or float64, kept as it comes
+
+
+def box_areas(boxes: Floats) -> Floats:
+    """Return the (N,) areas in square pixels; 0 for boxes whose corners are swapped."""
+    sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return sizes[:, 0] * sizes[:, 1]
+
+
+def intersection_areas(first: Floats, second: Floats) -> Floats:
+    """Return the (N, M) areas in square pixels that each of N boxes shares with each of M boxes."""
     top_left = np.maximum(first[:, None, :2], second[None, :, :2])
     bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    return np.clip(bottom_right - top_left, 0, None).prod(axis=2)
+    sizes = np.maximum(bottom_right - top_left, 0)
+    areas: Floats = sizes[:, :, 0] * sizes[:, :, 1]
+    return areas
 
 
-def iou_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def iou_matrix(first: Floats, second: Floats) -> Floats:
     """Return the (N, M) intersection over union, 0..1, of each of N boxes with each of M boxes.
 
-    Pixels are a continuum here (width = x2 - x1). Boxes without area overlap nothing.
+    Coordinates are continuous (width = x2 - x1). A box without area overlaps nothing.
     """
     shared = intersection_areas(first, second)
-    union = _areas(first)[:, None] + _areas(second)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    union = box_areas(first)[:, None] + box_areas(second)[None, :] - shared
+    overlaps: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlaps
 
 
-def clip_boxes(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return the parts of `boxes` inside a picture of `width` x `height` pixels."""
-    return np.clip(boxes, 0, np.asarray((width, height, width, height), boxes.dtype))
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
+def clip_boxes(boxes: Floats, width: int, height: int) -> Floats:
+    """Return `boxes` cut at the edges of an image of `width` x `height` pixels."""
+    limits = np.asarray((width, height, width, height), boxes.dtype)
+    return np.minimum(np.maximum(boxes, 0), limits)

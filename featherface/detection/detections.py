@@ -1,4 +1,4 @@
-"""The one form in which faces travel from the networks to everything else, and the files it can become."""
+"""`Detections`, the form in which faces leave the network for everything else, and its file formats."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from featherface.config import LANDMARKS
+from featherface.errors import FeatherFaceError
 
-__all__ = ["Detections", "coco_document"]
+__all__ = ["Detections", "DetectionsError", "coco_document"]
 
 _COLUMNS = (
     *("x1", "y1", "x2", "y2", "score"),
@@ -21,21 +24,35 @@ _COLUMNS = (
 _PIXEL_DECIMALS = 2  # in files: a hundredth of a pixel is far below what a detector resolves
 _SCORE_DECIMALS = 6
 _VISIBLE = 2  # COCO's flag of a keypoint that is labelled and visible
+_ROW_SHAPES = {"boxes": (4,), "scores": (), "landmarks": (len(LANDMARKS), 2)}  # of one face
+
+
+class DetectionsError(FeatherFaceError):
+    """Arrays do not form detections; the message names the array, its shape and its dtype."""
 
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """N faces of one photo, best score first.
+    """N faces of one photo, highest score first.
 
-    boxes: (N, 4) float32, x1, y1, x2, y2 in pixels of the upright original photo. A box may reach beyond the
-        photo, as the published evaluation has it; `boxes.clip_boxes` cuts it.
+    boxes: (N, 4) float32, x1, y1, x2, y2 in pixels of the upright original photo. A box may extend beyond the
+        photo, as in the published evaluation; `boxes.clip_boxes` cuts it.
     scores: (N,) float32, 0..1, descending.
     landmarks: (N, 5, 2) float32, x and y in the same pixels, in the order of `config.LANDMARKS`.
+
+    Raises DetectionsError for other shapes or dtypes.
     """
 
-    boxes: np.ndarray
-    scores: np.ndarray
-    landmarks: np.ndarray
+    boxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        count = np.shape(self.scores)[:1]
+        for name, row in _ROW_SHAPES.items():
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape != count + row:
+                raise DetectionsError(_mismatch(name, array, count + row))
 
     @classmethod
     def empty(cls) -> Detections:
@@ -57,15 +74,15 @@ class Detections:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the arrays take, in bytes."""
+        """Memory of the arrays, in bytes."""
         return self.boxes.nbytes + self.scores.nbytes + self.landmarks.nbytes
 
     def scaled(self, factor_x: float, factor_y: float) -> Detections:
-        """Return the same faces in a picture whose sides are `factor_x` and `factor_y` times as long."""
+        """Return the same faces in a photo that is `factor_x` times as wide and `factor_y` times as high."""
         factors = np.asarray((factor_x, factor_y), np.float32)
         return Detections(self.boxes * np.tile(factors, 2), self.scores, self.landmarks * factors)
 
-    def to_dict(self) -> dict[str, list]:
+    def to_dict(self) -> dict[str, list[Any]]:
         """Return plain lists: `boxes` [[x1, y1, x2, y2]], `scores`, `landmarks` [[x, y of five points]]."""
         return {
             "boxes": _rounded(self.boxes, _PIXEL_DECIMALS),
@@ -74,7 +91,7 @@ class Detections:
         }
 
     def to_records(self) -> list[dict[str, float]]:
-        """Return one flat dictionary a face: x1, y1, x2, y2, score, left_eye_x, left_eye_y, ..."""
+        """Return one flat dictionary per face: x1, y1, x2, y2, score, left_eye_x, left_eye_y, ..."""
         lists = self.to_dict()
         faces = zip(lists["boxes"], lists["scores"], lists["landmarks"], strict=True)
         return [dict(zip(_COLUMNS, (*box, score, *points), strict=True)) for box, score, points in faces]
@@ -84,14 +101,14 @@ class Detections:
         return json.dumps(self.to_dict())
 
     def to_csv(self) -> str:
-        """Return `to_records` as CSV with a header, one line a face."""
+        """Return `to_records` as CSV with a header, one line per face."""
         text = io.StringIO()
         writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.to_records())
         return text.getvalue()
 
-    def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict]:
+    def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict[str, object]]:
         """Return COCO annotations with ids from `first_id`: bbox x, y, width, height; 5 x (x, y, visible)."""
         sizes = self.boxes[:, 2:] - self.boxes[:, :2]
         visible = np.full((len(self), len(LANDMARKS), 1), _VISIBLE, np.float32)
@@ -119,13 +136,14 @@ class Detections:
         ]
 
 
-def coco_document(pictures: Iterable[tuple[str, int, int, Detections]]) -> dict:
+def coco_document(photos: Iterable[tuple[str, int, int, Detections]]) -> dict[str, list[dict[str, object]]]:
     """Return a COCO keypoint document of (file name, width, height, detections) tuples, for `json.dumps`."""
-    images, annotations = [], []
-    for image_id, (name, width, height, detections) in enumerate(pictures, start=1):
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    for image_id, (name, width, height, detections) in enumerate(photos, start=1):
         images.append({"id": image_id, "file_name": name, "width": width, "height": height})
         annotations += detections.to_coco(image_id, first_id=len(annotations) + 1)
-    category = {
+    category: dict[str, object] = {
         "id": 1,
         "name": "face",
         "supercategory": "person",
@@ -135,5 +153,11 @@ def coco_document(pictures: Iterable[tuple[str, int, int, Detections]]) -> dict:
     return {"images": images, "annotations": annotations, "categories": [category]}
 
 
-def _rounded(values: np.ndarray, decimals: int) -> list:
-    return np.round(values.astype(np.float64), decimals).tolist()
+def _mismatch(name: str, array: object, expected: tuple[int, ...]) -> str:
+    found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
+    return f"Detections need {name} as a float32 array of shape {expected}, not {found}."
+
+
+def _rounded(values: np.ndarray, decimals: int) -> list[Any]:
+    lists: list[Any] = np.round(values.astype(np.float64), decimals).tolist()
+    return lists

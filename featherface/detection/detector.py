@@ -1,4 +1,4 @@
-"""Photos in, faces out: the one place that runs a network on pictures."""
+"""Photos in, faces out: runs a network on photos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from featherface.config import DEFAULT_SIDE, MAX_BATCH_PIXELS
 from featherface.detection.detections import Detections
-from featherface.detection.images import ImageError, Photo
+from featherface.detection.images import Photo, memory_errors_as_sentence
 from featherface.detection.postprocess import decode_candidates, select
 from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.detection.settings import DetectionSettings
@@ -19,13 +19,10 @@ from featherface.models.compiled import compiled
 
 __all__ = ["Detector", "RawResult"]
 
-# What PyTorch says, on Linux and elsewhere, and OpenCV; neither has an error of its own for it.
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "Insufficient memory")
-
 
 @dataclass(frozen=True, eq=False)
 class RawResult:
-    """One forward pass of one photo, from which `select` filters again and again.
+    """One forward pass of one photo; `select` filters its candidates again and again.
 
     milliseconds: wall time of "preprocess", "network" and "postprocess"; in a batch, the photo's equal share.
     input_size: height and width of the network's input in pixels.
@@ -37,33 +34,19 @@ class RawResult:
 
 
 class Detector:
-    """A network made ready for pictures. It keeps no state between calls, so threads may share it."""
+    """A network prepared for inference on photos. It keeps no state between calls: threads may share it."""
 
     def __init__(self, network: nn.Module) -> None:
         self._network = compiled(network)
 
+    @memory_errors_as_sentence("A photo", "choose a smaller input size or try again later")
     def candidates(
         self, photos: Sequence[Photo], resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE
     ) -> list[RawResult]:
-        """Return the raw candidates of each photo, in order; photos of one input size go through as one.
+        """Return the raw candidates of each photo, in order; photos with one input size form a batch.
 
-        Raises ImageError for want of memory.
+        Raises ImageError when memory runs out.
         """
-        try:
-            return self._candidates(photos, resize, side)
-        except Exception as error:
-            if not isinstance(error, MemoryError) and not any(words in str(error) for words in _NO_MEMORY):
-                raise
-            raise ImageError(
-                "A photo needs more memory than is free; choose a smaller network input or try again later."
-            ) from error
-
-    def detect(self, photo: Photo, settings: DetectionSettings) -> Detections:
-        """Return the faces of one photo. Raises ImageError for want of memory."""
-        (raw,) = self.candidates([photo], settings.resize, settings.side)
-        return select(raw.candidates, settings.confidence, settings.nms_iou, settings.top_k)
-
-    def _candidates(self, photos: Sequence[Photo], resize: Resize, side: int) -> list[RawResult]:
         inputs, preprocess = [], []
         for photo in photos:
             start = time.perf_counter()
@@ -75,22 +58,27 @@ class Detector:
             results.update(zip(batch, ran, strict=True))
         return [results[index] for index in range(len(photos))]
 
+    def detect(self, photo: Photo, settings: DetectionSettings) -> Detections:
+        """Return the faces of one photo. Raises ImageError when memory runs out."""
+        (raw,) = self.candidates([photo], settings.resize, settings.side)
+        return select(raw.candidates, settings.confidence, settings.nms_iou, settings.top_k)
+
     def _run(self, inputs: list[Prepared], preprocess: list[float]) -> list[RawResult]:
         start = time.perf_counter()
         with torch.inference_mode():
-            outputs = self._network(torch.cat([prepared.tensor for prepared in inputs]))
+            loc, conf, landm = self._network(torch.cat([prepared.tensor for prepared in inputs]))
         network = _milliseconds_since(start) / len(inputs)
         results = []
-        arrays = (output.numpy() for output in outputs)
-        for prepared, prepared_in, *raw in zip(inputs, preprocess, *arrays, strict=True):
+        for index, prepared in enumerate(inputs):
             start = time.perf_counter()
-            candidates = decode_candidates(*raw, prepared.size, prepared.extent)
-            stages = {
-                "preprocess": prepared_in,
+            outputs = loc[index].numpy(), conf[index].numpy(), landm[index].numpy()
+            candidates = decode_candidates(*outputs, prepared.size, prepared.extent)
+            milliseconds = {
+                "preprocess": preprocess[index],
                 "network": network,
                 "postprocess": _milliseconds_since(start),
             }
-            results.append(RawResult(candidates, stages, prepared.size))
+            results.append(RawResult(candidates, milliseconds, prepared.size))
         return results
 
 

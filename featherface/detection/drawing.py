@@ -1,4 +1,4 @@
-"""Faces drawn onto a copy of their photo, and the copy as a file."""
+"""Draw faces onto a copy of their photo, and encode the copy as a file."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from featherface.config import MAX_DIMENSION
 from featherface.detection.boxes import clip_boxes
 from featherface.detection.detections import Detections
-from featherface.detection.images import Photo
+from featherface.detection.images import Photo, memory_errors_as_sentence
 
-__all__ = ["Hide", "annotate", "encode_picture"]
+__all__ = ["Hide", "annotate", "encode_image", "hide_faces"]
 
 Hide = Literal["blur", "pixelate"]
+_Pixels = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22  # pixels of a digit at font scale 1
-_LINES_PER_SIDE = 400  # a line is this part of the picture's mean side, at least 1 pixel
-_LANDMARK_OF_FACE = 0.03  # radius of a point in widths of its face, but two line widths at most
+_LINES_PER_SIDE = 400  # line width is this part of the photo's mean side, at least 1 pixel
+_LANDMARK_OF_FACE = 0.03  # radius of a landmark in face widths, but at most two line widths
 _LABEL_LINES = 5  # height of a digit in line widths
 _MIN_LABEL = 9  # pixels; smaller digits cannot be read
-_HIDDEN_CELLS = 8  # a hidden face keeps so many colours along its longer side: nobody is recognised by them
+_HIDDEN_CELLS = 8  # colours kept along the longer side of a hidden face: too few to recognise anybody
 _HIDDEN_MARGIN = 0.15  # of the box, on every side: the box stops at chin and hairline
 _JPEG_QUALITY = 90
 _PNG_COMPRESSION = 1  # of 0..9: higher levels take seconds for 12 megapixels and save a tenth
 
 
+@memory_errors_as_sentence("Drawing on the photo")
 def annotate(
     photo: Photo,
     detections: Detections,
@@ -38,15 +41,14 @@ def annotate(
     scores: bool = True,
     hide: Hide | None = None,
     only: Sequence[int] | np.ndarray | None = None,
-) -> np.ndarray:
+) -> _Pixels:
     """Return a copy of the photo, (H, W, 3) uint8 RGB, with boxes in `colour` ("#rrggbb").
 
-    landmarks, scores: draw the five points, write the score at the box. hide: make every face of
+    landmarks, scores: draw the five landmarks, write the score at the box. hide: make every face of
     `detections` unrecognisable. only: indices of the faces to draw; the others are still hidden.
+    Raises ImageError when memory runs out.
     """
-    canvas = photo.pixels.copy()
-    if hide is not None:
-        _hide_faces(canvas, detections, hide)
+    canvas = photo.pixels.copy() if hide is None else hide_faces(photo.pixels, detections.boxes, hide)
     shown = detections if only is None else detections[only]
     rgb = _parsed(colour)
     line = max(1, round((photo.width * photo.height) ** 0.5 / _LINES_PER_SIDE))
@@ -61,10 +63,35 @@ def annotate(
     return canvas
 
 
-def encode_picture(pixels: np.ndarray, kind: Literal["png", "jpeg"]) -> bytes:
+@memory_errors_as_sentence("Hiding the faces of the photo")
+def hide_faces(pixels: _Pixels, boxes: npt.NDArray[np.floating], hide: Hide) -> _Pixels:
+    """Return a copy of `pixels` (H, W, 3), uint8 RGB, with the contents of `boxes` (N, 4) unrecognisable.
+
+    A margin around each box is hidden too. Raises ImageError when memory runs out.
+    """
+    hidden = pixels.copy()
+    height, width = hidden.shape[:2]
+    margins = np.tile((boxes[:, 2:] - boxes[:, :2]) * _HIDDEN_MARGIN, 2)
+    margins[:, :2] *= -1
+    grown = clip_boxes(boxes + margins, width, height)
+    for x1, y1, x2, y2 in np.hstack((np.floor(grown[:, :2]), np.ceil(grown[:, 2:]))).astype(int).tolist():
+        face = hidden[y1:y2, x1:x2]
+        if face.size == 0:
+            continue
+        scale = _HIDDEN_CELLS / max(face.shape[:2])
+        cells = max(1, round(face.shape[1] * scale)), max(1, round(face.shape[0] * scale))
+        coarse = cv2.resize(face, cells, interpolation=cv2.INTER_AREA)
+        back = cv2.INTER_NEAREST if hide == "pixelate" else cv2.INTER_CUBIC
+        hidden[y1:y2, x1:x2] = cv2.resize(coarse, (x2 - x1, y2 - y1), interpolation=back)
+    return hidden
+
+
+@memory_errors_as_sentence("The image file")
+def encode_image(pixels: _Pixels, kind: Literal["png", "jpeg"]) -> bytes:
     """Return (H, W, 3) uint8 RGB pixels as a PNG or JPEG file without metadata.
 
-    A JPEG whose longer side would go beyond MAX_DIMENSION is scaled down to it.
+    A JPEG whose longer side would exceed MAX_DIMENSION is scaled down to it. Raises ImageError when memory
+    runs out.
     """
     if kind == "png":
         options = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION]
@@ -80,25 +107,11 @@ def _parsed(colour: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _hide_faces(canvas: np.ndarray, detections: Detections, hide: Hide) -> None:
+def _draw_landmarks(canvas: _Pixels, shown: Detections, rgb: tuple[int, int, int], line: int) -> None:
     height, width = canvas.shape[:2]
-    margins = np.tile((detections.boxes[:, 2:] - detections.boxes[:, :2]) * _HIDDEN_MARGIN, 2)
-    margins[:, :2] *= -1
-    grown = clip_boxes(detections.boxes + margins, width, height)
-    for x1, y1, x2, y2 in np.hstack((np.floor(grown[:, :2]), np.ceil(grown[:, 2:]))).astype(int).tolist():
-        face = canvas[y1:y2, x1:x2]
-        if face.size == 0:
-            continue
-        scale = _HIDDEN_CELLS / max(face.shape[:2])
-        cells = max(1, round(face.shape[1] * scale)), max(1, round(face.shape[0] * scale))
-        coarse = cv2.resize(face, cells, interpolation=cv2.INTER_AREA)
-        back = cv2.INTER_NEAREST if hide == "pixelate" else cv2.INTER_CUBIC
-        canvas[y1:y2, x1:x2] = cv2.resize(coarse, (x2 - x1, y2 - y1), interpolation=back)
-
-
-def _draw_landmarks(canvas: np.ndarray, shown: Detections, rgb: tuple[int, int, int], line: int) -> None:
-    height, width = canvas.shape[:2]
-    inside = ((shown.landmarks >= 0) & (shown.landmarks < (width, height))).all(axis=2)
+    inside: npt.NDArray[np.bool_] = np.all(
+        (shown.landmarks >= 0) & (shown.landmarks < (width, height)), axis=2
+    )
     face_widths = shown.boxes[:, 2] - shown.boxes[:, 0]
     radii = np.clip(face_widths * _LANDMARK_OF_FACE, 1, 2 * line).astype(int)
     for points, visible, radius in zip(shown.landmarks, inside, radii.tolist(), strict=True):
@@ -108,9 +121,9 @@ def _draw_landmarks(canvas: np.ndarray, shown: Detections, rgb: tuple[int, int, 
 
 
 def _draw_label(
-    canvas: np.ndarray, text: str, left: int, top: int, rgb: tuple[int, int, int], line: int
+    canvas: _Pixels, text: str, left: int, top: int, rgb: tuple[int, int, int], line: int
 ) -> None:
-    """Write `text` on a filled ground above the point (left, top), or below it at the picture's edge."""
+    """Write `text` on a filled background above the point (left, top), or below it at the photo's edge."""
     scale = max(_LABEL_LINES * line, _MIN_LABEL) / _FONT_HEIGHT
     thickness = max(1, round(scale * 1.5))
     (text_width, text_height), _ = cv2.getTextSize(text, _FONT, scale, thickness)
@@ -125,5 +138,5 @@ def _draw_label(
 
 
 def _luminance(rgb: tuple[int, int, int]) -> float:
-    """Perceived brightness 0..1 (ITU-R BT.601)."""
+    """Return the perceived brightness, 0..1 (ITU-R BT.601)."""
     return float(np.dot(rgb, (0.299, 0.587, 0.114))) / 255

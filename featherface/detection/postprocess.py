@@ -1,9 +1,10 @@
-"""From the network's outputs to faces: decoding, confidence, non-maximum suppression."""
+"""From the network's outputs to faces: decoding, confidence threshold, non-maximum suppression."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from featherface.config import CANDIDATE_FLOOR, MAX_CANDIDATES
 from featherface.detection.anchors import anchors, decode_boxes, decode_landmarks
@@ -13,17 +14,17 @@ __all__ = ["decode_candidates", "select"]
 
 
 def decode_candidates(
-    loc: np.ndarray,
-    conf: np.ndarray,
-    landm: np.ndarray,
+    loc: npt.NDArray[np.float32],
+    conf: npt.NDArray[np.float32],
+    landm: npt.NDArray[np.float32],
     size: tuple[int, int],
     extent: tuple[float, float],
 ) -> Detections:
-    """Return every anchor that scores above CANDIDATE_FLOOR, best first, at most MAX_CANDIDATES, no NMS yet.
+    """Return every anchor that scores above CANDIDATE_FLOOR, best first, at most MAX_CANDIDATES, before NMS.
 
     loc (A, 4), conf (A, 2) probabilities, landm (A, 10), all float32, for a network input of `size` (height,
-    width) pixels; `extent` (width, height) is that input measured in pixels of the photo. Boxes that are not
-    finite (weights gone wild) are left out.
+    width) pixels; `extent` (width, height) is that input measured in pixels of the photo. Boxes and landmarks
+    that are not finite (diverged weights) are dropped.
     """
     scores = conf[:, 1]
     likely = np.flatnonzero(scores > CANDIDATE_FLOOR)
@@ -41,7 +42,7 @@ def decode_candidates(
 def select(candidates: Detections, confidence: float, nms_iou: float, top_k: int | None = None) -> Detections:
     """Return the candidates above `confidence` that survive greedy NMS at `nms_iou`, at most `top_k` of them.
 
-    Greedy NMS judges a box by better ones alone, so a higher confidence gives a prefix of this result.
+    Greedy NMS compares a box only with better ones, so a higher confidence gives a prefix of this result.
     """
     count = int(np.searchsorted(-candidates.scores, -np.float32(confidence), side="left"))
     if count == 0:
@@ -49,5 +50,7 @@ def select(candidates: Detections, confidence: float, nms_iou: float, top_k: int
     likely = candidates[:count]
     # The study counts pixels inclusively, width = x2 - x1 + 1; OpenCV takes x, y, width, height.
     sizes = likely.boxes[:, 2:] - likely.boxes[:, :2] + 1
-    kept = cv2.dnn.NMSBoxes(np.hstack((likely.boxes[:, :2], sizes)), likely.scores, 0.0, nms_iou)
+    corners_and_sizes = np.hstack((likely.boxes[:, :2], sizes))
+    # OpenCV's stubs ask for lists, its function takes arrays
+    kept = cv2.dnn.NMSBoxes(corners_and_sizes, likely.scores, 0.0, nms_iou)  # type: ignore[arg-type]
     return likely[np.asarray(kept, np.intp)[:top_k]]

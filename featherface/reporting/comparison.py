@@ -17,7 +17,7 @@ import numpy as np
 from featherface.checkpoints import WeightsFile
 from featherface.detection.agreement import Agreement, agreement
 from featherface.detection.detections import Detections
-from featherface.detection.drawing import Hide, annotate, encode_picture
+from featherface.detection.drawing import Hide, annotate, encode_image
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
@@ -112,7 +112,7 @@ class Comparison:
             image = self.annotated(
                 photo, landmarks=landmarks, scores=scores, differences=differences, hide=hide
             )
-            return encode_picture(image, kind)
+            return encode_image(image, kind)
         except (MemoryError, cv2.error) as error:
             if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
                 raise

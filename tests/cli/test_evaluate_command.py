@@ -130,7 +130,7 @@ def test_a_manifest_is_scored_by_face_height(folder, tmp_path, capsys):
         (("--manifest", "dev.jsonl", "--ground-truth", "truth"), "dev/a.jpg"),
         (("--manifest", "dev.jsonl", "--workers", "0"), "--workers must be at least 1"),
         (("--manifest", "dev.jsonl", "--model", "v3"), "no model 'v3'"),
-        (("--manifest", "dev.jsonl", "--size", "9"), "size must lie between"),
+        (("--manifest", "dev.jsonl", "--size", "9"), "input size must be between"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(folder, monkeypatch, capsys, options, complaint):

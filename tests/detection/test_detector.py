@@ -126,10 +126,10 @@ def test_the_network_itself_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"confidence": 0.01}, "confidence must lie between 0.02 and 0.99"),
+        ({"confidence": 0.01}, "confidence must be between 0.02 and 0.99"),
         ({"confidence": float("nan")}, "confidence"),
         ({"nms_iou": 0.95}, "NMS IoU"),
-        ({"side": 31}, "size"),
+        ({"side": 31}, "input size must be between 128 and 1,920"),
         ({"top_k": 0}, "at least 1"),
         ({"resize": "stretch"}, "fit, original, study"),
     ],

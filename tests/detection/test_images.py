@@ -155,16 +155,16 @@ def test_arrays(array: np.ndarray, first: list[int]) -> None:
         (np.zeros((4, 5, 2), np.uint8), "must be"),
         (np.zeros((1, 4, 5, 3), np.uint8), "must be"),
         (np.zeros((0, 5, 3), np.uint8), "no pixels"),
-        (np.full((4, 5), np.nan), "not numbers"),
+        (np.full((4, 5), np.nan), "NaN or infinite"),
         (np.zeros((4, 5), complex), "complex"),
     ],
 )
-def test_arrays_that_are_no_photo(array: np.ndarray, message: str) -> None:
+def test_invalid_arrays(array: np.ndarray, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         decode_photo(array)
 
 
-def test_photo_is_the_callers_no_longer() -> None:
+def test_a_photo_is_a_copy_of_the_callers_array() -> None:
     array = np.zeros((4, 5, 3), np.uint8)
     photo = decode_photo(array)
     array[:] = 255
@@ -173,7 +173,7 @@ def test_photo_is_the_callers_no_longer() -> None:
         photo.pixels[0] = 1
 
 
-def test_digest_is_of_the_picture_not_of_the_file(quarters: Image.Image, tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_pixels_not_the_file(quarters: Image.Image, tmp_path: Path) -> None:
     path = tmp_path / "Bär.png"
     quarters.save(path)
     digests = {
@@ -204,7 +204,7 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-NOT_PICTURES = {
+NOT_IMAGES = {
     "empty": b"",
     "text": b"hello",
     "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
@@ -220,8 +220,8 @@ NOT_PICTURES = {
 }
 
 
-@pytest.mark.parametrize("data", NOT_PICTURES.values(), ids=NOT_PICTURES)
-def test_what_is_no_picture_gives_one_sentence(data: bytes) -> None:
+@pytest.mark.parametrize("data", NOT_IMAGES.values(), ids=NOT_IMAGES)
+def test_a_file_that_is_no_image_gives_one_sentence(data: bytes) -> None:
     with pytest.raises(ImageError) as raised:
         decode_photo(data)
     message = str(raised.value)
@@ -244,7 +244,7 @@ def test_a_path_that_cannot_be_read(tmp_path: Path, name: str) -> None:
         decode_photo(tmp_path / name)
 
 
-def test_another_kind_of_source() -> None:
+def test_an_unsupported_source() -> None:
     with pytest.raises(ImageError, match="not int"):
         decode_photo(3)
 
@@ -254,7 +254,7 @@ def test_another_kind_of_source() -> None:
 def test_a_file_cut_off_is_refused(kind: str, kept: float) -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     data = encoded(image, kind)
-    with pytest.raises(ImageError, match=r"damaged|known format"):
+    with pytest.raises(ImageError, match=r"damaged|supported format"):
         decode_photo(data[: int(len(data) * kept)])
 
 

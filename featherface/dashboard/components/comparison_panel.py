@@ -25,7 +25,7 @@ from featherface.dashboard.state.photos import DisplayPhoto, PhotoFile, display_
 from featherface.dashboard.state.shared_service import machine
 from featherface.detection.agreement import AgreementCurve, agreement_curve
 from featherface.detection.detections import Detections
-from featherface.detection.drawing import encode_picture
+from featherface.detection.drawing import encode_image
 from featherface.detection.images import ImageError
 from featherface.detection.postprocess import select
 from featherface.models import MODELS
@@ -75,7 +75,7 @@ def _show_photos(file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, d
     """Show the photo once per model."""
     jpeg = shown.jpeg
     if display.hide is not None:
-        jpeg = encode_picture(comparison.hidden(shown.small, display.hide).pixels, "jpeg")
+        jpeg = encode_image(comparison.hidden(shown.small, display.hide).pixels, "jpeg")
     panels = [_panel(key, file, comparison, display) for key in comparison.faces]
     show_viewer(
         file.key,

@@ -15,7 +15,7 @@ from cachetools import LRUCache, cached
 from PIL import Image, ImageOps
 from streamlit.typing import UploadedFile
 
-from featherface.detection.drawing import encode_picture
+from featherface.detection.drawing import encode_image
 from featherface.detection.images import ImageError, Photo, decode_photo
 
 __all__ = [
@@ -120,14 +120,14 @@ def display_photo(file: PhotoFile) -> DisplayPhoto:
     """Return the photo at display size. Raises ImageError."""
     photo = decoded(file)
     small = photo.shrunk(_DISPLAY_SIZE)
-    return DisplayPhoto(small, encode_picture(small.pixels, "jpeg"), photo.width, photo.height)
+    return DisplayPhoto(small, encode_image(small.pixels, "jpeg"), photo.width, photo.height)
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={PhotoFile: lambda file: file.key})
 def thumbnail(file: PhotoFile) -> bytes:
     """Return a small JPEG of the photo, cropped to 4:3. Raises ImageError."""
     whole = Image.fromarray(decoded(file).pixels)
-    return encode_picture(np.asarray(ImageOps.fit(whole, _THUMBNAIL, centering=(0.5, 0.25))), "jpeg")
+    return encode_image(np.asarray(ImageOps.fit(whole, _THUMBNAIL, centering=(0.5, 0.25))), "jpeg")
 
 
 def own_photos() -> list[PhotoFile]:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from featherface.dashboard.state.photos import PhotoFile, decoded, display_photo
 from featherface.dashboard.state.shared_service import model_service
-from featherface.detection.drawing import annotate, encode_picture
+from featherface.detection.drawing import annotate, encode_image
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
 from featherface.reporting.comparison import compare
@@ -48,7 +48,7 @@ def _annotated(file: PhotoFile, checksums: Mapping[str, str]) -> AnnotatedPhoto:
     found = compare(file.name, (shown.width, shown.height), results, settings)
     scale = shown.small.width / shown.width, shown.small.height / shown.height
     images = {
-        key: encode_picture(annotate(shown.small, faces.scaled(*scale), MODELS[key].colour), "jpeg")
+        key: encode_image(annotate(shown.small, faces.scaled(*scale), MODELS[key].colour), "jpeg")
         for key, faces in found.faces.items()
     }
     return AnnotatedPhoto(
