@@ -134,6 +134,7 @@ class Visitor:
         self._repeated: set[str] = set()  # fragments that the page wants run again every so often
         self._page_hash = ""
         self._session = ""
+        self.page = ""  # the path of the page that is shown, empty for the first page
         self.told: set[str] = set()  # every message shown so far, also those that were gone again at once
         self.opened = self._run(page=page)  # milliseconds
 
@@ -314,6 +315,10 @@ class Visitor:
                 self.told.add(message.delta.new_element.alert.body)
         elif kind == "navigation":
             self._page_hash = message.navigation.page_script_hash
+            (current,) = (
+                page for page in message.navigation.app_pages if page.page_script_hash == self._page_hash
+            )
+            self.page = "" if current.is_default else current.url_pathname
         elif kind == "script_finished":
             status = ForwardMsg.ScriptFinishedStatus.Name(message.script_finished)
             if "COMPILE_ERROR" in status:

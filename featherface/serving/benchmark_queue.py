@@ -148,11 +148,14 @@ class BenchmarkQueue:
 
     def wait(self, seconds: float) -> bool:
         """Wait until all jobs have ended, at most `seconds`; return whether they have."""
+        deadline = time.monotonic() + seconds
+        while (thread := self._current_thread()) is not None and time.monotonic() < deadline:
+            thread.join(deadline - time.monotonic())
+        return thread is None
+
+    def _current_thread(self) -> Thread | None:
         with self._lock:
-            thread = self._thread
-        if thread is not None:
-            thread.join(seconds)
-        return not self.jobs()
+            return self._thread
 
     def _run_jobs(self) -> None:
         """Run jobs until none is left.

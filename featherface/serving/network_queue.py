@@ -65,11 +65,6 @@ class NetworkQueue:
                 self._tickets.remove(ticket)
                 self._changed.notify_all()
 
-    def load(self) -> int:
-        """Return how many passes run or wait now."""
-        with self._changed:
-            return len(self._tickets)
-
     def _wait_for_turn(self, ticket: object, on_wait: OnWait | None) -> None:
         position = None
         while position != 0:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -107,26 +107,52 @@ def test_a_job_given_up_for_want_of_watchers_is_not_handed_out(queue, bench, mon
     assert again is not left
 
 
-@pytest.fixture
-def eager_switching() -> Iterator[None]:
-    """Threads that take turns a thousand times as often as usual, so that races show."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(5e-6)
-    yield
-    sys.setswitchinterval(usual)
+class InterruptedLock:
+    """A lock that calls `after_release` in the thread that has just released it."""
+
+    after_release: Callable[[], object] = staticmethod(lambda: None)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        InterruptedLock.after_release()
 
 
-@pytest.mark.usefixtures("eager_switching")
-def test_jobs_submitted_as_others_end_run_once_and_never_together(queue, bench):
-    """A job that came between the end of the last job and the end of its thread once ran in two threads."""
-    bench.permits.release(10_000)
-    for runs in range(2, 502):
-        job = queue.submit(request(runs % 3 + 2))
-        while not job.over:
-            pass
-    assert queue.wait(PATIENCE)
+@pytest.mark.parametrize("moment", range(1, 7))  # the releases of any lock by the thread of a job of 3 rounds
+def test_a_job_submitted_at_any_moment_of_another_runs_once(bench, monkeypatch, moment):
+    """A job that came between the end of the last one and the end of its thread once ran in two threads."""
+    workers: list[threading.Thread] = []
+    releases, submitted, went_on = itertools.count(1), threading.Event(), threading.Event()
 
-    assert [point.runs for point in bench.points] == [runs % 3 + 2 for runs in range(2, 502)]
+    def after_release() -> None:
+        thread = threading.current_thread()
+        if thread.name != "benchmark" or workers[:1] not in ([], [thread]):
+            return
+        workers.append(thread)
+        number = next(releases)
+        if number == moment:
+            queue.submit(request(4))
+            submitted.set()
+        elif number == moment + 1:
+            went_on.set()
+
+    monkeypatch.setattr(benchmarks, "Lock", InterruptedLock)
+    monkeypatch.setattr(InterruptedLock, "after_release", staticmethod(after_release))
+    queue = BenchmarkQueue(dict)
+    bench.permits.release(3)
+    first = queue.submit(request(3))
+    assert submitted.wait(PATIENCE)
+    while workers[0].is_alive() and not went_on.wait(0.01):
+        pass  # the second job must not end before the first one's thread has looked for more
+    finish(queue, bench)
+
+    assert first.state == "finished"
+    assert [point.runs for point in bench.points] == [3, 4]
     assert bench.most_at_once == 1
 
 

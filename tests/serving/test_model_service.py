@@ -128,6 +128,18 @@ def test_detects_what_the_detector_detects(trained):
     assert result.input_size == (96, 128)
 
 
+def test_a_frame_has_the_faces_of_the_photo_and_is_not_cached(trained, passes):
+    service = ModelService(trained)
+    found, milliseconds = service.detect_frame(photo(0), "v2", SETTINGS)
+    assert same(found, service.detect(photo(0), "v2", SETTINGS).detections)
+    assert set(milliseconds) == {"queue", "preprocess", "network", "postprocess"}
+    assert all(value >= 0 for value in milliseconds.values())
+    service.detect_frame(photo(0), "v2", SETTINGS)
+    assert len(passes) == 3
+    with pytest.raises(UntrainedError, match="random"):
+        service.detect_frame(photo(0), "v1", SETTINGS)
+
+
 def test_the_network_runs_once_a_photo_model_and_size(trained, passes):
     service = ModelService(trained)
     first = service.detect(photo(0), "v2", SETTINGS)
