@@ -11,7 +11,7 @@ from featherface.cli.common import Command, add_threads_option, finished_points,
 from featherface.config import DEFAULT_SIDE, WEIGHTS_DIR
 
 if TYPE_CHECKING:
-    from featherface.profiling.latency import LatencyResult
+    from featherface.profiling.latency import LatencyResult, SpeedUp
 
 __all__ = ["COMMAND"]
 
@@ -64,27 +64,42 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _point(result: LatencyResult) -> dict[str, object]:
-    from featherface.profiling.latency import noise, speed_up, summary
+    from featherface.profiling.latency import noise, summary
 
     return {
         **result.as_record(),
         "summary": {key: asdict(summary(result, key)) for key in result.milliseconds},
-        "speed_up": asdict(speed_up(result)),
+        "speed_up": {key: asdict(found) for key, found in _speed_ups(result).items()},
         "noise": asdict(noise(result)),
     }
 
 
+def _speed_ups(result: LatencyResult) -> dict[str, SpeedUp]:
+    """Return how many times faster than the first model each other model is."""
+    from featherface.profiling.latency import speed_up
+
+    first, *others = result.milliseconds
+    return {key: speed_up(result, first, key) for key in others}
+
+
 def _print_point(result: LatencyResult) -> None:
-    from featherface.profiling.latency import noise, speed_up, summary
+    from featherface.models import MODELS
+    from featherface.profiling.latency import noise, summary
 
     settings = result.settings
     print(f"{settings.width} x {settings.height}, {settings.threads} threads, {result.rounds} rounds")
     for key in result.milliseconds:
         found = summary(result, key)
         stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in found.stages.items())
-        print(f"  {key}: median {found.median:.1f} ms, p95 {found.p95:.1f}, p99 {found.p99:.1f} ({stages})")
-    ratio = speed_up(result)
-    print(f"  V2 speed-up: {ratio.ratio:.2f}x, 95% confidence interval {ratio.low:.2f} to {ratio.high:.2f}")
+        print(
+            f"  {MODELS[key].short_name}: median {found.median:.1f} ms, p95 {found.p95:.1f}, "
+            f"p99 {found.p99:.1f} ({stages})"
+        )
+    for key, ratio in _speed_ups(result).items():
+        print(
+            f"  {MODELS[key].short_name} speed-up: {ratio.ratio:.2f}x, "
+            f"95% confidence interval {ratio.low:.2f} to {ratio.high:.2f}"
+        )
     for reason in noise(result).reasons:
         print(f"  noisy: {reason}")
 
@@ -96,7 +111,7 @@ COMMAND = Command(
     'JSON: {"points": [{"settings", "machine", "when", "complete", "cpu_share",\n'
     '  "milliseconds": {MODEL: {STAGE: [...]}, ...},\n'
     '  "summary": {MODEL: {"median", "p95", "p99", "fastest", "stages", "frames_per_second"}, ...},\n'
-    '  "speed_up": {"ratio", "low", "high"} (V2 over V1, 95% bootstrap interval),\n'
+    '  "speed_up": {MODEL: {"ratio", "low", "high"}, ...} (over the first model, 95% bootstrap interval),\n'
     '  "noise": {"spread", "drift", "starvation", "reasons"}}, ...]}',
     add_options=_add_options,
     run=_run,

@@ -1,1 +1,1 @@
-"""Counting and timing networks."""
+"""Count and time networks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,28 +23,30 @@ __all__ = ["PeakMemory", "peak_memory"]
 class PeakMemory:
     """The most bytes of float32 activations alive at once, and where.
 
-    Followed tensor by tensor through a real forward pass without gradients. The picture counts, the weights
-    do not, nor does scratch memory inside PyTorch's kernels; so the process needs somewhat more.
+    Followed tensor by tensor through a real forward pass without gradients. The input counts; the weights and
+    scratch memory inside PyTorch's kernels do not, so a process needs somewhat more.
     """
 
     peak_bytes: int
     input_bytes: int
-    operator: str  # that ran when the peak was reached
+    operator: str  # running when the peak was reached
     module: str  # dotted path of the innermost module then running
 
 
-class _Liveness(TorchDispatchMode):
+class _Liveness(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, pixels: Tensor, path: list[str]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.alive: dict[StorageWeakRef, int] = {}
         self.path = path
         self.peak_bytes = 0
         self.where = ("", "")
         self._note(pixels)
 
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         returned = operator(*args, **(kwargs or {}))
-        self.alive = {storage: size for storage, size in self.alive.items() if not storage.expired()}
+        self.alive = {storage: size for storage, size in self.alive.items() if not storage.expired()}  # type: ignore[no-untyped-call]
         if not operator.is_view:
             for value in tree_leaves(returned):
                 self._note(value)
@@ -55,12 +58,12 @@ class _Liveness(TorchDispatchMode):
     def _note(self, value: object) -> None:
         if isinstance(value, Tensor):
             storage = value.untyped_storage()
-            self.alive[StorageWeakRef(storage)] = storage.nbytes()
+            self.alive[StorageWeakRef(storage)] = storage.nbytes()  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=64)
 def peak_memory(key: str, height: int, width: int) -> PeakMemory:
-    """Follow one picture of `height` x `width` through the model. Raises InputSizeError."""
+    """Return the peak for one image of `height` x `width` pixels. Raises InputSizeError."""
     check_size(height, width)
     network = network_on_meta(MODELS[key])
     path = [""]

@@ -1,54 +1,84 @@
-"""What one forward pass of a model costs at any input size, by group and in total."""
+"""The cost of one forward pass of a model at any input size, by group and in total.
+
+The costs at the study's size are stored in `counts.json`, so that the first page of a fresh process need not
+count. A stored cost is used only for the architecture that it was counted for; after a change to a network or
+to a rule, `python -m featherface.profiling.complexity` counts again.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
+from featherface.config import DEFAULT_SIDE
+from featherface.files import write_files
+from featherface.models import MODELS
 from featherface.profiling.activation_memory import PeakMemory, peak_memory
 from featherface.profiling.layers import FLOPS_PER_MAC, Layer, layer_table
 from featherface.profiling.operators import Count, CounterName, count_all, study_macs
+from featherface.profiling.parameters import network_on_meta
 
 __all__ = [
+    "COUNTS_FILE",
     "SWEEP_SIDES",
     "Cost",
     "GroupCost",
     "SizeCost",
+    "architecture_hash",
     "cost",
+    "count_cost",
     "flops_report",
     "group_costs",
     "sweep",
+    "write_counts",
 ]
 
 SWEEP_SIDES = (160, 320, 480, 640, 800, 1024, 1280)  # pixels, from thumbnails to large photos
+COUNTS_FILE = Path(__file__).with_name("counts.json")
+_RULES_VERSION = 1  # of what is counted and how; a change makes stored costs invalid
 
 
 @dataclass(frozen=True)
 class GroupCost:
-    """Cost of one of the study's groups; the groups' costs add up to the network's."""
+    """Cost of one group of layers; the groups' costs add up to the network's.
+
+    The `folded_` values are those of the network as it runs, with batch norm folded into the convolutions.
+    """
 
     group: str
     parameters: int
     macs: int
+    folded_macs: int
     bytes_moved: int
+    folded_bytes_moved: int
 
     @property
     def flops(self) -> int:
-        """Floating-point operations."""
+        """Return the floating-point operations, batch norm included."""
         return FLOPS_PER_MAC * self.macs
 
     @property
+    def folded_flops(self) -> int:
+        """Return the floating-point operations of the network as it runs."""
+        return FLOPS_PER_MAC * self.folded_macs
+
+    @property
     def intensity(self) -> float:
-        """Arithmetic intensity, FLOPs a byte moved, as if layers kept nothing in cache between them."""
-        return self.flops / self.bytes_moved if self.bytes_moved else 0.0
+        """Return the arithmetic intensity as it runs: FLOPs per byte moved, nothing kept in cache."""
+        return self.folded_flops / self.folded_bytes_moved if self.folded_bytes_moved else 0.0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of one model for one picture of `height` x `width`.
+    """Cost of one model for one image of `height` x `width` pixels.
 
-    `macs` follows thop's convention (batch norm costs 4 a value), so that it compares with the study and with
-    published figures; `folded_macs` is without batch norm, which vanishes when a network is deployed.
+    `macs` includes batch norm, so that it compares with the study and with published figures; `folded_macs`
+    is the network as it runs on a machine, batch norm folded into the convolutions.
     """
 
     key: str
@@ -62,32 +92,38 @@ class Cost:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations: two a MAC."""
+        """Return the floating-point operations, batch norm included."""
         return FLOPS_PER_MAC * self.macs
 
     @property
+    def folded_flops(self) -> int:
+        """Return the floating-point operations of the network as it runs: those that a timing measures."""
+        return FLOPS_PER_MAC * self.folded_macs
+
+    @property
+    def intensity(self) -> float:
+        """Return the arithmetic intensity as it runs: FLOPs per byte moved."""
+        return self.folded_flops / sum(group.folded_bytes_moved for group in self.groups)
+
+    @property
     def counts(self) -> tuple[Count, ...]:
-        """What each counter says, in the order of `CounterName`; counted when first asked for."""
+        """Return the result of each counter, in the order of `CounterName`. Raises MissingCounterError."""
         return count_all(self.key, self.height, self.width)
 
     @property
     def study_macs(self) -> int:
-        """What the study's own counter says, sooner than `counts` does."""
-        return study_macs(self.key, self.height, self.width)
-
-    @property
-    def intensity(self) -> float:
-        """FLOPs for each byte that the layers move."""
-        return self.flops / sum(group.bytes_moved for group in self.groups)
+        """Return the result of the study's own counter. Raises MissingCounterError."""
+        stored = _stored(self.key) if self.height == self.width == DEFAULT_SIDE else None
+        return stored.study_macs if stored else study_macs(self.key, self.height, self.width)
 
     def count(self, counter: CounterName) -> Count:
-        """What one of the counters says."""
+        """Return the result of one of the counters. Raises MissingCounterError."""
         return next(count for count in self.counts if count.counter is counter)
 
 
 @dataclass(frozen=True)
 class SizeCost:
-    """What one model costs for a square picture."""
+    """Cost of one model for a square image."""
 
     side: int  # pixels
     macs: int
@@ -95,38 +131,51 @@ class SizeCost:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations."""
+        """Return the floating-point operations, batch norm included."""
         return FLOPS_PER_MAC * self.macs
 
 
+@dataclass(frozen=True)
+class _Stored:
+    cost: Cost
+    study_macs: int
+
+
 def cost(key: str, height: int, width: int | None = None) -> Cost:
-    """Count model `key` at `height` x `width` pixels, a square where no width is given.
+    """Return the cost of model `key` at `height` x `width` pixels, a square where no width is given.
 
     Raises InputSizeError.
     """
     width = height if width is None else width
+    stored = _stored(key) if height == width == DEFAULT_SIDE else None
+    return stored.cost if stored else count_cost(key, height, width)
+
+
+def count_cost(key: str, height: int, width: int) -> Cost:
+    """Count, without a look at the stored costs. Raises InputSizeError."""
     table = layer_table(key, height, width)
+    groups = group_costs(table)
     return Cost(
         key=key,
         height=height,
         width=width,
-        macs=sum(layer.macs for layer in table),
-        folded_macs=sum(layer.macs for layer in table if not layer.folds_away),
-        parameters=sum(layer.parameters for layer in table),
-        groups=group_costs(table),
+        macs=sum(group.macs for group in groups),
+        folded_macs=sum(group.folded_macs for group in groups),
+        parameters=sum(group.parameters for group in groups),
+        groups=groups,
         memory=peak_memory(key, height, width),
     )
 
 
 def group_costs(table: Iterable[Layer]) -> tuple[GroupCost, ...]:
-    """Add the layers up by group, in the order of the data flow."""
+    """Add up the layers by group, in the order of the data flow."""
     layers = list(table)
     groups = dict.fromkeys(layer.group for layer in layers)
     return tuple(_group_cost(group, [layer for layer in layers if layer.group == group]) for group in groups)
 
 
 def sweep(key: str, sides: Iterable[int] = SWEEP_SIDES) -> tuple[SizeCost, ...]:
-    """The cost at each square input size. Raises InputSizeError."""
+    """Return the cost at each square input size. Raises InputSizeError."""
     return tuple(
         SizeCost(
             side,
@@ -138,16 +187,61 @@ def sweep(key: str, sides: Iterable[int] = SWEEP_SIDES) -> tuple[SizeCost, ...]:
 
 
 def flops_report(keys: Iterable[str], height: int, width: int | None = None) -> Mapping[str, object]:
-    """What `python -m featherface flops --json` prints; all numbers are MACs. Raises InputSizeError."""
+    """Return what `featherface flops --json` prints; all numbers are MACs.
+
+    Raises InputSizeError and MissingCounterError.
+    """
     return {key: _report(cost(key, height, width)) for key in keys}
 
 
+@lru_cache(maxsize=16)
+def architecture_hash(key: str) -> str:
+    """Return a SHA-256 of the names, shapes and groups of a model's tensors and the version of the rules."""
+    entry = MODELS[key]
+    tensors = network_on_meta(entry).state_dict()
+    layout = {name: [entry.names.group_of(name), *tensor.shape] for name, tensor in tensors.items()}
+    text = json.dumps([_RULES_VERSION, layout], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_counts(path: Path = COUNTS_FILE) -> None:
+    """Count every registered model at the study's size and store the costs."""
+    document = {
+        architecture_hash(key): {
+            **asdict(count_cost(key, DEFAULT_SIDE, DEFAULT_SIDE)),
+            "study_macs": study_macs(key, DEFAULT_SIDE, DEFAULT_SIDE),
+        }
+        for key in MODELS
+    }
+    write_files({path: f"{json.dumps(document, indent=1)}\n".encode()})
+
+
+@lru_cache(maxsize=16)
+def _stored(key: str) -> _Stored | None:
+    """Return the stored cost at the study's size; None where this architecture was not counted."""
+    documents: dict[str, dict[str, Any]] = json.loads(COUNTS_FILE.read_bytes())
+    document = documents.get(architecture_hash(key))
+    if document is None:
+        return None
+    total = document.pop("study_macs")
+    fields = {
+        **document,
+        "key": key,
+        "groups": tuple(GroupCost(**group) for group in document["groups"]),
+        "memory": PeakMemory(**document["memory"]),
+    }
+    return _Stored(Cost(**fields), total)
+
+
 def _group_cost(group: str, layers: list[Layer]) -> GroupCost:
+    folded = [layer for layer in layers if not layer.folds_away]
     return GroupCost(
         group=group,
         parameters=sum(layer.parameters for layer in layers),
         macs=sum(layer.macs for layer in layers),
+        folded_macs=sum(layer.macs for layer in folded),
         bytes_moved=sum(layer.bytes_moved for layer in layers),
+        folded_bytes_moved=sum(layer.bytes_moved for layer in folded),
     )
 
 
@@ -172,3 +266,7 @@ def _report(counted: Cost) -> Mapping[str, object]:
 
 def _uncounted(count: Count) -> list[Mapping[str, object]]:
     return [asdict(row) for row in count.uncounted]
+
+
+if __name__ == "__main__":
+    write_counts()

@@ -1,7 +1,7 @@
-"""How long the models take on this machine, and how far that can be trusted.
+"""Latency of the models on this machine, and how reliable the measurement is.
 
-The models take turns on the same input, in alternating order, so that a busy moment or a warming processor
-falls on both. Intervals come from resampling whole rounds (Efron's bootstrap).
+The models run alternately on the same input, so that a busy moment or a warming processor affects all of
+them. Confidence intervals resample whole rounds (Efron's bootstrap).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import nn
 
 from featherface.config import DEFAULT_SIDE, PIXEL_MEAN_BGR
@@ -47,23 +47,23 @@ __all__ = [
 STAGES = ("decode", "preprocess", "network", "postprocess")  # of a photo, from file to faces
 
 _RESAMPLES = 2000  # of the bootstrap; the interval's ends then move by about 1 % of its width
-_CONFIDENCE = 0.95
+_QUANTILES = (0.025, 0.975)
 
 
 class BenchmarkError(FeatherFaceError):
-    """Settings that no benchmark can run with."""
+    """Settings that no benchmark can run with; the message names the setting."""
 
 
 @dataclass(frozen=True)
 class LatencySettings:
-    """One point to measure. Raises BenchmarkError or InputSizeError for impossible values."""
+    """One point to measure. Raises BenchmarkError or InputSizeError for invalid values."""
 
     height: int = DEFAULT_SIDE  # pixels of the network's input
     width: int = DEFAULT_SIDE
     batch: int = 1
-    threads: int = 1  # that PyTorch may use; pinned while a round runs
-    runs: int = 50  # measured rounds; each runs every model once
-    warmup: int = 5  # rounds before, not kept: memory pools, code caches, processor frequency
+    threads: int = 1  # PyTorch's, pinned while a round runs
+    runs: int = 50  # rounds to measure; each runs every model once
+    warmup: int = 5  # rounds discarded first: memory pools, code caches, processor frequency
 
     def __post_init__(self) -> None:
         check_size(self.height, self.width)
@@ -76,8 +76,8 @@ class LatencySettings:
 class LatencyResult:
     """What was measured so far at one point.
 
-    `milliseconds` holds for each model and stage one wall time a round; a run on tensors has the one stage
-    "network". `cpu_share` is the processor time of this process over the wall time of the rounds.
+    `milliseconds` holds one wall time per round for each model and stage; a run of the networks alone has the
+    one stage "network". `cpu_share` is the processor time of this process over the wall time of the rounds.
     """
 
     settings: LatencySettings
@@ -89,27 +89,27 @@ class LatencyResult:
 
     @property
     def rounds(self) -> int:
-        """How many rounds were measured so far."""
+        """Return how many rounds were measured: fewer than `settings.runs` if it was stopped."""
         return min(len(self.totals(key)) for key in self.milliseconds)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """What was timed."""
+        """Return the stages that were timed."""
         return tuple(next(iter(self.milliseconds.values())))
 
     def totals(self, key: str) -> np.ndarray:
-        """The wall time of each round of one model, all stages together, (R,) float64 milliseconds."""
+        """Return the wall time of each round of one model, all stages together: (R,) float64 milliseconds."""
         stages = list(self.milliseconds[key].values())
-        return np.sum(stages, axis=0, dtype=np.float64) if stages else np.empty(0)
+        return np.asarray(np.sum(stages, axis=0, dtype=np.float64)) if stages else np.empty(0)
 
     def as_record(self) -> Mapping[str, object]:
-        """Everything as plain values for JSON; `from_record` reads it back."""
-        return asdict(self)
+        """Return everything, with the number of rounds measured, as values for JSON; see `from_record`."""
+        return {**asdict(self), "rounds": self.rounds}
 
 
 @dataclass(frozen=True)
 class LatencySummary:
-    """A model's wall times in milliseconds, those of a whole batch; pictures a second from the median."""
+    """A model's wall times per batch in milliseconds; images per second from the median."""
 
     median: float
     p95: float
@@ -121,7 +121,7 @@ class LatencySummary:
 
 @dataclass(frozen=True)
 class SpeedUp:
-    """How many times faster the second model is: ratio of medians with its 95 % bootstrap interval."""
+    """How many times faster the second model is: ratio of medians with its 95% confidence interval."""
 
     ratio: float
     low: float
@@ -130,7 +130,7 @@ class SpeedUp:
 
 @dataclass(frozen=True)
 class NoiseLimit:
-    """From where on a sign of disturbance makes a run noisy, and why there."""
+    """The limit above which a sign of disturbance makes a run noisy, and the reason for it."""
 
     limit: float
     reason: str
@@ -138,35 +138,33 @@ class NoiseLimit:
 
 NOISE_LIMITS: Mapping[str, NoiseLimit] = {
     "spread": NoiseLimit(
-        0.10, "an undisturbed run keeps half of its rounds within a few per cent of the median"
+        0.10, "in an undisturbed run, half of the rounds lie within a few per cent of the median"
     ),
-    "drift": NoiseLimit(
-        0.05, "a change between the halves moves the median by as much as many speed-ups claim"
-    ),
+    "drift": NoiseLimit(0.05, "a change between the two halves of a run shifts the median"),
     "starvation": NoiseLimit(
-        0.10, "one busy thread uses its core all the time unless another program takes it"
+        0.10, "one busy thread uses its core all the time unless another program needs it"
     ),
 }
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Signs of disturbance, worst model: each against its entry of `NOISE_LIMITS`."""
+    """Signs of disturbance, those of the worst model; `NOISE_LIMITS` has a limit for each."""
 
     spread: float  # interquartile range over median
     drift: float  # change of the median from the first half to the second, either way
     starvation: float  # share of the wall time without even one core at work
-    reasons: tuple[str, ...]  # one sentence for each limit passed
+    reasons: tuple[str, ...]  # one sentence for each limit exceeded
 
     @property
     def noisy(self) -> bool:
-        """Whether any limit was passed."""
+        """Return whether any limit was exceeded."""
         return bool(self.reasons)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a benchmark stands after a round."""
+    """The state of a benchmark after a round."""
 
     done: int  # rounds, warm-up included
     total: int
@@ -179,13 +177,13 @@ def benchmark(
 ) -> Iterator[Progress]:
     """Time the networks against each other at each point; yields after every round.
 
-    Stop by dropping the iterator: what the last progress holds is kept. With `photo`, the bytes of a picture
-    file, the whole way from file to faces is timed, fitted to each point's longer side; else the network
-    alone on random pixels. Both run the fast copies that `Detector` runs; the networks stay as they are.
-    Raises BenchmarkError.
+    Stop by dropping the iterator; the last progress holds what was measured. With `photo`, the bytes of an
+    image file, everything from decoding to faces is timed, fitted to each point's longer side; otherwise the
+    networks alone on random pixels. Both run the compiled copies that `Detector` runs, on input in the same
+    memory layout. Raises BenchmarkError.
     """
     if photo is not None and any(point.batch > 1 for point in points):
-        raise BenchmarkError("A photo is timed alone: the batch must be 1.")
+        raise BenchmarkError("A photo is timed by itself; set the batch to 1.")
     runners = _runners(networks, photo)
     finished: list[LatencyResult] = []
     total = sum(point.warmup + point.runs for point in points)
@@ -205,7 +203,7 @@ def variations(
     batches: Sequence[int] = (),
     threads: Sequence[int] = (),
 ) -> tuple[LatencySettings, ...]:
-    """Points that differ from `base` in one thing at a time: square side, batch or threads."""
+    """Return points that differ from `base` in one setting at a time: square side, batch or threads."""
     return (
         *(replace(base, height=side, width=side) for side in sides),
         *(replace(base, batch=batch) for batch in batches),
@@ -214,7 +212,7 @@ def variations(
 
 
 def summary(result: LatencyResult, key: str) -> LatencySummary:
-    """Median and tail of one model."""
+    """Return the median and the tail of one model's wall times."""
     totals = result.totals(key)
     median, p95, p99 = (float(value) for value in np.percentile(totals, (50, 95, 99)))
     return LatencySummary(
@@ -227,41 +225,33 @@ def summary(result: LatencyResult, key: str) -> LatencySummary:
     )
 
 
-def speed_up(result: LatencyResult, first: str = "v1", second: str = "v2") -> SpeedUp:
-    """How many times faster `second` is than `first`; the seed of the resampling is fixed."""
-    pairs = result.totals(first), result.totals(second)
-    interval = stats.bootstrap(
-        pairs,
-        lambda slow, fast, axis=-1: np.median(slow, axis=axis) / np.median(fast, axis=axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=_RESAMPLES,
-        confidence_level=_CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    ratio = float(np.median(pairs[0]) / np.median(pairs[1]))
-    return SpeedUp(ratio, float(interval.low), float(interval.high))
+def speed_up(result: LatencyResult, first: str, second: str) -> SpeedUp:
+    """Return how many times faster model `second` is than `first`, keys of the result; always the same."""
+    slow, fast = result.totals(first), result.totals(second)
+    rounds = np.random.default_rng(0).integers(len(slow), size=(_RESAMPLES, len(slow)))
+    ratios = np.median(slow[rounds], axis=1) / np.median(fast[rounds], axis=1)  # paired: the same rounds
+    low, high = np.quantile(ratios, _QUANTILES)
+    return SpeedUp(float(np.median(slow) / np.median(fast)), float(low), float(high))
 
 
 def noise(result: LatencyResult) -> Noise:
     """Judge how disturbed a run was."""
     totals = [result.totals(key) for key in result.milliseconds]
     signs = {
-        "spread": max(float(stats.iqr(times) / np.median(times)) for times in totals),
+        "spread": max(_interquartile_range(times) / float(np.median(times)) for times in totals),
         "drift": max(_drift(times) for times in totals),
         "starvation": max(0.0, 1 - result.cpu_share),
     }
     reasons = tuple(
-        f"{name.capitalize()} is {100 * signs[name]:.0f} %, above {100 * limit.limit:.0f} %: {limit.reason}."
+        f"{name.capitalize()} is {signs[name]:.0%}, above {limit.limit:.0%}: {limit.reason}."
         for name, limit in NOISE_LIMITS.items()
         if signs[name] > limit.limit
     )
     return Noise(**signs, reasons=reasons)
 
 
-def from_record(record: Mapping[str, object]) -> LatencyResult:
-    """Read back what `LatencyResult.as_record` wrote, as JSON gives it."""
+def from_record(record: Mapping[str, Any]) -> LatencyResult:
+    """Return the result that `LatencyResult.as_record` wrote, as read from JSON."""
     milliseconds = {
         key: {stage: tuple(values) for stage, values in stages.items()}
         for key, stages in record["milliseconds"].items()
@@ -282,7 +272,7 @@ _Runner = Callable[[], Mapping[str, float]]  # runs one model once; milliseconds
 def _runners(
     networks: Mapping[str, nn.Module], photo: bytes | None
 ) -> Callable[[LatencySettings], dict[str, _Runner]]:
-    """Prepare the networks once; return what makes the runners of one point."""
+    """Compile the networks once and return a function that makes the runners of one point."""
     if photo is not None:
         detectors = {key: Detector(network) for key, network in networks.items()}
         return lambda point: {
@@ -327,7 +317,8 @@ def _random_pixels(point: LatencySettings) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     shape = (point.batch, 3, point.height, point.width)
     pixels = torch.randint(0, 256, shape, generator=generator).float()
-    return pixels - torch.tensor(PIXEL_MEAN_BGR).view(1, 3, 1, 1)
+    centred = pixels - torch.tensor(PIXEL_MEAN_BGR).view(1, 3, 1, 1)
+    return centred.contiguous(memory_format=torch.channels_last)  # as `prepare` makes it of a photo
 
 
 def _measure(runners: Mapping[str, _Runner], point: LatencySettings) -> Iterator[LatencyResult]:
@@ -336,7 +327,7 @@ def _measure(runners: Mapping[str, _Runner], point: LatencySettings) -> Iterator
     samples: dict[str, dict[str, list[float]]] = {key: {} for key in runners}
     wall = processor = 0.0
     for number in range(point.warmup + point.runs):
-        keys = list(runners) if number % 2 == 0 else list(reversed(runners))
+        keys = list(runners)[:: 1 if number % 2 == 0 else -1]
         with torch_threads(point.threads):
             wall_start, processor_start = time.perf_counter(), time.process_time()
             times = {key: runners[key]() for key in keys}
@@ -364,6 +355,11 @@ def _measure(runners: Mapping[str, _Runner], point: LatencySettings) -> Iterator
 
 def _work(point: LatencySettings) -> int:
     return point.height * point.width * point.batch
+
+
+def _interquartile_range(times: np.ndarray) -> float:
+    low, high = np.percentile(times, (25, 75))
+    return float(high - low)
 
 
 def _drift(times: np.ndarray) -> float:

@@ -1,7 +1,11 @@
-"""The layer-by-layer table of a network: what each layer does, holds and costs at one input size.
+"""The layer table of a network: what each layer does and costs at one input size.
 
-Counted on the meta device: shapes flow through the real forward pass, values do not, so that any size is
-instant. A multiply-accumulate (MAC) is two floating-point operations (FLOPs).
+Counted on the meta device: the real forward pass runs on shapes without values, so every size is quick.
+
+Conventions, here and in every table: a multiply-accumulate (MAC) is two floating-point operations (FLOPs).
+Batch norm counts `BATCH_NORM_MACS` MACs per value, as thop has it, in totals that include it, so that they
+compare with the study and with published figures. What runs on a machine is the folded network: its batch
+norms are part of the convolutions before them and cost nothing (`folds_away`).
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +28,7 @@ from featherface.models.deformable import ModulatedDeformableConv2d
 from featherface.profiling.parameters import network_on_meta
 
 __all__ = [
+    "BATCH_NORM_MACS",
     "FLOPS_PER_MAC",
     "MAC_RULES",
     "AlignedLayer",
@@ -35,6 +41,7 @@ __all__ = [
 ]
 
 FLOPS_PER_MAC = 2
+BATCH_NORM_MACS = 4  # per value, thop's convention
 BYTES_PER_VALUE = 4  # float32
 
 
@@ -44,21 +51,23 @@ class InputSizeError(FeatherFaceError):
 
 @dataclass(frozen=True)
 class MacRule:
-    """How many MACs one module costs: `count(module, output)`, said in words by `text`."""
+    """The rule for the MACs of one kind of module: `count(module, output)`, in words `text`."""
 
     text: str
-    count: Callable[[nn.Module, Tensor], int]
-    folds_away: bool = (
-        False  # batch norm becomes part of the convolution before it when a network is deployed
-    )
+    count: Callable[[Any, Tensor], int]
+    folds_away: bool = False  # into the convolution before it, when the network is compiled
 
 
-def _convolution(module: nn.Module, output: Tensor) -> int:
-    return output.numel() * (module.in_channels // module.groups) * prod(module.kernel_size)
+def _convolution(module: Any, output: Tensor) -> int:
+    return int(output.numel() * (module.in_channels // module.groups) * prod(module.kernel_size))
 
 
-def _deformable(module: nn.Module, output: Tensor) -> int:
-    return output.numel() * prod(module.regular_conv.weight.shape[1:])
+def _deformable(module: Any, output: Tensor) -> int:
+    return int(output.numel() * prod(module.regular_conv.weight.shape[1:]))
+
+
+def _linear(module: Any, output: Tensor) -> int:
+    return output.numel() * int(module.in_features)
 
 
 MAC_RULES: Mapping[type[nn.Module], MacRule] = MappingProxyType(
@@ -68,15 +77,18 @@ MAC_RULES: Mapping[type[nn.Module], MacRule] = MappingProxyType(
         ),
         nn.Linear: MacRule(
             "output values x input features; biases free",
-            lambda module, output: output.numel() * module.in_features,
+            _linear,
         ),
         ModulatedDeformableConv2d: MacRule(
             "output values x input channels x 9; sampling and modulation free, "
             "its offset and mask convolutions are layers of their own",
             _deformable,
         ),
-        # thop's convention, kept so that the totals compare with the study and with published figures
-        nn.BatchNorm2d: MacRule("4 x values", lambda _, output: 4 * output.numel(), folds_away=True),
+        nn.BatchNorm2d: MacRule(
+            f"{BATCH_NORM_MACS} x values; none once folded",
+            lambda _, output: BATCH_NORM_MACS * output.numel(),
+            folds_away=True,
+        ),
     }
 )
 
@@ -94,9 +106,7 @@ class Layer:
     role: str  # what it does, the same words in both models where it is the same part
     group: str
     level: str  # "P3" to "P5", or "" where the layer serves all
-    output_shape: tuple[
-        int, ...
-    ]  # (N, C, H, W) or (N, C); () for fusion weights, which have none of their own
+    output_shape: tuple[int, ...]  # (N, C, H, W) or (N, C); () for fusion weights, which have no output
     parameters: int
     macs: int
     folds_away: bool
@@ -106,18 +116,18 @@ class Layer:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations."""
+        """Return the floating-point operations."""
         return FLOPS_PER_MAC * self.macs
 
     @property
     def intensity(self) -> float:
-        """Arithmetic intensity: FLOPs for each byte moved, were every tensor read and written once."""
+        """Return the arithmetic intensity: FLOPs per byte moved, every tensor read and written once."""
         return self.flops / self.bytes_moved if self.bytes_moved else 0.0
 
 
 @dataclass(frozen=True)
 class AlignedLayer:
-    """The layers of two models that play one role; one side is None where the other model alone has it."""
+    """The layers of two models with the same role; None where a model has no such layer."""
 
     role: str
     level: str
@@ -127,24 +137,21 @@ class AlignedLayer:
 
     @property
     def differs(self) -> bool:
-        """Whether kind, shape, parameters or MACs differ, or one side is missing."""
+        """Return whether kind, shape, parameters or MACs differ, or one model has no such layer."""
         return _signature(self.first) != _signature(self.second)
 
 
 def check_size(height: int, width: int) -> None:
-    """Refuse sizes that the networks cannot take.
-
-    Raises InputSizeError.
-    """
+    """Raise InputSizeError unless both sides, in pixels, are at least MIN_SIDE."""
     if min(height, width) < MIN_SIDE:
         raise InputSizeError(
-            f"The input is {width} x {height} pixels, but both sides must be at least {MIN_SIDE}."
+            f"The input size is {width} x {height} pixels; both sides must be at least {MIN_SIDE}."
         )
 
 
 @lru_cache(maxsize=64)
 def layer_table(key: str, height: int, width: int) -> tuple[Layer, ...]:
-    """Run one picture of `height` x `width` through the model's layers and list them.
+    """Return the layers that one image of `height` x `width` pixels passes through.
 
     The parameters of the rows add up to the network's. Raises InputSizeError.
     """
@@ -157,7 +164,7 @@ def layer_table(key: str, height: int, width: int) -> tuple[Layer, ...]:
 
 
 def align(first: Sequence[Layer], second: Sequence[Layer]) -> tuple[AlignedLayer, ...]:
-    """Pair the layers of two models that play one role on one level, in the order of the forward pass."""
+    """Pair the layers of two models by role and level, in the order of the forward pass."""
     ours = {(layer.role, layer.level): layer for layer in first}
     theirs = {(layer.role, layer.level): layer for layer in second}
     places = list(ours)
@@ -182,7 +189,7 @@ class _Call:
 
 
 def _layers(entry: ModelEntry, height: int, width: int) -> Iterator[Layer]:
-    """One layer for each call of a module, its parameters with the first call."""
+    """Yield one layer per call of a module, its parameters with the first call."""
     network = network_on_meta(entry)
     calls = _calls(network, height, width)
     unclaimed = _parameters_by_call(network, {call.name for call in calls})
@@ -191,7 +198,7 @@ def _layers(entry: ModelEntry, height: int, width: int) -> Iterator[Layer]:
 
 
 def _calls(network: nn.Module, height: int, width: int) -> list[_Call]:
-    """Every run of a module that has a rule, holds parameters itself or has no children, in order."""
+    """Return every call of a module that has a rule, parameters of its own or no children, in order."""
     calls: list[_Call] = []
 
     def listen(name: str, module: nn.Module) -> None:
@@ -209,7 +216,7 @@ def _calls(network: nn.Module, height: int, width: int) -> list[_Call]:
 
 
 def _parameters_by_call(network: nn.Module, called: Collection[str]) -> Counter[str]:
-    """Parameters of each called module; one that never runs itself lends its own to the module around it."""
+    """Return the parameters of each called module; those of one that is never called go to its parent."""
     counts: Counter[str] = Counter()
     for name, parameter in network.named_parameters():
         owner = name.rpartition(".")[0]
@@ -232,7 +239,7 @@ def _layer(call: _Call, parameters: int, entry: ModelEntry, height: int) -> Laye
         level=_level(shape, height) or entry.names.level_of(call.name),
         output_shape=shape,
         parameters=parameters,
-        macs=rule.count(call.module, call.output) if rule else 0,
+        macs=rule.count(call.module, call.output) if rule and isinstance(call.output, Tensor) else 0,
         folds_away=bool(rule and rule.folds_away),
         activation_bytes=BYTES_PER_VALUE * written,
         bytes_moved=BYTES_PER_VALUE * (read + written),
@@ -250,7 +257,7 @@ def _merged(earlier: Layer, later: Layer) -> Layer:
 
 
 def _level(shape: tuple[int, ...], height: int) -> str:
-    """The pyramid level of an (N, C, H, W) map; "" for finer maps and for vectors."""
+    """Return the pyramid level of an (N, C, H, W) map; "" for finer maps and for vectors."""
     for number, stride in enumerate(STRIDES, start=3):
         if len(shape) == 4 and shape[2] == -(-height // stride):
             return f"P{number}"
@@ -258,4 +265,4 @@ def _level(shape: tuple[int, ...], height: int) -> str:
 
 
 def _signature(layer: Layer | None) -> tuple[object, ...] | None:
-    return layer and (layer.kind, layer.output_shape, layer.parameters, layer.macs)
+    return None if layer is None else (layer.kind, layer.output_shape, layer.parameters, layer.macs)

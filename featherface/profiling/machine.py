@@ -22,7 +22,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Machine:
-    """The hardware and software that timings depend on; nothing that names a person or a host."""
+    """The hardware and software that timings depend on; nothing identifies a person or a host."""
 
     processor: str
     cores: int  # that this process may use
@@ -34,7 +34,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Describe the machine that this process runs on."""
+    """Return the machine that this process runs on."""
     return Machine(
         processor=_processor(),
         cores=_usable_cores(),
@@ -48,7 +48,7 @@ def this_machine() -> Machine:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let PyTorch use `count` threads for operations started here, and as many as before afterwards."""
+    """Let PyTorch use `count` threads inside the `with` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -58,7 +58,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def now() -> str:
-    """The time in UTC to the second, ISO 8601."""
+    """Return the time in UTC to the second, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,6 +1,7 @@
-"""Four ways to count multiply-accumulates (MACs), side by side, and what each of them leaves out.
+"""Four counters of multiply-accumulates (MACs) side by side, and what each of them leaves out.
 
-A MAC is two floating-point operations (FLOPs). The study calls thop's MACs "FLOPs".
+Conventions as in `layers`; the study calls thop's MACs "FLOPs". The counters' packages are imported when one
+counts: neither thop nor torch's counter is needed to serve the dashboard.
 """
 
 from __future__ import annotations
@@ -11,24 +12,43 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from math import prod
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
+from typing import Any
 
-import thop
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
+from featherface.errors import FeatherFaceError
 from featherface.models import MODELS
 from featherface.models.deformable import ModulatedDeformableConv2d
-from featherface.profiling.layers import FLOPS_PER_MAC, MAC_RULES, check_size, layer_table
+from featherface.profiling.layers import (
+    BATCH_NORM_MACS,
+    FLOPS_PER_MAC,
+    MAC_RULES,
+    check_size,
+    layer_table,
+)
 from featherface.profiling.parameters import network_on_meta
 
-__all__ = ["OPERATORS", "Count", "CounterName", "Operator", "Uncounted", "count_all", "study_macs"]
+__all__ = [
+    "OPERATORS",
+    "Count",
+    "CounterName",
+    "MissingCounterError",
+    "Operator",
+    "Uncounted",
+    "count_all",
+    "study_macs",
+]
+
+
+class MissingCounterError(FeatherFaceError):
+    """A counter's package is not installed; the message says how to install it."""
 
 
 class CounterName(StrEnum):
-    """Who counts."""
+    """The counters."""
 
     LAYERS = "layer table"
     THOP_AS_IN_STUDY = "thop as in the study"
@@ -49,7 +69,7 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class Count:
-    """What one counter says of one model at one input size."""
+    """The result of one counter for one model at one input size."""
 
     counter: CounterName
     macs: int
@@ -57,18 +77,21 @@ class Count:
     uncounted: tuple[Uncounted, ...]
 
 
+_Arguments = tuple[Any, ...]
+
+
 @dataclass(frozen=True)
 class Operator:
-    """How many operations one call of an operator costs, the rule in words, and who counts it."""
+    """How many operations one call of an operator costs, the rule in words, and which counters include it."""
 
     what: str
     text: str
-    operations: Callable[[tuple, object], int]  # of the operator's arguments and what it returned
+    operations: Callable[[_Arguments, object], int]  # of the operator's arguments and what it returned
     counted_by: frozenset[CounterName] = frozenset()
 
 
 def _values(tensors: object) -> int:
-    """Values in a tensor, or in the first of several."""
+    """Return the number of values in a tensor, or in the first of several."""
     if isinstance(tensors, Tensor):
         return tensors.numel()
     if isinstance(tensors, (tuple, list)) and tensors:
@@ -99,8 +122,8 @@ def _product(what: str, counted_by: frozenset[CounterName]) -> Operator:
     )
 
 
-def _convolution(arguments: tuple, returned: object) -> int:
-    return FLOPS_PER_MAC * _values(returned) * prod(arguments[1].shape[1:])
+def _convolution(arguments: _Arguments, returned: object) -> int:
+    return int(FLOPS_PER_MAC * _values(returned) * prod(arguments[1].shape[1:]))
 
 
 _ALL = frozenset(CounterName)
@@ -108,7 +131,7 @@ _ALL_BUT_TORCH = _ALL - {CounterName.FLOP_COUNTER}
 _ALL_BUT_STUDY = _ALL - {CounterName.THOP_AS_IN_STUDY}
 
 # From operator to rule. Transcendental functions count as one operation, which flatters them.
-# What is not here and does not merely give memory another shape is reported with the rule "unknown".
+# Operators that are not listed, views aside, are reported with the rule "unknown".
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {
         "convolution": Operator(
@@ -117,7 +140,9 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "addmm": _product("linear layers", _ALL),
         "mm": _product("linear layers without bias", _ALL),
         "bmm": _product("deformable convolutions, before sampling", _ALL_BUT_STUDY),
-        "native_batch_norm": _each_written("batch norm, not folded", 4, _ALL_BUT_TORCH),
+        "native_batch_norm": _each_written(
+            "batch norm, not folded", FLOPS_PER_MAC * BATCH_NORM_MACS, _ALL_BUT_TORCH
+        ),
         "grid_sampler_2d": _each_written("bilinear sampling of deformable convolutions", 8),
         "max_pool2d_with_indices": _each_written("max pooling 3 x 3", 8),
         "amax": _each_read("global and channel maxima"),
@@ -147,9 +172,9 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
 
 @lru_cache(maxsize=64)
 def count_all(key: str, height: int, width: int) -> tuple[Count, ...]:
-    """Count one forward pass of one picture with every counter, in the order of `CounterName`.
+    """Count one forward pass of one image with every counter, in the order of `CounterName`.
 
-    Raises InputSizeError.
+    Raises InputSizeError, and MissingCounterError where thop is not installed.
     """
     check_size(height, width)
     tally = _tally(key, height, width)
@@ -166,7 +191,7 @@ def count_all(key: str, height: int, width: int) -> tuple[Count, ...]:
 
 
 def study_macs(key: str, height: int, width: int) -> int:
-    """Return what `CounterName.THOP_AS_IN_STUDY` says, without asking the others. Raises InputSizeError."""
+    """Return the MACs of `CounterName.THOP_AS_IN_STUDY`. Raises InputSizeError and MissingCounterError."""
     check_size(height, width)
     return _by_thop_as_in_study(key, height, width)[0]
 
@@ -178,13 +203,13 @@ def _by_layers(key: str, height: int, width: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def _by_thop_as_in_study(key: str, height: int, width: int) -> tuple[int, int]:
-    """What thop 0.1.1, the study's, says; today's thop also sees matrix products outside modules.
+    """Count as thop 0.1.1, the study's version, does; later ones also see matrix products outside modules.
 
     `profile_origin` keeps the old way of counting. The old parameter count is that of the modules that thop
     has a rule for and that run; a weight that a function uses and a parameter beside modules escape it.
     """
     network = network_on_meta(MODELS[key])
-    macs, _ = thop.profile_origin(network, inputs=(_pixels(height, width),), verbose=False)
+    macs, _ = _thop().profile_origin(network, inputs=(_pixels(height, width),), verbose=False)
     lost = sum(
         layer.parameters
         for layer in layer_table(key, height, width)
@@ -194,10 +219,10 @@ def _by_thop_as_in_study(key: str, height: int, width: int) -> tuple[int, int]:
 
 
 def _by_thop_with_rule(key: str, height: int, width: int) -> tuple[int, int]:
-    def count_deformable(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def count_deformable(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         module.total_ops += MAC_RULES[ModulatedDeformableConv2d].count(module, output)
 
-    macs, parameters = thop.profile(
+    macs, parameters = _thop().profile(
         network_on_meta(MODELS[key]),
         inputs=(_pixels(height, width),),
         custom_ops={ModulatedDeformableConv2d: count_deformable},
@@ -206,7 +231,20 @@ def _by_thop_with_rule(key: str, height: int, width: int) -> tuple[int, int]:
     return int(macs), int(parameters)
 
 
+def _thop() -> ModuleType:
+    try:
+        import thop
+    except ImportError as error:
+        raise MissingCounterError(
+            "The counter thop is not installed; run pip install 'featherface-compare[study]'."
+        ) from error
+    module: ModuleType = thop
+    return module
+
+
 def _by_flop_counter(key: str, height: int, width: int) -> tuple[int, None]:
+    from torch.utils.flop_counter import FlopCounterMode
+
     network = network_on_meta(MODELS[key])
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(_pixels(height, width))
@@ -217,15 +255,17 @@ def _pixels(height: int, width: int) -> Tensor:
     return torch.zeros(1, 3, height, width, device="meta")
 
 
-class _OperatorTally(TorchDispatchMode):
-    """Notes every operator that PyTorch runs, except those that only give memory another shape."""
+class _OperatorTally(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Tallies every operator that PyTorch runs, except views."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.calls: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
 
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         returned = operator(*args, **(kwargs or {}))
         name = operator.overloadpacket.__name__
         if operator.is_view or name == "_unsafe_view":
@@ -239,13 +279,14 @@ class _OperatorTally(TorchDispatchMode):
 def _tally(key: str, height: int, width: int) -> _OperatorTally:
     network = network_on_meta(MODELS[key])
     pixels = _pixels(height, width)
-    with torch.no_grad(), _OperatorTally() as tally:
+    tally = _OperatorTally()
+    with torch.no_grad(), tally:
         network(pixels)
     return tally
 
 
 def _uncounted(tally: _OperatorTally, counter: CounterName) -> tuple[Uncounted, ...]:
-    """What ran and was not counted, the most operations first."""
+    """Return what ran and was not counted, the most operations first."""
     rows = []
     for name, calls in tally.calls.items():
         rule = OPERATORS.get(name)

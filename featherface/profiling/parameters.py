@@ -1,4 +1,4 @@
-"""Learned parameters by group of the study and by module, down to the last tensor."""
+"""Learned parameters by group, by module and by tensor."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class GroupReduction:
 
     @property
     def reduction(self) -> float | None:
-        """Share of the first model's parameters that the second does without; negative where it has more."""
+        """Return the share of the first model's parameters that the second saves; negative if it has more."""
         return 1 - self.second / self.first if self.first else None
 
 
 @dataclass(frozen=True)
 class ParameterNode:
-    """One module or tensor of the tree: what a treemap or sunburst needs."""
+    """One module or tensor of the tree that a treemap or sunburst shows."""
 
     path: str  # dotted module path; "" is the whole network
     parent: str | None
@@ -51,18 +51,18 @@ class ParameterNode:
 
 
 def network_on_meta(entry: ModelEntry) -> nn.Module:
-    """Build the network in evaluation mode with shapes but no values: instant, and enough to count on."""
+    """Build the network in evaluation mode with shapes but no values, which is enough to count."""
     with torch.device("meta"):
         return entry.builder().eval()
 
 
 def total(network: nn.Module) -> int:
-    """Number of learned values, a shared tensor once."""
+    """Return the number of learned values; a shared tensor counts once."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def group_counts(key: str) -> Mapping[str, int]:
-    """Parameters of each of the model's groups in the order of the data flow, then "Other" if it has any."""
+    """Return the parameters of each group in the order of the data flow, then "Other" if it has any."""
     entry = MODELS[key]
     counts = dict.fromkeys(entry.names.groups, 0)
     for name, parameter in network_on_meta(entry).named_parameters():
@@ -71,8 +71,8 @@ def group_counts(key: str) -> Mapping[str, int]:
     return counts
 
 
-def reductions(first: str = "v1", second: str = "v2") -> tuple[GroupReduction, ...]:
-    """Each group's parameters in both models and the total, in the order of the data flow."""
+def reductions(first: str, second: str) -> tuple[GroupReduction, ...]:
+    """Return the parameters of two models by group, in the order of the data flow, and in total."""
     counts, others = group_counts(first), group_counts(second)
     groups = dict.fromkeys((*counts, *others))
     rows = [GroupReduction(group, counts.get(group, 0), others.get(group, 0)) for group in groups]
@@ -80,7 +80,7 @@ def reductions(first: str = "v1", second: str = "v2") -> tuple[GroupReduction, .
 
 
 def parameter_tree(key: str) -> tuple[ParameterNode, ...]:
-    """Every module that holds parameters and every tensor, parents before children."""
+    """Return every module that holds parameters and every tensor, parents before children."""
     entry = MODELS[key]
     network = network_on_meta(entry)
     nodes = [ParameterNode("", None, entry.name, type(network).__name__, (), total(network), TOTAL)]

@@ -36,7 +36,7 @@ def pruned(network: nn.Module, fraction: float) -> nn.Module:
     ]
     prune.global_unstructured(weights, prune.L1Unstructured, amount=fraction)
     for module, name in weights:
-        prune.remove(module, name)
+        prune.remove(module, name)  # type: ignore[no-untyped-call]
     return smaller
 
 

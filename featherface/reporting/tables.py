@@ -17,7 +17,7 @@ from featherface.profiling.layers import AlignedLayer, Layer
 from featherface.profiling.operators import Count
 from featherface.profiling.parameters import GroupReduction, ParameterNode
 from featherface.profiling.receptive_field import ReceptiveField
-from featherface.profiling.roofline import MachinePeak
+from featherface.profiling.roofline import MachinePeak, reached_gflops
 
 __all__ = [
     "costliest",
@@ -231,12 +231,12 @@ def _roofline_row(name: str, cost: Cost | GroupCost, peak: MachinePeak) -> dict[
         "Part": name,
         "FLOPs per byte": cost.intensity,
         "Attainable (GFLOPS)": attainable,
-        "Fastest possible (ms)": cost.flops / attainable / 1e6 if attainable else nan,
+        "Fastest possible (ms)": cost.folded_flops / attainable / 1e6 if attainable else nan,
     }
 
 
 def _achieved(cost: Cost, peak: MachinePeak, milliseconds: float) -> dict[str, object]:
-    gflops = cost.flops / milliseconds / 1e6
+    gflops = reached_gflops(cost, milliseconds)
     return {
         "Measured (ms)": milliseconds,
         "Achieved (GFLOPS)": gflops,

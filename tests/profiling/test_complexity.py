@@ -1,14 +1,29 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
 import pytest
 import torch
 
 from featherface.models import MODELS
+from featherface.models.v2 import FeatherFaceV2, V2Config
 from featherface.profiling.activation_memory import peak_memory
-from featherface.profiling.complexity import cost, flops_report, group_costs, sweep
+from featherface.profiling.complexity import (
+    COUNTS_FILE,
+    architecture_hash,
+    cost,
+    count_cost,
+    flops_report,
+    group_costs,
+    sweep,
+)
 from featherface.profiling.layers import InputSizeError, align, layer_table
-from featherface.profiling.operators import CounterName, count_all
+from featherface.profiling.operators import CounterName, MissingCounterError, count_all, study_macs
 from featherface.profiling.parameters import group_counts
+from featherface.profiling.roofline import reached_gflops
 
 
 @pytest.mark.parametrize(
@@ -101,6 +116,66 @@ def test_flops_report_names_what_is_not_counted():
 
     assert report["v1"]["macs"] > report["v1"]["thop_macs"]
     assert "grid_sampler_2d" in {row["operator"] for row in report["v1"]["uncounted"]}
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_the_stored_costs_are_those_that_counting_gives(key):
+    """After a change to a network or a rule: python -m featherface.profiling.complexity."""
+    stored = json.loads(COUNTS_FILE.read_bytes())[architecture_hash(key)]
+
+    assert cost(key, 640) == count_cost(key, 640, 640)
+    assert cost(key, 640).study_macs == stored["study_macs"] == study_macs(key, 640, 640)
+
+
+def test_the_costs_of_another_architecture_are_counted(monkeypatch):
+    entry = replace(MODELS["v2"], key="slim", builder=lambda: FeatherFaceV2(V2Config(bifpn_cells=1)))
+    monkeypatch.setitem(MODELS, "slim", entry)
+
+    assert architecture_hash("slim") != architecture_hash("v2")
+    assert cost("slim", 640).parameters == sum(
+        parameter.numel() for parameter in entry.builder().parameters()
+    )
+
+
+def test_the_first_page_counts_without_thop_or_a_counter_of_torch():
+    script = (
+        "import sys; from featherface.models import MODELS;"
+        "from featherface.profiling.complexity import cost;"
+        "costs = [(cost(key, 640).macs, cost(key, 640).study_macs) for key in MODELS];"
+        "print([name for name in sys.modules if name in ('thop', 'distributed', 'torch.utils.flop_counter')])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_a_missing_counter_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "thop", None)
+    with pytest.raises(MissingCounterError, match="thop is not installed; run pip install"):
+        cost("v2", 32).counts  # noqa: B018
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_the_roofline_counts_the_network_that_is_timed(key):
+    """Compiled networks have their batch norms folded, so these are neither FLOPs nor bytes."""
+    counted = cost(key, 640)
+    folded = [layer for layer in layer_table(key, 640, 640) if layer.kind != "BatchNorm2d"]
+
+    assert counted.folded_flops == 2 * sum(layer.macs for layer in folded) < counted.flops
+    assert counted.intensity == counted.folded_flops / sum(layer.bytes_moved for layer in folded)
+    assert reached_gflops(counted, 10.0) == pytest.approx(counted.folded_flops / 10.0e-3 / 1e9)
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_batch_norm_costs_the_same_in_the_layer_table_and_among_operators(key):
+    """What the counter that folds batch norm leaves out is the difference between the two totals."""
+    counted = cost(key, 64)
+    (left_out,) = [
+        row
+        for row in counted.count(CounterName.FLOP_COUNTER).uncounted
+        if row.operator == "native_batch_norm"
+    ]
+
+    assert left_out.operations == counted.flops - counted.folded_flops
 
 
 def test_too_small_an_input_is_refused():

@@ -9,6 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from featherface.detection.images import Photo
+from featherface.detection.preprocess import prepare
 from featherface.models import MODELS
 from featherface.models.compiled import compiled
 from featherface.profiling import latency
@@ -64,6 +66,21 @@ def test_the_networks_alone_run_as_the_detector_runs_them(networks, monkeypatch)
     assert [runs.count(network) for network in networks.values()] == [10, 10]
 
 
+def test_the_networks_alone_get_the_memory_layout_that_the_detector_feeds(networks, monkeypatch):
+    fed = []
+
+    def recorded(network):
+        fast = compiled(network)
+        return lambda pixels: fed.append(pixels) or fast(pixels)
+
+    monkeypatch.setattr(latency, "compiled", recorded)
+    for _ in benchmark(networks, [replace(SMALL, batch=2)]):
+        pass
+    photo = Photo(np.zeros((64, 64, 3), np.uint8))
+    assert prepare(photo).tensor.is_contiguous(memory_format=torch.channels_last)
+    assert all(pixels.is_contiguous(memory_format=torch.channels_last) for pixels in fed)
+
+
 def test_a_stopped_benchmark_keeps_what_it_has(networks):
     rounds = benchmark(networks, [SMALL])
     for _ in range(3):
@@ -88,12 +105,14 @@ def test_results_survive_json(networks):
     *_, last = benchmark(networks, [SMALL])
     result = last.results[0]
 
-    assert from_record(json.loads(json.dumps(result.as_record()))) == result
+    record = json.loads(json.dumps(result.as_record()))
+    assert from_record(record) == result
+    assert record["rounds"] == SMALL.runs
 
 
 def test_speed_up_pairs_the_rounds():
     fast = np.linspace(10, 40, 20)  # a machine getting slower hits both models alike
-    found = speed_up(result_of({"v1": list(2 * fast), "v2": list(fast)}))
+    found = speed_up(result_of({"v1": list(2 * fast), "v2": list(fast)}), "v1", "v2")
 
     assert (found.low, found.ratio, found.high) == (2, 2, 2)
 
@@ -101,7 +120,7 @@ def test_speed_up_pairs_the_rounds():
 def test_the_interval_of_the_speed_up_widens_with_noise():
     random = np.random.default_rng(1)
     slow, fast = random.normal(20, 2, 50), random.normal(10, 1, 50)
-    found = speed_up(result_of({"v1": list(slow), "v2": list(fast)}))
+    found = speed_up(result_of({"v1": list(slow), "v2": list(fast)}), "v1", "v2")
 
     assert 1.8 < found.low < 2 < found.high < 2.2
 
@@ -140,5 +159,5 @@ def test_impossible_settings_are_refused(change, error):
 
 
 def test_a_photo_is_not_batched(networks):
-    with pytest.raises(BenchmarkError, match="alone"):
+    with pytest.raises(BenchmarkError, match="set the batch to 1"):
         next(benchmark(networks, [LatencySettings(batch=2)], b"photo"))

@@ -18,7 +18,7 @@ def test_every_parameter_falls_into_one_of_the_studys_groups(key, expected):
 
 
 def test_reductions_end_with_the_total():
-    rows = {row.group: row for row in reductions()}
+    rows = {row.group: row for row in reductions("v1", "v2")}
 
     assert (rows["Total"].first, rows["Total"].second) == (592_371, 256_156)
     assert rows["Total"].reduction == pytest.approx(0.5676, abs=5e-5)

@@ -12,7 +12,7 @@ from featherface.dashboard.state.peak_performance import known_peak, measure_and
 from featherface.dashboard.state.shared_service import benchmark_queue, machine
 from featherface.profiling.complexity import Cost
 from featherface.profiling.latency import LatencyResult, summary
-from featherface.profiling.roofline import MachinePeak
+from featherface.profiling.roofline import MachinePeak, reached_gflops
 from featherface.reporting.figures.costs import Workload, roofline_chart
 from featherface.reporting.tables import roofline_table
 from featherface.reporting.wording import machine_text, when_text
@@ -95,7 +95,7 @@ def _workloads(costs: Mapping[str, Cost], peak: MachinePeak, timed: LatencyResul
     points = []
     for key, found in costs.items():
         attainable = peak.attainable_gflops(found.intensity)
-        reached = found.flops / summary(timed, key).median / 1e6 if timed else attainable
+        reached = reached_gflops(found, summary(timed, key).median) if timed else attainable
         points.append(Workload(key, None, found.intensity, reached, reached=timed is not None))
         points += [
             Workload(key, part.group, part.intensity, peak.attainable_gflops(part.intensity), reached=False)

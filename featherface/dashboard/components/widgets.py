@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from featherface.dashboard.components.downloads import csv_button
-from featherface.profiling.machine import Badge
+from featherface.study.provenance import Badge
 
 __all__ = [
     "badge_line",
@@ -34,6 +34,7 @@ _BadgeColour = Literal["green", "blue", "orange", "violet"]
 _BADGES: Mapping[Badge, tuple[str, str, _BadgeColour]] = {
     Badge.MEASURED: ("Measured", ":material/timer:", "green"),
     Badge.COUNTED: ("Counted", ":material/calculate:", "green"),
+    Badge.DEFINITION: ("Definition", ":material/straighten:", "violet"),
     Badge.PUBLISHED: ("Published", ":material/article:", "blue"),
     Badge.TARGET: ("Target", ":material/flag:", "orange"),
 }
