@@ -1,0 +1,1 @@
+"""Files for other machines: ONNX and OpenVINO, at full, half and eight-bit precision."""

@@ -1,0 +1,75 @@
+"""ONNX models whose convolutions compute with eight-bit integers.
+
+Static quantisation: the range of every activation is measured on calibration images; weights get one scale
+per output channel. The backbone's first stage stays in float32: with it in eight bits V2 loses seven points
+of average precision (WIDER FACE easy, 0.888 to 0.814), without it none that can be measured.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from featherface.engines.onnx_graph import INPUT
+from featherface.export.errors import ExportError
+
+__all__ = ["quantised"]
+
+_KEPT_IN_FLOAT = "body.stage1."  # paths of the layers start with it
+
+
+def quantised(model: onnx.ModelProto, images: Sequence[npt.NDArray[np.uint8]]) -> onnx.ModelProto:
+    """Return `model` with its convolutions in int8, calibrated on `images`, each (1, H, W, 3) uint8 RGB.
+
+    Takes about as long as running the model twice on every image. Raises ExportError without images.
+    """
+    if not images:
+        raise ExportError("An int8 export needs calibration images: name a folder of photos with faces.")
+    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it advises a preparation that this model does not need
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            source, path = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
+            onnx.save(model, source)
+            quantize_static(
+                source,
+                path,
+                _Images(images),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["Conv"],
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=[name for name in convolutions if name.startswith(_KEPT_IN_FLOAT)],
+                calibrate_method=CalibrationMethod.MinMax,
+            )
+            return onnx.load(path)
+    finally:
+        logger.setLevel(level)
+
+
+class _Images(CalibrationDataReader):  # type: ignore[misc]
+    """Hands out one image after the other."""
+
+    def __init__(self, images: Sequence[npt.NDArray[np.uint8]]) -> None:
+        self._images = iter(images)
+
+    def get_next(self) -> dict[str, npt.NDArray[np.uint8]] | None:
+        """Return the next input, or None after the last."""
+        image = next(self._images, None)
+        return None if image is None else {INPUT: image}
