@@ -26,8 +26,8 @@ LIVE_INPUT_SIZE = 640
 
 st.title("Compare on live video")
 st.caption(
-    "Your camera through both models, on the same frames. Frames go to this server only, are analysed in memory "
-    "and are not kept. Faces that a model misses are not hidden."
+    "Your camera through both models, on the same frames. Frames go to this server only; they are analysed in "
+    "memory and not kept."
 )
 models = choose_model_pair()
 confidence_column, nms_column, size_column, hide_column = st.columns(4, gap="medium")
@@ -64,8 +64,8 @@ with hide_column:
         list(HIDE),
         "Off",
         "live_faces",
-        help="Hides every face that a model found, in this view. The frame that was analysed is shown, so the "
-        "video runs slower.",
+        help="Hides every face that a model found; a face that both models miss stays visible. The view then "
+        "shows the analysed frames, at their rate.",
     )
 frozen = show_live_view(models, DetectionSettings(confidence, nms_iou, side=input_size), HIDE[hide])
 if frozen is not None:

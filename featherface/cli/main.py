@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "main"]
 # and add a line here.
 COMMANDS = (
     "detect",
+    "video",
     "evaluate",
     "bench",
     "params",

@@ -33,6 +33,18 @@ page = st.navigation(
             help="Run both models on your own photos and compare their detections side by side.",
         ),
         st.Page(
+            _PAGES / "live.py",
+            title="Live",
+            icon=":material/videocam:",
+            help="Your camera through both models, on the same frames.",
+        ),
+        st.Page(
+            _PAGES / "video.py",
+            title="Video",
+            icon=":material/movie:",
+            help="Both models on a video file, with a timeline of where they agree and differ.",
+        ),
+        st.Page(
             _PAGES / "architecture.py",
             title="Architecture",
             icon=":material/account_tree:",

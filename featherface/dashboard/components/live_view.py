@@ -1,4 +1,4 @@
-"""The live view: this browser's camera, sent to the server frame by frame, with each model's faces over it."""
+"""The live view: frames of this browser's camera, with each model's faces drawn over the video."""
 
 from __future__ import annotations
 

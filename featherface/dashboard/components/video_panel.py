@@ -1,0 +1,348 @@
+"""The Video page's sections: upload, analysis with progress, timeline, frame viewer, stability, downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from featherface.dashboard.components.downloads import download_button
+from featherface.dashboard.components.viewer import Panel, show_viewer
+from featherface.dashboard.components.widgets import plain, required_choice
+from featherface.dashboard.server.streamlit_internals import discard_uploads
+from featherface.dashboard.state.photos import select_frame
+from featherface.dashboard.state.session_video import session_video, video_store
+from featherface.dashboard.state.shared_service import model_service
+from featherface.detection.agreement import Agreement
+from featherface.detection.detections import Detections
+from featherface.detection.drawing import Hide, encode_image
+from featherface.detection.images import ImageError, Photo
+from featherface.detection.settings import DetectionSettings
+from featherface.models import MODELS
+from featherface.reporting.figures.video_timeline import video_timeline
+from featherface.reporting.wording import faces_text
+from featherface.serving.video_job import OpenVideo, VideoJob
+from featherface.video.analysis import Detect, FrameFaces, VideoFaces
+from featherface.video.anonymising import anonymised
+from featherface.video.decoding import MAX_SECONDS, MAX_VIDEO_BYTES, VideoError, frame_at
+from featherface.video.encoding import encode_webm, frames_per_second, side_by_side
+from featherface.video.exports import video_csv, video_json, video_mot
+
+__all__ = ["LOWEST_CONFIDENCE", "choose_video", "run_analysis", "show_results"]
+
+LOWEST_CONFIDENCE = 0.1  # faces kept by the analysis; the slider filters them
+_TYPES = ["mp4", "m4v", "mov", "webm", "mkv", "avi"]
+_DISPLAY_SIDE = 1280  # pixels
+_EVERY = (1, 2, 3, 5, 10, 30)
+
+
+def choose_video() -> OpenVideo | None:
+    """Show the uploader, or the video that is open with a button to close it."""
+    mine = session_video()
+    if mine.video is None:
+        _upload()
+        return mine.video
+    info = mine.video.info
+    length = "unknown length" if info.seconds is None else f"{info.seconds:.1f} s"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{plain(mine.video.name)}** · {info.width} × {info.height} pixels · {length} · "
+            f"{info.frames_per_second:.0f} frames/s · {plain(info.codec)}"
+        )
+        st.button("Close video", icon=":material/close:", type="tertiary", on_click=mine.close)
+    return mine.video
+
+
+def _upload() -> None:
+    turn = st.session_state.setdefault("video_turn", 0)
+    file = st.file_uploader(
+        "Upload a video",
+        type=_TYPES,
+        key=f"video_{turn}",
+        max_upload_size=MAX_VIDEO_BYTES // 10**6,
+        help=f"MP4, MOV, WebM or AVI with H.264, HEVC, VP8, VP9 or MJPEG video: up to "
+        f"{MAX_VIDEO_BYTES // 10**6} MB, {MAX_SECONDS:.0f} seconds and 3840 × 2160 pixels. The video stays "
+        "in memory while the page is open.",
+    )
+    refusal = st.session_state.pop("refused_video", None)
+    if refusal:
+        st.error(plain(refusal), icon=":material/error:")
+    if file is None:
+        return
+    with st.spinner("Reading the video"):
+        try:
+            session_video().open(file.name, file.getvalue())
+        except VideoError as error:
+            st.session_state["refused_video"] = str(error)
+        discard_uploads([file])
+    st.session_state["video_turn"] = turn + 1
+    st.rerun()
+
+
+def run_analysis(video: OpenVideo, keys: Sequence[str], settings: DetectionSettings) -> VideoJob | None:
+    """Show the button that starts an analysis, or the progress of one; return the job, if there is one."""
+    mine = session_video()
+    if mine.job is None:
+        every = required_choice(
+            "Analyse",
+            _EVERY,
+            1,
+            "video_every",
+            format_func=lambda n: (
+                "every frame" if n == 1 else f"every {n}th frame".replace("3th", "3rd").replace("2th", "2nd")
+            ),
+        )
+        if st.button("Analyse video", type="primary", icon=":material/play_arrow:"):
+            mine.job = video_store().analyse(video, _detectors(keys, settings), every)
+            st.rerun()
+        return None
+    if mine.job.state in ("waiting", "running"):
+        _show_progress()
+    else:
+        _show_outcome(mine.job)
+    return mine.job
+
+
+def _detectors(keys: Sequence[str], settings: DetectionSettings) -> Mapping[str, Detect]:
+    """Return what finds the faces of one frame, by model: passes through the service's queue."""
+    service = model_service()
+
+    def detector(key: str) -> Detect:
+        return lambda photo: service.detect_frame(photo, key, settings)[0]
+
+    return {key: detector(key) for key in keys}
+
+
+@st.fragment(run_every=1.0)
+def _show_progress() -> None:
+    job = session_video().job
+    if job is None or job.state not in ("waiting", "running"):
+        st.rerun()
+    if job.state == "waiting":
+        st.progress(0.0, "Waiting: another visitor's video is being analysed.")
+    else:
+        total = job.frames_expected
+        share = min(1.0, job.frames_done / total) if total else 0.0
+        left = job.seconds_left
+        remaining = "" if left is None else f", about {left:.0f} s left"
+        st.progress(
+            share, f"Analysed {job.frames_done:,} of {total or 'an unknown number of'} frames{remaining}"
+        )
+    st.button("Stop and keep the results", icon=":material/stop:", on_click=job.stop)
+
+
+def _show_outcome(job: VideoJob) -> None:
+    if job.error is not None:
+        st.error(plain(job.error), icon=":material/error:")
+    expected = job.frames_expected
+    rate = job.frames_done / job.seconds if job.seconds else 0.0
+    text = f"Analysed {job.frames_done:,} frames in {job.seconds:.1f} s ({rate:.1f} frames/s)."
+    if job.state == "stopped":
+        text += " Stopped early: the results cover the frames up to there."
+    elif job.error is None and expected is not None and job.frames_done < 0.95 * expected:
+        text += f" The file ends early: its header promises {expected:,} frames."
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(text)
+        st.button("Analyse again", icon=":material/replay:", type="tertiary", on_click=_forget_job)
+
+
+def _forget_job() -> None:
+    session_video().job = None
+
+
+def show_results(video: OpenVideo, job: VideoJob, keys: Sequence[str], confidence: float) -> None:
+    """Show everything that follows from the frames analysed so far."""
+    faces = job.faces().above(confidence)
+    if not faces.frames:
+        st.info("No frame has been analysed yet.")
+        return
+    analysed = [key for key in keys if key in faces.frames[0].faces]
+    place = min(int(st.session_state.get("video_place", 0)), len(faces.frames) - 1)
+    st.subheader("Timeline")
+    st.caption("Select a point to show its frame.")
+    _show_timeline(faces, analysed, place)
+    _show_frame(video, faces.frames[place], analysed)
+    _show_stability(faces, analysed)
+    if job.state in ("stopped", "done"):
+        _show_downloads(video, faces, analysed)
+
+
+def _show_timeline(faces: VideoFaces, keys: Sequence[str], place: int) -> None:
+    names = " and ".join(MODELS[key].name for key in keys)
+    chosen = st.plotly_chart(
+        video_timeline(faces, keys, place),
+        key="video_timeline",
+        on_select="rerun",
+        selection_mode="points",
+        alt=f"Faces over time found by {names}, and faces that only one of them found",
+    )
+    points = chosen.selection.points if chosen else []
+    selected = points[0].get("customdata") if points else None
+    if isinstance(selected, list):
+        selected = selected[0] if selected else None
+    if isinstance(selected, int) and selected != st.session_state.get("video_place"):
+        st.session_state["video_place"] = selected
+        st.rerun()
+    with st.container(horizontal=True):
+        differing = [
+            index
+            for index, frame in enumerate(faces.frames)
+            if len(keys) == 2 and _only_one(frame.agreement(*keys)) > 0
+        ]
+        earlier = [index for index in differing if index < place]
+        later = [index for index in differing if index > place]
+        _jump("Previous frame", "navigate_before", place - 1 if place else None)
+        _jump("Next frame", "navigate_next", place + 1 if place + 1 < len(faces.frames) else None)
+        _jump("Previous disagreement", "first_page", earlier[-1] if earlier else None)
+        _jump("Next disagreement", "last_page", later[0] if later else None)
+
+
+def _only_one(found: Agreement) -> int:
+    return len(found.only_first) + len(found.only_second)
+
+
+def _jump(label: str, icon: str, place: int | None) -> None:
+    def go() -> None:
+        st.session_state["video_place"] = place
+
+    st.button(label, icon=f":material/{icon}:", on_click=go, disabled=place is None)
+
+
+def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> None:
+    st.subheader(f"Frame {found.index} at {found.seconds:.2f} s")
+    try:
+        photo = _frame_photo(video.digest, found.index, video)
+    except VideoError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    small = photo.shrunk(_DISPLAY_SIDE)
+    show_viewer(
+        f"{video.digest}:{found.index}",
+        encode_image(small.pixels, "jpeg"),
+        (photo.width, photo.height),
+        _panels(video.name, found, keys),
+        landmarks=True,
+        scores=True,
+    )
+    if st.button("Open this frame on the Detection page", icon=":material/open_in_new:"):
+        try:
+            select_frame(
+                f"{Path(video.name).stem} frame {found.index}.png", encode_image(photo.pixels, "png")
+            )
+        except ImageError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.switch_page("pages/detection.py")
+
+
+@st.cache_resource(max_entries=4, show_spinner="Decoding the frame")
+def _frame_photo(digest: str, index: int, _video: OpenVideo) -> Photo:
+    return frame_at(_video.data, _video.name, index).photo
+
+
+def _panels(name: str, found: FrameFaces, keys: Sequence[str]) -> list[Panel]:
+    partners = {key: np.full(len(found.faces[key]), -1) for key in keys}
+    if len(keys) == 2:
+        agreed = found.agreement(*keys)
+        for column, key in enumerate(keys):
+            partners[key][agreed.pairs[:, column]] = np.arange(agreed.both)
+    return [_panel(f"Frame {found.index} of {name}", key, found.faces[key], partners[key]) for key in keys]
+
+
+def _panel(title: str, key: str, faces: Detections, partners: np.ndarray) -> Panel:
+    name = MODELS[key].name
+    return Panel(
+        name=name,
+        colour=MODELS[key].colour,
+        alt=f"{title}: {name} found {faces_text(len(faces))}",
+        message="" if len(faces) else "No face found in this frame.",
+        detections=faces,
+        pairs=partners,
+        shown=range(len(faces)),
+        notes=_notes(faces),
+    )
+
+
+def _notes(faces: Detections) -> list[str]:
+    sizes = (faces.boxes[:, 2:] - faces.boxes[:, :2]).tolist()
+    return [
+        f"Score {score:.3f}\n{width:.0f} × {height:.0f} pixels"
+        for (width, height), score in zip(sizes, faces.scores.tolist(), strict=True)
+    ]
+
+
+def _show_stability(faces: VideoFaces, keys: Sequence[str]) -> None:
+    st.subheader("Stability")
+    rows = []
+    for key in keys:
+        steady = faces.stability(key)
+        if steady is not None:
+            rows.append(
+                {
+                    "Model": MODELS[key].name,
+                    "Tracks": steady.tracks,
+                    "Fragments per minute": steady.fragments_per_minute,
+                    "Flicker per minute": steady.flicker_per_minute,
+                    "Centre jitter (% of face size)": _percent(steady.centre_jitter),
+                    "Scale jitter (%)": _percent(steady.scale_jitter),
+                }
+            )
+    if not rows:
+        st.caption("Stability needs at least two analysed frames.")
+        return
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format="%.1f") for name in list(rows[0])[2:]},
+        alt="Stability of each model: tracks, fragments and flicker per minute, centre and scale jitter",
+    )
+    st.caption(
+        "Measured without labels; lower is steadier. A track links one face through consecutive frames (IoU "
+        "0.3 or more). Fragments: uninterrupted stretches of detection. Flicker: a face lost for one to "
+        "three frames and found again. Jitter: median distance of a box from the mean of its neighbours in "
+        "time. Tracking after Bochinski et al. 2017; measures after Zhang and Wang 2016 (arXiv 1611.06467)."
+    )
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _show_downloads(video: OpenVideo, faces: VideoFaces, keys: Sequence[str]) -> None:
+    st.subheader("Downloads")
+    stem = Path(video.name).stem or "video"
+    colours = {key: MODELS[key].colour for key in keys}
+    rate = frames_per_second(faces)
+
+    def hidden(hide: Hide) -> bytes:
+        return encode_webm(anonymised(video.data, faces, keys, hide), rate)
+
+    with st.container(horizontal=True):
+        download_button(
+            "Side-by-side video (WebM)",
+            lambda: encode_webm(side_by_side(video.data, faces, colours), rate),
+            f"{stem}.faces.webm",
+            "video/webm",
+            icon=":material/movie:",
+        )
+        download_button("Blurred video (WebM)", lambda: hidden("blur"), f"{stem}.blurred.webm", "video/webm")
+        download_button(
+            "Pixelated video (WebM)", lambda: hidden("pixelate"), f"{stem}.pixelated.webm", "video/webm"
+        )
+        download_button("Faces (JSON)", lambda: video_json(faces), f"{stem}.faces.json", "application/json")
+        download_button("Faces (CSV)", lambda: video_csv(faces), f"{stem}.faces.csv", "text/csv")
+        for key in keys:
+            download_button(
+                f"{MODELS[key].short_name} tracks (MOT)",
+                partial(video_mot, faces, key),
+                f"{stem}.{key}.mot.txt",
+                "text/plain",
+            )
+    st.caption(
+        "Blurred and pixelated videos hide every face that a model found, gaps of up to three frames "
+        "included. A face that both models miss for longer stays visible: check before you share."
+    )

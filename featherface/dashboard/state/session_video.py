@@ -1,0 +1,44 @@
+"""The one video that a session has open, and its analysis; both end with the session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from featherface.serving.video_job import OpenVideo, VideoJob, VideoStore
+
+__all__ = ["SessionVideo", "session_video", "video_store"]
+
+
+@st.cache_resource(show_spinner=False)
+def video_store() -> VideoStore:
+    """Return the store of this process."""
+    return VideoStore()
+
+
+@dataclass(eq=False)
+class SessionVideo:
+    """What the session has open; both None at first."""
+
+    video: OpenVideo | None = None
+    job: VideoJob | None = None
+
+    def open(self, name: str, data: bytes) -> None:
+        """Open another video in place of the present one. Raises VideoError."""
+        self.close()
+        self.video = video_store().open(name, data)
+
+    def close(self) -> None:
+        """Stop the analysis and give the memory back."""
+        if self.job is not None:
+            self.job.stop()
+        if self.video is not None:
+            video_store().close(self.video)
+        self.video = self.job = None
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=SessionVideo.close)
+def session_video() -> SessionVideo:
+    """Return what this session has open."""
+    return SessionVideo()

@@ -1,0 +1,146 @@
+"""Videos that are analysed in the background, and the memory that uploaded videos take."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from threading import Event, Lock
+
+from featherface.errors import FeatherFaceError
+from featherface.video.analysis import Detect, FrameFaces, VideoFaces, analyse_video
+from featherface.video.decoding import VideoError, VideoInfo, probe_video
+
+__all__ = ["OpenVideo", "VideoJob", "VideoStore"]
+
+_LOG = logging.getLogger(__name__)
+_MAX_STORED_BYTES = 400_000_000  # of all visitors' videos together
+_JOBS = 1 if (os.cpu_count() or 1) < 4 else 2  # at once; each keeps two cores busy
+
+
+@dataclass(frozen=True, eq=False)
+class OpenVideo:
+    """An uploaded video that was found to be one. digest: SHA-256 of the bytes, hexadecimal."""
+
+    name: str
+    data: bytes
+    info: VideoInfo
+    digest: str
+
+
+class VideoStore:
+    """Bounds the memory of all uploaded videos and runs their jobs; every method may be called at once."""
+
+    def __init__(self, max_bytes: int = _MAX_STORED_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._lock = Lock()
+        self._bytes = 0
+        self._threads = ThreadPoolExecutor(_JOBS, "video job")
+
+    def open(self, name: str, data: bytes) -> OpenVideo:
+        """Take in a video; `close` it later. Raises VideoError, also when the store is full."""
+        info = probe_video(data, name)
+        with self._lock:
+            if self._bytes + len(data) > self._max_bytes:
+                raise VideoError(
+                    f"{name} cannot be opened: other visitors' videos fill the memory. Try again later."
+                )
+            self._bytes += len(data)
+        return OpenVideo(name, data, info, sha256(data).hexdigest())
+
+    def close(self, video: OpenVideo) -> None:
+        """Give back the memory of a video that `open` returned; call it once."""
+        with self._lock:
+            self._bytes -= len(video.data)
+
+    def analyse(self, video: OpenVideo, detect: Mapping[str, Detect], every: int) -> VideoJob:
+        """Start to analyse every `every`-th frame, or queue it behind other visitors' videos."""
+        job = VideoJob(video, detect, every)
+        self._threads.submit(job.run)
+        return job
+
+
+class VideoJob:
+    """One analysis in the background. `stop` keeps the frames that are done.
+
+    error: one sentence after a failure, else None; the frames before it are kept.
+    """
+
+    def __init__(self, video: OpenVideo, detect: Mapping[str, Detect], every: int) -> None:
+        self.video = video
+        self.every = every
+        self.error: str | None = None
+        self._detect = detect
+        self._frames: list[FrameFaces] = []
+        self._started: float | None = None
+        self._seconds = 0.0
+        self._stop = Event()
+        self._done = Event()
+
+    def run(self) -> None:
+        """Analyse until the end, `stop` or an error; called in a thread of the store."""
+        self._started = time.monotonic()
+        try:
+            steps = analyse_video(self.video.data, self.video.name, self._detect, self.every)
+            while not self._stop.is_set():
+                frame = next(steps, None)
+                if frame is None:
+                    break
+                self._frames.append(frame)
+            steps.close()
+        except FeatherFaceError as error:
+            self.error = str(error)
+        except Exception:
+            _LOG.exception("The analysis of a video failed.")
+            self.error = (
+                f"{self.video.name} could not be analysed to its end; the reason is in the server's log."
+            )
+        finally:
+            self._seconds = time.monotonic() - self._started
+            self._done.set()
+
+    def stop(self) -> None:
+        """End the analysis after the frame that is under way."""
+        self._stop.set()
+
+    @property
+    def state(self) -> str:
+        """Return "waiting", "running", "stopped" or "done"."""
+        if self._done.is_set():
+            return "stopped" if self._stop.is_set() else "done"
+        return "waiting" if self._started is None else "running"
+
+    @property
+    def frames_done(self) -> int:
+        """Frames analysed so far."""
+        return len(self._frames)
+
+    @property
+    def frames_expected(self) -> int | None:
+        """Frames to analyse by the header of the file, or None where it gives no number."""
+        total = self.video.info.frames
+        return None if total is None else -(-total // self.every)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, in seconds."""
+        if self._started is None:
+            return 0.0
+        return self._seconds if self._done.is_set() else time.monotonic() - self._started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated time to the end in seconds, or None while there is no estimate."""
+        if not self._frames or self.frames_expected is None:
+            return None
+        left = max(0, self.frames_expected - len(self._frames))
+        return left * self.seconds / len(self._frames)
+
+    def faces(self) -> VideoFaces:
+        """Return the faces found so far."""
+        info = self.video.info
+        return VideoFaces(self.video.name, info.width, info.height, self.every, tuple(self._frames))

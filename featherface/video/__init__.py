@@ -1,0 +1,1 @@
+"""Video files: decoding, detection per frame, tracks, and annotated or anonymised copies."""

@@ -1,0 +1,85 @@
+"""Write videos that browsers play: VP8 in WebM, which OpenCV encodes without parts under the GPL."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from featherface.detection.drawing import annotate
+from featherface.detection.images import Photo
+from featherface.video.analysis import FrameFaces, VideoFaces
+from featherface.video.decoding import VideoError, decode_frames
+
+__all__ = ["MAX_VIEW_WIDTH", "analysed_photos", "encode_webm", "frames_per_second", "side_by_side"]
+
+MAX_VIEW_WIDTH = 960  # pixels per model; two views make a video of 1,920
+_MEMORY = Path("/dev/shm")  # Linux keeps it in memory; OpenCV writes to paths only
+_MAX_RATE, _MIN_RATE = 60.0, 1.0  # frames/s that players take well
+
+
+def encode_webm(images: Iterable[np.ndarray], rate: float) -> bytes:
+    """Return a WebM file of `images`, (H, W, 3) uint8 RGB, all of one size, at `rate` frames per second.
+
+    The encoder's file lies in memory-backed storage where the system has some (Linux), else in the temporary
+    folder, and is gone when this returns. Raises VideoError where there is nothing to write or no encoder.
+    """
+    iterator = iter(images)
+    first = next(iterator, None)
+    if first is None:
+        raise VideoError("There is no frame to write; analyse the video first.")
+    height, width = first.shape[:2]
+    folder = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        path = Path(name, "video.webm")
+        writer = cv2.VideoWriter(
+            str(path),
+            cv2.CAP_FFMPEG,
+            cv2.VideoWriter.fourcc(*"VP80"),
+            min(max(rate, _MIN_RATE), _MAX_RATE),
+            (width, height),
+        )
+        if not writer.isOpened():
+            raise VideoError("This installation of OpenCV cannot write WebM video.")
+        try:
+            for image in chain([first], iterator):
+                writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        finally:
+            writer.release()
+        return path.read_bytes()
+
+
+def frames_per_second(faces: VideoFaces) -> float:
+    """Return the mean rate of the analysed frames, 1.0 where there are fewer than two."""
+    return len(faces.frames) / faces.seconds if faces.seconds else 1.0
+
+
+def analysed_photos(data: bytes, faces: VideoFaces) -> Iterator[tuple[Photo, FrameFaces]]:
+    """Decode again the frames that were analysed, each with its faces, in order."""
+    yield from (
+        (frame.photo, found)
+        for frame, found in zip(decode_frames(data, faces.name, faces.every), faces.frames, strict=False)
+    )
+
+
+def side_by_side(data: bytes, faces: VideoFaces, colours: dict[str, str]) -> Iterator[np.ndarray]:
+    """Yield one image per analysed frame: each model's faces on its own copy, from left to right.
+
+    colours: "#rrggbb" by model key, in the order of the views. Views are at most MAX_VIEW_WIDTH pixels wide.
+    """
+    for photo, found in analysed_photos(data, faces):
+        small = _narrowed(photo)
+        scale = small.width / photo.width, small.height / photo.height
+        yield np.hstack(
+            [annotate(small, found.faces[key].scaled(*scale), colour) for key, colour in colours.items()]
+        )
+
+
+def _narrowed(photo: Photo) -> Photo:
+    scale = MAX_VIEW_WIDTH / photo.width
+    return photo if scale >= 1 else photo.shrunk(round(max(photo.width, photo.height) * scale))

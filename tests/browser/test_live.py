@@ -1,0 +1,227 @@
+"""The live page with Chromium's fake camera: a film of the bundled samples whose faces are known."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from chromium import open_browser
+from page import at_rest, complaints, in_viewer, link, shows, until
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+
+from featherface.detection.images import decode_photo
+from featherface.detection.settings import DetectionSettings
+from featherface.models import MODELS
+from featherface.serving.model_service import ModelService
+
+pytestmark = pytest.mark.browser
+
+SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
+SIZE = 640, 360
+# Remembers camera streams, frames as they are sent and answers as they come.
+_WATCH_FRAMES = """
+window.frames_sent = {};
+window.answers = [];
+window.streams = [];
+window.live_sockets = new Set();
+const devices = navigator.mediaDevices;
+const plainGet = devices?.getUserMedia.bind(devices);
+if (devices) devices.getUserMedia = async (wish) => {
+  const stream = await plainGet(wish);
+  window.streams.push(stream);
+  return stream;
+};
+const plainSend = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) {
+  if (this.url.endsWith("/live/frames")) {
+    if (data instanceof Uint8Array) {
+      const bytes = data.slice(4);
+      let text = "";
+      for (const byte of bytes) text += String.fromCharCode(byte);
+      window.frames_sent[new DataView(data.buffer).getUint32(0, true)] = btoa(text);
+    } else if (!window.live_sockets.has(this)) {
+      window.live_sockets.add(this);
+      this.addEventListener("message", ({ data }) => window.answers.push(JSON.parse(data)));
+    }
+  }
+  return plainSend.call(this, data);
+};
+"""
+
+
+def film(path: Path, sample: str) -> Path:
+    """Write an MJPEG in which a sample moves slowly; Chromium plays it in a loop."""
+    image = cv2.imread(str(SAMPLES / sample))
+    scale = SIZE[1] / image.shape[0]
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    with path.open("wb") as file:
+        for step in range(20):
+            canvas = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
+            canvas[:, 40 + 5 * step : 40 + 5 * step + image.shape[1]] = image
+            file.write(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    return path
+
+
+@pytest.fixture
+def camera(_chromium: None, tmp_path: Path) -> Iterator[WebDriver]:
+    with _camera(tmp_path, "eileen_collins.jpg") as window:
+        yield window
+
+
+def _camera(folder: Path, sample: str) -> AbstractContextManager[WebDriver]:
+    folder.mkdir(exist_ok=True)
+    switches = (
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={film(folder / 'camera.mjpeg', sample)}",
+    )
+    return open_browser(folder, switches=switches, height=1400)
+
+
+def allow(window: WebDriver, address: str, setting: str = "granted") -> None:
+    permission = {"permission": {"name": "camera"}, "setting": setting, "origin": address}
+    window.execute_cdp_cmd("Browser.setPermission", permission)
+
+
+def open_live(window: WebDriver, address: str) -> None:
+    window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_FRAMES})
+    window.get(f"{address}/live")
+    until(window, at_rest)
+
+
+def press_start(window: WebDriver) -> None:
+    until(window, lambda _: in_viewer(window, ".live button.primary"))
+    in_viewer(window, ".live button.primary")[0].click()
+
+
+def status(window: WebDriver) -> str:
+    return in_viewer(window, ".live .status")[0].text
+
+
+def live_tracks(window: WebDriver) -> int:
+    """Return how many camera tracks are still on."""
+    return window.execute_script(
+        "return streams.flatMap((stream) => stream.getTracks())"
+        ".filter((track) => track.readyState === 'live').length"
+    )
+
+
+def answers(window: WebDriver) -> list[dict]:
+    return [answer for answer in window.execute_script("return window.answers") if "faces" in answer]
+
+
+def test_boxes_are_those_of_the_still_path(camera: WebDriver, address: str, weights: Path) -> None:
+    allow(camera, address)
+    open_live(camera, address)
+    press_start(camera)
+    until(camera, lambda _: {answer["model"] for answer in answers(camera)} == set(MODELS))
+    until(camera, lambda _: any("agreement" in answer for answer in answers(camera)))
+    sent = camera.execute_script("return window.frames_sent")
+    service = ModelService(weights)
+    for key in MODELS:
+        answer = next(answer for answer in answers(camera) if answer["model"] == key)
+        photo = decode_photo(b64decode(sent[str(answer["frame"])]))
+        assert answer["size"] == list(SIZE) == [photo.width, photo.height]
+        still = service.detect(photo, key, DetectionSettings())
+        assert answer["faces"] == json.loads(still.detections.to_json())
+    assert "faces" in in_viewer(camera, ".live figcaption span")[0].text
+    assert complaints(camera, address) == []
+
+
+def test_a_setting_acts_without_a_reconnect(camera: WebDriver, address: str) -> None:
+    allow(camera, address)
+    open_live(camera, address)
+    press_start(camera)
+    until(
+        camera, lambda _: any(min(answer["faces"]["scores"], default=1) < 0.9 for answer in answers(camera))
+    )
+    slider = camera.find_element(By.CSS_SELECTOR, "main input[type=range]")
+    slider.send_keys(Keys.END)
+    until(camera, at_rest)
+    camera.execute_script("window.answers = []")
+    until(camera, lambda _: len(answers(camera)) > 6)
+    assert all(score > 0.99 for answer in answers(camera)[4:] for score in answer["faces"]["scores"])
+    assert camera.execute_script("return window.live_sockets.size") == 1
+
+
+def test_freeze_opens_the_frame_on_the_detection_page(camera: WebDriver, address: str) -> None:
+    allow(camera, address)
+    open_live(camera, address)
+    press_start(camera)
+    until(camera, lambda _: answers(camera))
+    freeze = next(button for button in in_viewer(camera, ".live button") if button.text == "Freeze")
+    until(camera, lambda _: freeze.is_enabled())
+    freeze.click()
+    until(camera, shows("Camera"))
+    assert complaints(camera, address) == []
+
+
+def test_denied_camera_is_a_sentence(camera: WebDriver, address: str) -> None:
+    allow(camera, address, "denied")
+    open_live(camera, address)
+    press_start(camera)
+    until(camera, lambda _: "denied" in status(camera))
+    allow(camera, address)
+    press_start(camera)
+    until(camera, lambda _: answers(camera))
+
+
+@pytest.mark.usefixtures("_chromium")
+def test_no_camera_is_a_sentence(tmp_path: Path, address: str) -> None:
+    with open_browser(tmp_path) as window:
+        allow(window, address)
+        open_live(window, address)
+        press_start(window)
+        until(window, lambda _: "No camera was found" in status(window))
+
+
+def test_an_unplugged_camera_is_a_sentence_and_nothing_keeps_running(camera: WebDriver, address: str) -> None:
+    allow(camera, address)
+    open_live(camera, address)
+    press_start(camera)
+    until(camera, lambda _: answers(camera))
+    camera.execute_script("streams[0].getTracks()[0].dispatchEvent(new Event('ended'))")
+    until(camera, lambda _: "disconnected" in status(camera))
+    assert live_tracks(camera) == 0
+
+
+def test_leaving_the_page_turns_the_camera_off(camera: WebDriver, address: str) -> None:
+    allow(camera, address)
+    open_live(camera, address)
+    press_start(camera)
+    until(camera, lambda _: answers(camera))
+    link(camera, "accuracy").click()
+    until(camera, at_rest)
+    assert live_tracks(camera) == 0
+    link(camera, "live").click()
+    until(camera, at_rest)
+    assert live_tracks(camera) == 0
+    camera.execute_script("window.answers = []")
+    press_start(camera)
+    until(camera, lambda _: answers(camera))
+    assert complaints(camera, address) == []
+
+
+@pytest.mark.usefixtures("_chromium")
+def test_two_visitors_see_their_own_cameras(tmp_path: Path, address: str) -> None:
+    with (
+        _camera(tmp_path / "one", "eileen_collins.jpg") as one,
+        _camera(tmp_path / "other", "chelsea_the_cat.jpg") as other,
+    ):
+        for window in (one, other):
+            allow(window, address)
+            open_live(window, address)
+            press_start(window)
+        for window in (one, other):
+            until(window, lambda window: len(answers(window)) > 4)
+        service: dict[int, list] = {}
+        for place, window in enumerate((one, other)):
+            service[place] = [answer["faces"]["boxes"] for answer in answers(window)]
+        assert not any(boxes in service[1] for boxes in service[0] if boxes)

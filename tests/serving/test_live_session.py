@@ -1,0 +1,171 @@
+"""Which frame each model sees, and what the browser is told; the networks are stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+import cv2
+import numpy as np
+import pytest
+
+from featherface.config import SIDE_RANGE
+from featherface.detection.detections import Detections
+from featherface.detection.images import Photo
+from featherface.detection.settings import DetectionSettings, SettingsError
+from featherface.models import MODELS
+from featherface.serving.live_session import MAX_FRAME_BYTES, LiveError, LiveSession, LiveSettings
+from tests.video.seeded import faces
+
+FAST, SLOW = tuple(MODELS)[::-1][:2]
+
+
+def jpeg(level: int) -> bytes:
+    _, data = cv2.imencode(".jpg", np.full((48, 64, 3), level, np.uint8))
+    return data.tobytes()
+
+
+class Gated:
+    """A service whose passes end when the test says so, and that remembers the grey level of each frame."""
+
+    def __init__(self) -> None:
+        self.gates = {key: threading.Semaphore(0) for key in MODELS}
+        self.seen: dict[str, list[int]] = {key: [] for key in MODELS}
+
+    def detect_frame(
+        self, photo: Photo, key: str, settings: DetectionSettings
+    ) -> tuple[Detections, Mapping[str, float]]:
+        self.seen[key].append(round(float(photo.pixels.mean()) / 10))
+        self.gates[key].acquire()
+        return faces((8, 8, 40, 40)), {"queue": 0.0, "network": 1.0}
+
+
+async def until(condition) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+def play(scenario) -> tuple[Gated, list[dict]]:
+    """Run `scenario(session, service, answers)` beside a live session."""
+
+    async def run() -> tuple[Gated, list[dict]]:
+        service, answers = Gated(), []
+
+        async def send(message: dict) -> None:
+            answers.append(message)
+
+        session = LiveSession(service, send, LiveSettings(models=(SLOW, FAST)))
+        running = asyncio.create_task(session.run())
+        try:
+            await asyncio.wait_for(scenario(session, service, answers), 20)
+        finally:
+            for gate in service.gates.values():
+                gate.release(100)
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+        return service, answers
+
+    return asyncio.run(run())
+
+
+def test_newest_frame_wins_and_the_slow_model_sees_frames_of_the_fast_one() -> None:
+    async def scenario(session: LiveSession, service: Gated, answers: list[dict]) -> None:
+        await session.offer(1, jpeg(10))
+        await until(lambda: service.seen == {**service.seen, FAST: [1], SLOW: [1]})
+        service.gates[FAST].release()
+        await until(lambda: len(answers) == 1)
+        for number in (2, 3, 4):
+            await session.offer(number, jpeg(10 * number))
+            if number == 2:
+                await until(lambda: len(service.seen[FAST]) == 2)  # it takes the frame at once
+        service.gates[SLOW].release()  # free while the fast one still works on frame 2
+        await until(lambda: len(service.seen[SLOW]) == 2)
+        service.gates[FAST].release()
+        service.gates[SLOW].release()
+        await until(lambda: len(service.seen[FAST]) == 3 and len(answers) >= 4)
+
+    service, answers = play(scenario)
+    assert service.seen[FAST][:3] == [1, 2, 4]  # frame 3 was dropped: 4 was newer
+    assert service.seen[SLOW][:2] == [1, 2]
+    by_frame = {(answer["model"], answer["frame"]): answer for answer in answers}
+    assert "agreement" not in by_frame[FAST, 1]  # the first to answer cannot know
+    assert by_frame[SLOW, 1]["agreement"] == {"both": 1, "only": {SLOW: 0, FAST: 0}}
+    assert by_frame[SLOW, 1]["size"] == (64, 48)
+    assert by_frame[SLOW, 1]["milliseconds"]["network"] == 1.0
+
+
+def test_dropped_frames_are_counted_per_model() -> None:
+    async def scenario(session: LiveSession, service: Gated, answers: list[dict]) -> None:
+        await session.offer(1, jpeg(10))
+        await until(lambda: service.seen[FAST] == [1] and service.seen[SLOW] == [1])
+        for number in (2, 3, 4, 5):
+            await session.offer(number, jpeg(10 * number))
+        for key in (FAST, SLOW):
+            service.gates[key].release(2)
+        await until(lambda: len(answers) == 4)
+
+    _, answers = play(scenario)
+    assert {answer["frame"]: answer["dropped"] for answer in answers} == {1: 0, 5: 3}
+
+
+def test_a_frame_that_is_no_image_is_a_sentence_and_the_next_one_works() -> None:
+    async def scenario(session: LiveSession, service: Gated, answers: list[dict]) -> None:
+        for gate in service.gates.values():
+            gate.release(2)
+        await session.offer(1, b"no JPEG")
+        await until(lambda: len(answers) == 2)
+        await session.offer(2, jpeg(20))
+        await until(lambda: len(answers) == 4)
+
+    _, answers = play(scenario)
+    assert [sorted(answer) for answer in answers[:2]] == [["error", "frame", "model"]] * 2
+    assert all("faces" in answer for answer in answers[2:])
+
+
+def test_settings_hold_from_the_next_frame_on() -> None:
+    async def scenario(session: LiveSession, service: Gated, answers: list[dict]) -> None:
+        await session.change(LiveSettings(models=(FAST,)))
+        service.gates[FAST].release()
+        await session.offer(1, jpeg(10))
+        await until(lambda: len(answers) == 1)
+
+    service, answers = play(scenario)
+    assert [answer["model"] for answer in answers] == [FAST]
+    assert service.seen[SLOW] == []
+
+
+def test_too_large_a_frame_is_refused() -> None:
+    async def scenario(session: LiveSession, service: Gated, answers: list[dict]) -> None:
+        with pytest.raises(LiveError, match="limit is 2 MB"):
+            await session.offer(1, bytes(MAX_FRAME_BYTES + 1))
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"models": ["nobody"]},
+        {"models": []},
+        {"models": [FAST, FAST]},
+        {"models": 3},
+        {"confidence": "high"},
+        {"confidence": None},
+        {"input_size": [640]},
+    ],
+)
+def test_settings_that_make_no_sense(message: dict) -> None:
+    with pytest.raises(LiveError):
+        LiveSettings.from_message(message)
+
+
+def test_settings_out_of_range() -> None:
+    with pytest.raises(SettingsError):
+        LiveSettings.from_message({"confidence": 7})
+    with pytest.raises(SettingsError):
+        LiveSettings.from_message({"input_size": SIDE_RANGE[1] + 1})
+    read = LiveSettings.from_message({"models": [FAST], "confidence": 0.3, "nms_iou": 0.5, "input_size": 320})
+    assert (read.models, read.detection) == ((FAST,), DetectionSettings(0.3, 0.5, side=320))
