@@ -36,6 +36,7 @@ __all__ = [
     "error_line",
     "finished_points",
     "model_keys",
+    "photo_paths",
     "print_json",
     "range_help",
 ]
@@ -169,6 +170,27 @@ def chosen_weights(
             raise CommandError(f"{status.message} Pass others with --weights {key}=FILE, or choose --model.")
         chosen[key] = status.weights
     return chosen
+
+
+def photo_paths(paths: Sequence[Path]) -> list[Path]:
+    """Return `paths` with each folder replaced by the photos in it, sorted by name. Raises CommandError."""
+    from PIL import Image
+
+    from featherface.detection.images import FORMATS
+
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
+    suffixes |= {".heic", ".heif", ".svg"}  # unsupported: reported instead of silently skipped
+    expanded = []
+    for path in paths:
+        if not path.is_dir():
+            expanded.append(path)
+            continue
+        visible = (file for file in path.iterdir() if not file.name.startswith("."))
+        photos = sorted(file for file in visible if file.suffix.lower() in suffixes)
+        if not photos:
+            raise CommandError(f"The folder {path} has no photos.")
+        expanded += photos
+    return expanded
 
 
 def finished_points(steps: Iterator[Progress]) -> list[LatencyResult]:

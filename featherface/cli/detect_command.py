@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from featherface.cli.common import (
     ERROR,
     Command,
-    CommandError,
     add_model_option,
     add_network_options,
     chosen_weights,
     error_line,
     model_keys,
+    photo_paths,
     print_json,
     range_help,
 )
@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     service = ModelService()
     weights = chosen_weights(service, model_keys(arguments.model), dict(arguments.weights))
-    paths = _expanded(arguments.photos)
+    paths = photo_paths(arguments.photos)
     if arguments.save_dir is not None:
         arguments.save_dir.mkdir(parents=True, exist_ok=True)
     entries = _entries(arguments, paths, service, weights, settings)
@@ -94,27 +94,6 @@ def _settings(arguments: argparse.Namespace) -> DetectionSettings:
         resize=Resize(arguments.resize),
         side=arguments.size,
     )
-
-
-def _expanded(paths: Sequence[Path]) -> list[Path]:
-    """Return `paths` with each folder replaced by the photos in it, sorted by name. Raises CommandError."""
-    from PIL import Image
-
-    from featherface.detection.images import FORMATS
-
-    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
-    suffixes |= {".heic", ".heif", ".svg"}  # unsupported: reported instead of silently skipped
-    expanded = []
-    for path in paths:
-        if not path.is_dir():
-            expanded.append(path)
-            continue
-        visible = (file for file in path.iterdir() if not file.name.startswith("."))
-        photos = sorted(file for file in visible if file.suffix.lower() in suffixes)
-        if not photos:
-            raise CommandError(f"The folder {path} has no photos.")
-        expanded += photos
-    return expanded
 
 
 def _entries(

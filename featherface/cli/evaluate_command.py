@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from math import isnan
 from pathlib import Path
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from featherface.evaluation.ground_truth import GroundTruth
     from featherface.evaluation.image_sets import EncodedImage
     from featherface.evaluation.manifest import Record
+    from featherface.evaluation.paired_bootstrap import SavedComparison
     from featherface.evaluation.predictions import Prediction
 
 __all__ = ["COMMAND"]
@@ -57,6 +58,18 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--curves", type=Path, metavar="FILE", help="save the precision-recall curves as JSON"
+    )
+    parser.add_argument(
+        "--comparison",
+        type=Path,
+        metavar="FILE",
+        help="save the difference in average precision of every two models, with its paired confidence "
+        "interval, as JSON",
+    )
+    parser.add_argument(
+        "--used-for-selection",
+        action="store_true",
+        help="note in the saved files that these images were also used to choose the checkpoints",
     )
     parser.add_argument(
         "--workers",
@@ -101,22 +114,27 @@ def _score_file(arguments: argparse.Namespace, truth: GroundTruth | None) -> Non
 
 def _check_options(arguments: argparse.Namespace) -> None:
     """Raise CommandError unless the options name the images and what to do with them."""
+    annotated = arguments.manifest or arguments.ground_truth
+    saved = arguments.curves or arguments.comparison
     if arguments.workers < 1:
         raise CommandError("--workers must be at least 1.")
     if arguments.images and arguments.manifest:
         raise CommandError("Pass --images or --manifest, not both.")
     if arguments.source and not arguments.manifest:
         raise CommandError("--source needs --manifest.")
-    annotated = arguments.manifest or arguments.ground_truth
     if arguments.from_predictions:
-        if arguments.images or arguments.predictions or arguments.curves:
+        if arguments.images or arguments.predictions or saved:
             raise CommandError("--from-predictions can be combined with --ground-truth or --manifest only.")
     elif not arguments.images and not arguments.manifest:
         raise CommandError("Pass --images, --manifest or --from-predictions.")
     elif not annotated and not arguments.predictions:
         raise CommandError("--images needs --ground-truth to score, or --predictions to save detections.")
-    if arguments.curves and not annotated:
-        raise CommandError("--curves needs --ground-truth or --manifest.")
+    if saved and not annotated:
+        raise CommandError("--curves and --comparison need --ground-truth or --manifest.")
+    if arguments.comparison and arguments.model != ALL_MODELS:
+        raise CommandError(f"--comparison needs --model {ALL_MODELS}.")
+    if arguments.used_for_selection and not saved:
+        raise CommandError("--used-for-selection needs --curves or --comparison, which it is noted in.")
 
 
 def _ground_truth(folder: Path | None, records: Sequence[Record]) -> GroundTruth | None:
@@ -132,28 +150,32 @@ def _evaluations(
 ) -> dict[str, Evaluation]:
     """Predict with each model, print and save what was asked for, and return evaluations by model."""
     from featherface.detection.preprocess import Resize
-    from featherface.evaluation.average_precision import evaluate
-    from featherface.evaluation.curves import save_curves
     from featherface.evaluation.image_sets import folder_images, manifest_images
     from featherface.evaluation.run import PUBLISHED
-    from featherface.models import MODELS
     from featherface.serving.model_service import ModelService
 
     images = manifest_images(records) if records else folder_images(arguments.images)
     if truth is not None:
         truth.only(image.name for image in images)  # fails before hours of work
     settings = replace(PUBLISHED, resize=Resize(arguments.resize), side=arguments.size)
-    keys = model_keys(arguments.model)
-    evaluations, curves = {}, []
-    for key, weights in chosen_weights(ModelService(), keys, dict(arguments.weights)).items():
-        predictions = _predictions(arguments, weights, settings, images)
+    weights = chosen_weights(ModelService(), model_keys(arguments.model), dict(arguments.weights))
+    predictions, evaluations = {}, {}
+    for key, file in weights.items():
+        predictions[key] = _predictions(arguments, file, settings, images)
         if truth is not None:
-            evaluations[key] = evaluate(predictions, truth)
-            _print_evaluation(MODELS[key].name, evaluations[key], truth, arguments.json)
-            curves.append(_saved_curves(arguments, weights, evaluations[key]))
-    if arguments.curves:
-        save_curves(arguments.curves, curves)
+            evaluations[key] = _scored(key, predictions[key], truth, arguments.json)
+    if truth is not None:
+        _save_results(arguments, weights, predictions, evaluations, truth)
     return evaluations
+
+
+def _scored(key: str, predictions: Sequence[Prediction], truth: GroundTruth, as_json: bool) -> Evaluation:
+    from featherface.evaluation.average_precision import evaluate
+    from featherface.models import MODELS
+
+    evaluation = evaluate(predictions, truth)
+    _print_evaluation(MODELS[key].name, evaluation, truth, as_json)
+    return evaluation
 
 
 def _predictions(
@@ -185,21 +207,84 @@ def _predictions(
     )
 
 
+def _save_results(
+    arguments: argparse.Namespace,
+    weights: Mapping[str, WeightsFile],
+    predictions: Mapping[str, Sequence[Prediction]],
+    evaluations: Mapping[str, Evaluation],
+    truth: GroundTruth,
+) -> None:
+    """Save the curves, and print and save the comparison of every two models."""
+    from featherface.evaluation.curves import save_curves
+    from featherface.evaluation.paired_bootstrap import save_comparisons
+    from featherface.models import model_pairs
+
+    if arguments.curves:
+        curves = [_saved_curves(arguments, weights[key], found) for key, found in evaluations.items()]
+        save_curves(arguments.curves, curves)
+    if arguments.json and not arguments.comparison:
+        return
+    pairs = [pair for pair in model_pairs() if set(pair) <= set(predictions)]
+    comparisons = [_saved_comparison(arguments, weights, predictions, truth, *pair) for pair in pairs]
+    if not arguments.json:
+        for saved in comparisons:
+            print(_difference_text(saved))
+    if arguments.comparison:
+        save_comparisons(arguments.comparison, comparisons)
+
+
 def _saved_curves(arguments: argparse.Namespace, weights: WeightsFile, evaluation: Evaluation) -> SavedCurves:
     from featherface.evaluation.curves import SavedCurves
     from featherface.profiling.machine import now, this_machine
 
-    name = (arguments.manifest or arguments.images).name
     return SavedCurves(
         model=weights.key,
         weights_sha256=weights.sha256,
-        image_set=f"{name}, {arguments.source}" if arguments.source else name,
+        image_set=_image_set(arguments),
         resize=arguments.resize,
         side=arguments.size,
         date=now(),
         machine=asdict(this_machine()),
         evaluation=evaluation,
+        used_for_selection=arguments.used_for_selection,
     )
+
+
+def _saved_comparison(
+    arguments: argparse.Namespace,
+    weights: Mapping[str, WeightsFile],
+    predictions: Mapping[str, Sequence[Prediction]],
+    truth: GroundTruth,
+    first: str,
+    second: str,
+) -> SavedComparison:
+    from featherface.evaluation.paired_bootstrap import SavedComparison, compare
+    from featherface.profiling.machine import now
+
+    return SavedComparison(
+        models=(first, second),
+        weights_sha256=(weights[first].sha256, weights[second].sha256),
+        image_set=_image_set(arguments),
+        resize=arguments.resize,
+        side=arguments.size,
+        date=now(),
+        used_for_selection=arguments.used_for_selection,
+        comparison=compare(predictions[first], predictions[second], truth),
+    )
+
+
+def _image_set(arguments: argparse.Namespace) -> str:
+    name: str = (arguments.manifest or arguments.images).name
+    return f"{name}, {arguments.source}" if arguments.source else name
+
+
+def _difference_text(saved: SavedComparison) -> str:
+    from featherface.models import MODELS
+
+    first, second = (MODELS[key].short_name for key in saved.models)
+    mean = saved.comparison.mean
+    interval = "95% {:+.3f} to {:+.3f}".format(*mean.interval) if mean.interval else mean.no_interval
+    return f"Mean average precision, {second} minus {first}: {mean.difference:+.4f}  {interval}"
 
 
 def _print_evaluation(name: str, evaluation: Evaluation, truth: GroundTruth, as_json: bool) -> None:
@@ -215,8 +300,8 @@ def _print_evaluation(name: str, evaluation: Evaluation, truth: GroundTruth, as_
     print(f"{name}: average precision, {evaluation.protocol}, {evaluation.images:,} images")
     for subset, curve in evaluation.curves.items():
         score = f"{curve.average_precision:.4f}" if curve.faces else "-"
-        interval = "95% {:.3f} to {:.3f}, ".format(*curve.interval) if curve.interval else ""
-        print(f"  {subset:<12}{score:>8}  {interval}{curve.faces:,} faces")
+        interval = "95% {:.3f} to {:.3f}".format(*curve.interval) if curve.interval else curve.no_interval
+        print(f"  {subset:<12}{score:>8}{curve.faces:>9,} faces  {interval}")
 
 
 def _evaluation_entry(evaluation: Evaluation) -> dict[str, float | None]:

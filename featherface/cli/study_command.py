@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from featherface.cli.common import Command, CommandError, add_threads_option, fi
 from featherface.config import WEIGHTS_DIR
 
 if TYPE_CHECKING:
-    from featherface.study.measurements import Accuracy
+    from featherface.evaluation.curves import SavedCurves
+    from featherface.study.measurements import Measurements
 
 __all__ = ["COMMAND"]
 
@@ -30,43 +32,75 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from featherface.profiling.latency import benchmark
     from featherface.study import summary as study
-    from featherface.study.claims import audit
-    from featherface.study.results import load_networks, shipped_accuracies
+    from featherface.study.results import accuracies, load_networks, shipped_checksums
 
-    accuracies = _accuracies(arguments.curves) if arguments.curves else shipped_accuracies(WEIGHTS_DIR)
-    arguments.out.mkdir(parents=True, exist_ok=True)  # before minutes of measuring
+    checksums = shipped_checksums(WEIGHTS_DIR)
+    curves = _curves(arguments.curves, checksums)  # refused before minutes of measuring
+    arguments.out.mkdir(parents=True, exist_ok=True)
     networks, weights = load_networks(WEIGHTS_DIR)
     results = finished_points(benchmark(networks, [study.rounds(arguments.threads, quick=arguments.quick)]))
-    measurements = study.measure(networks, weights, results[0] if results else None, accuracies)
-    path = study.write(measurements, arguments.out)
+    latency = results[0] if results else None
+    measurements = study.measure(networks, weights, latency, accuracies(curves, checksums))
+    summary = study.write(measurements, arguments.out)
+    report = _write_report(measurements, curves, arguments.out)
     if arguments.json:
-        print(path.read_text(encoding="utf-8"), end="")
-        return 0
-    for row in audit(measurements):
-        print(f"{row.verdict:<17}{row.claim.quote}: {row.text}")
-    print(f"Written to {path}.")
+        print(summary.read_text(encoding="utf-8"), end="")
+    else:
+        _print_results(measurements, summary, report)
     return 0
 
 
-def _accuracies(path: Path) -> dict[str, Accuracy]:
-    """Read average precision by model from a curves file."""
-    from featherface.evaluation.curves import load_curves
-    from featherface.study.results import accuracy
+def _curves(path: Path | None, checksums: Mapping[str, str]) -> list[SavedCurves]:
+    """Return the evaluations of the weights in use: those in the file `path`, or else the shipped ones.
 
-    accuracies = {}
-    for saved in load_curves(path):
-        found = accuracy(saved)
-        if found is None:
-            raise CommandError(f"{path} lacks easy, medium or hard average precision of {saved.model}.")
-        accuracies[saved.model] = found
-    return accuracies
+    Raises CurvesError if the file cannot be read or has results of other weights, and CommandError if it
+    lacks the subsets that the study needs.
+    """
+    from featherface.evaluation.curves import check_weights, load_curves
+    from featherface.study.results import accuracy, shipped_curves
+
+    if path is None:
+        shipped = shipped_curves(WEIGHTS_DIR)
+        return [saved for saved in shipped if checksums.get(saved.model) == saved.weights_sha256]
+    curves = load_curves(path)
+    check_weights(curves, checksums, str(path))
+    if not any(accuracy(saved) for saved in curves):
+        raise CommandError(
+            f"{path} has no average precision for easy, medium and hard; evaluate with --ground-truth."
+        )
+    return curves
+
+
+def _write_report(measurements: Measurements, curves: Sequence[SavedCurves], folder: Path) -> Path:
+    from featherface.files import write_files
+    from featherface.reporting.evaluation_runs import report_charts
+    from featherface.reporting.html_report import REPORT_FILE, html_report
+
+    path = folder / REPORT_FILE
+    write_files({path: html_report(measurements, report_charts(curves)).encode()})
+    return path
+
+
+def _print_results(measurements: Measurements, summary: Path, report: Path) -> None:
+    from featherface.study.claims import audit
+
+    for row in audit(measurements):
+        print(f"{row.verdict:<17}{row.claim.quote}: {row.text}")
+    latency = measurements.latency
+    if latency is None:
+        print("Stopped before latency was measured; the results do without it.")
+    elif not latency.complete:
+        print(f"Stopped after {latency.rounds} of {latency.settings.runs} rounds, which the results use.")
+    print(f"Summary: {summary}")
+    print(f"Report: {report}")
 
 
 COMMAND = Command(
     summary="repeat the study and write its results",
-    description="Repeat the study: count, measure and compare the models. Writes comparison_summary.json\n"
-    "with the notebook's fields, everything measured, the claims audit, the radar and the\n"
-    "recommendations; --json prints the same document.",
+    description="Repeat the study: count, measure and compare the models. Ctrl-C stops the timing early.\n\n"
+    "Writes comparison_summary.json, with the notebook's fields, everything measured, the claims audit, the\n"
+    "radar and the recommendations, and featherface_report.html, which opens offline in any browser.\n"
+    "--json prints the summary.",
     add_options=_add_options,
     run=_run,
 )

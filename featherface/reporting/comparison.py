@@ -18,23 +18,18 @@ from featherface.checkpoints import WeightsFile
 from featherface.detection.agreement import Agreement, agreement
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import Hide, annotate, encode_image
-from featherface.detection.images import Photo, decode_photo
+from featherface.detection.images import Photo, decode_photo, memory_errors_as_sentence
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
-from featherface.errors import FeatherFaceError
 from featherface.models import MODELS
 from featherface.reporting.wording import faces_text
 from featherface.serving.model_service import DetectionResult
 
-__all__ = ["Comparison", "DrawingError", "compare", "detections_document"]
+__all__ = ["Comparison", "compare", "detections_document"]
 
 _LANDSCAPE = 2.0  # photos wider than this are stacked instead of placed side by side
 _INK = (29, 37, 40)
 _MILLISECOND_DECIMALS = 3
-
-
-class DrawingError(FeatherFaceError):
-    """The annotated photo cannot be made; the message is one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,19 +102,13 @@ class Comparison:
         differences: bool = False,
         hide: Hide | None = None,
     ) -> bytes:
-        """Return `annotated` as a file. Raises DrawingError if memory runs out."""
-        try:
+        """Return `annotated` as a file. Raises ImageError when memory runs out."""
+        task = f"Drawing the faces of {self.name} at full size ({self.width} x {self.height} pixels)"
+        with memory_errors_as_sentence(task, "close other programs or use a smaller photo"):
             image = self.annotated(
                 photo, landmarks=landmarks, scores=scores, differences=differences, hide=hide
             )
             return encode_image(image, kind)
-        except (MemoryError, cv2.error) as error:
-            if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
-                raise
-            raise DrawingError(
-                f"There is not enough memory to draw the faces of {self.name} at full size ({self.width} x "
-                f"{self.height} pixels); close other programs, or use a smaller photo."
-            ) from error
 
     def photo_entry(self) -> dict[str, object]:
         """Return the photo's entry in `detections_document`."""

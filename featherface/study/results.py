@@ -32,6 +32,7 @@ __all__ = [
     "input_words",
     "load_networks",
     "shipped_accuracies",
+    "shipped_checksums",
     "shipped_curves",
     "training_logs",
 ]
@@ -124,15 +125,20 @@ def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict
     return max(runs.items(), key=lambda run: (len(run[1]), run[0][1]), default=(None, {}))[1]
 
 
-def shipped_accuracies(folder: Path) -> dict[str, Accuracy]:
-    """Return `accuracies` of the weights in `folder` by the evaluations beside them."""
+def shipped_checksums(folder: Path) -> dict[str, str]:
+    """Return the checksum of each model's weights in `folder`; models without usable ones are absent."""
     checksums = {}
     for key, entry in MODELS.items():
         with suppress(WeightsError):
             shipped = shipped_weights(entry, folder)
             if shipped is not None:
                 checksums[key] = shipped.sha256
-    return accuracies(shipped_curves(folder), checksums)
+    return checksums
+
+
+def shipped_accuracies(folder: Path) -> dict[str, Accuracy]:
+    """Return `accuracies` of the weights in `folder` by the evaluations beside them."""
+    return accuracies(shipped_curves(folder), shipped_checksums(folder))
 
 
 def training_logs(folder: Path) -> list[TrainingLog]:

@@ -13,6 +13,7 @@ def test_json_has_every_size_and_model(capsys):
     points = json.loads(capsys.readouterr().out)["points"]
     assert [point["settings"]["width"] for point in points] == [32, 64]
     assert all(point["summary"].keys() == MODELS.keys() and point["complete"] for point in points)
+    assert [list(point["speed_up"]) for point in points] == [list(MODELS)[1:]] * 2
 
 
 def test_the_speed_up_is_printed_with_its_interval(capsys):

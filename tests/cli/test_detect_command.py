@@ -9,8 +9,12 @@ import torch
 from PIL import Image
 
 from featherface.cli.main import main
+from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import Resize
+from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
+from featherface.reporting.comparison import compare
+from featherface.serving import model_service
 
 pytestmark = pytest.mark.usefixtures("only_v2")
 
@@ -21,20 +25,41 @@ def test_json_has_boxes_landmarks_and_stages(write_photo, capsys):
     out, err = capsys.readouterr()
     assert err == ""
     result = json.loads(out)
-    assert result["settings"] == {
+    assert result["settings"]["v2"] == {
         "confidence": 0.5,
         "nms_iou": 0.4,
         "top_k": 3,
         "resize": "fit",
-        "side": 128,
+        "input_size": 128,
     }
     assert (result["weights"]["v2"]["source"], len(result["weights"]["v2"]["sha256"])) == ("shipped", 64)
     (entry,) = result["photos"]
     assert (entry["photo"], entry["width"], entry["height"]) == (str(photo), 64, 48)
+    assert entry["decode_milliseconds"] > 0
     faces = entry["models"]["v2"]
     assert [len(faces[name]) for name in ("boxes", "scores", "landmarks")] == [3, 3, 3]
     assert (len(faces["boxes"][0]), len(faces["landmarks"][0])) == (4, 10)
-    assert list(faces["milliseconds"]) == ["decode", "preprocess", "network", "postprocess"]
+    assert list(faces["milliseconds"]) == ["preprocess", "network", "postprocess"]
+
+
+def test_the_json_is_that_of_the_dashboard(write_photo, capsys):
+    path = write_photo("a.png")
+    assert main(["detect", str(path), "--model", "v2", "--size", "128", "--top-k", "3", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    settings = DetectionSettings(top_k=3, side=128)
+    photo = decode_photo(path)
+    result = model_service.ModelService().candidates(photo, "v2", settings.resize, settings.side)
+    shown = compare(str(path), (photo.width, photo.height), {"v2": result}, {"v2": settings})
+    assert without_times(printed) == without_times(json.loads(shown.to_json()))
+
+
+def without_times(document: dict) -> dict:
+    """The same document without durations, but with the names of the stages."""
+    for photo in document["photos"]:
+        del photo["decode_milliseconds"]
+        for model in photo["models"].values():
+            model["milliseconds"] = list(model["milliseconds"])
+    return document
 
 
 def test_the_published_checkpoint_finds_the_astronaut(shared, tmp_path, capsys):
@@ -49,7 +74,8 @@ def test_the_published_checkpoint_finds_the_astronaut(shared, tmp_path, capsys):
     (entry,) = result["photos"]
     np.testing.assert_allclose(entry["models"]["v1"]["boxes"], [[179, 50, 270, 177]], atol=2)
     with Image.open(entry["saved"]) as pair:
-        assert pair.size == (2 * entry["width"], entry["height"])
+        assert pair.width == 2 * entry["width"]
+        assert pair.height > entry["height"]  # each model has a title
 
 
 def test_unreadable_files_are_reported_and_the_rest_is_done(write_photo, tmp_path, capsys):
@@ -70,7 +96,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_done(write_photo, tmp_pat
 
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert [line.split(": v2 faces: ")[0] for line in out.splitlines()] == [
+    assert [line.split(": V2 ")[0] for line in out.splitlines()] == [
         str(tmp_path / "a.png"),
         str(tmp_path / "d.webp"),
     ]
@@ -85,13 +111,15 @@ def test_photos_of_the_same_name_are_saved_under_two(write_photo, tmp_path, caps
     assert names == ["a.v2.2.jpeg", "a.v2.jpeg"]
 
 
-def test_a_pair_too_wide_for_jpeg_is_a_png(write_photo, tmp_path, trained, capsys):
-    photo = write_photo("wide.png", width=33_000, height=8)
+def test_a_panorama_is_saved_with_the_models_stacked(write_photo, tmp_path, trained, capsys):
+    photo = write_photo("wide.png", width=33_000, height=8)  # two side by side do not fit into a JPEG
     v2 = f"v2={trained / MODELS['v2'].weights}"
     torch.save(MODELS["v1"].builder().state_dict(), tmp_path / "v1.pth")
     options = ["--weights", v2, "--weights", f"v1={tmp_path / 'v1.pth'}", "--size", "128", "--top-k", "1"]
     assert main(["detect", str(photo), *options, "--save-dir", str(tmp_path / "out")]) == 0
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["wide.v1-v2.png"]
+    (path,) = (tmp_path / "out").iterdir()
+    with Image.open(path) as saved:
+        assert (path.name, saved.width) == ("wide.v1-v2.jpeg", 33_000)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +131,7 @@ def test_a_pair_too_wide_for_jpeg_is_a_png(write_photo, tmp_path, trained, capsy
         pytest.param(["a.png", "--conf", "nan"], "between 0.02 and 0.99", id="not a number"),
         pytest.param(["a.png", "--conf", "high"], "invalid float value: 'high'", id="no number"),
         pytest.param(["a.png", "--nms", "0.95"], "between 0.1 and 0.9", id="NMS"),
-        pytest.param(["a.png", "--size", "64"], "between 128 and 1920", id="size"),
+        pytest.param(["a.png", "--size", "64"], "between 128 and 1,920", id="size"),
         pytest.param(["a.png", "--top-k", "0"], "at least 1", id="top-k"),
         pytest.param(["a.png", "--resize", "crop"], "invalid choice: 'crop'", id="resize"),
         pytest.param(["a.png", "--weights", "v1"], "form MODEL=FILE", id="weights without a file"),

@@ -15,6 +15,7 @@ from scipy.io import savemat
 from featherface.checkpoints import save_weights
 from featherface.cli.main import main
 from featherface.evaluation.curves import load_curves
+from featherface.evaluation.paired_bootstrap import load_comparisons
 from featherface.models import MODELS
 
 NAMES = ("a", "b")
@@ -107,7 +108,22 @@ def test_a_manifest_is_scored_by_face_height(folder, tmp_path, capsys):
     bands = {"under 16 px": None, "32-96 px": None, "over 96 px": None}
     expected = {"all": 1.0, "16-32 px": 1.0, "images": 2} | bands
     assert json.loads(run(capsys, *options, "--json")[1]) == expected
-    assert "16-32 px      1.0000  95% 1.000 to 1.000, 2 faces" in run(capsys, *options)[1]
+    printed = run(capsys, *options)[1]
+    assert "16-32 px      1.0000        2 faces  Only 2 images with faces" in printed
+
+
+def test_two_models_are_compared_on_the_same_images(folder, tmp_path, capsys):
+    v1, v2 = (tmp_path / f"{key}.pth" for key in ("v1", "v2"))
+    for key, path in (("v1", v1), ("v2", v2)):
+        torch.save(MODELS[key].builder().state_dict(), path)
+    saved = tmp_path / "comparison.json"
+    options = ("--manifest", folder / "dev.jsonl", "--weights", f"v1={v1}", "--weights", f"v2={v2}")
+    options += ("--workers", 1, "--comparison", saved, "--used-for-selection")
+    status, out, _ = run(capsys, *options)
+    assert status == 0
+    (found,) = load_comparisons(saved)
+    assert (found.models, found.comparison.images, found.used_for_selection) == (("v1", "v2"), 2, True)
+    assert f"V2 minus V1: {found.comparison.mean.difference:+.4f}" in out
 
 
 @pytest.mark.parametrize(
@@ -120,7 +136,9 @@ def test_a_manifest_is_scored_by_face_height(folder, tmp_path, capsys):
             ("--images", "images", "--predictions", "p", "--source", "party"),
             "--source needs --manifest",
         ),
-        (("--images", "images", "--predictions", "p", "--curves", "c"), "--curves needs"),
+        (("--images", "images", "--predictions", "p", "--curves", "c"), "need --ground-truth or --manifest"),
+        (("--manifest", "dev.jsonl", "--model", "v1", "--comparison", "c"), "--comparison needs --model all"),
+        (("--manifest", "dev.jsonl", "--used-for-selection"), "--used-for-selection needs --curves"),
         (("--from-predictions", "p"), "needs --ground-truth or --manifest"),
         (("--from-predictions", "p", "--ground-truth", "truth", "--curves", "c"), "or --manifest only"),
         (("--from-predictions", "absent", "--ground-truth", "truth"), "absent"),

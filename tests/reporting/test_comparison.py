@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
 
 from featherface.checkpoints import WeightsFile
 from featherface.detection.detections import Detections
-from featherface.detection.images import Photo, decode_photo
+from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.settings import DetectionSettings
 from featherface.reporting.comparison import Comparison, compare
 from featherface.serving.model_service import DetectionResult
@@ -27,7 +29,7 @@ def squares(*lefts: float) -> Detections:
     )
 
 
-def comparison(**found: Detections) -> Comparison:
+def comparison(name: str = "party.jpg", **found: Detections) -> Comparison:
     results = {
         key: DetectionResult(
             faces,
@@ -39,7 +41,7 @@ def comparison(**found: Detections) -> Comparison:
         )
         for key, faces in found.items()
     }
-    return compare("party.jpg", SIZE, results, dict.fromkeys(results, DetectionSettings()))
+    return compare(name, SIZE, results, dict.fromkeys(results, DetectionSettings()))
 
 
 @pytest.fixture
@@ -60,25 +62,57 @@ def test_one_model_alone_has_no_partners() -> None:
     assert alone.partners("v1").tolist() == [-1]
 
 
-def test_files_say_the_same() -> None:
+def test_the_files_agree() -> None:
     both = comparison(v1=squares(10, 100), v2=squares(102))
     (photo,) = json.loads(both.to_json())["photos"]
     boxes = [(key, box) for key, model in photo["models"].items() for box in model["boxes"]]
     rows = list(csv.DictReader(io.StringIO(both.to_csv())))
     assert [(row["model"], [float(row[name]) for name in ("x1", "y1", "x2", "y2")]) for row in rows] == boxes
-    coco = json.loads(both.to_coco())
     corners = [
-        (mark["model"], [*mark["bbox"][:2], *np.add(mark["bbox"][:2], mark["bbox"][2:])])
-        for mark in coco["annotations"]
+        (key, [*face["bbox"][:2], *np.add(face["bbox"][:2], face["bbox"][2:])])
+        for key in both.faces
+        for face in json.loads(both.to_coco(key))
     ]
     assert corners == boxes
-    assert "/somewhere" not in both.to_json()
+    assert "/somewhere" not in both.to_json()  # the server's folders are nobody's business
 
 
-def test_no_face_gives_files_all_the_same() -> None:
+def test_no_face_gives_empty_files() -> None:
     nothing = comparison(v1=Detections.empty(), v2=Detections.empty())
     assert nothing.to_csv() == "model,match\n"
-    assert json.loads(nothing.to_coco())["annotations"] == []
+    assert json.loads(nothing.to_coco("v1")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "image_id"),
+    [("party.jpg", "party"), ("000000397133.jpg", 397133)],  # COCO numbers its images in their file names
+)
+def test_coco_results_load_one_model_at_a_time(name: str, image_id: str | int, tmp_path: Path) -> None:
+    both = comparison(name, v1=squares(10, 100), v2=squares(102))
+    truth = COCO()
+    truth.dataset = {"images": [{"id": image_id}], "annotations": [], "categories": [{"id": 1}]}
+    truth.createIndex()
+    path = tmp_path / "results.json"
+    for key, faces in both.faces.items():
+        path.write_text(both.to_coco(key))
+        loaded = truth.loadRes(str(path))
+        annotations = loaded.loadAnns(loaded.getAnnIds(imgIds=[image_id], catIds=[1]))
+        assert [face["score"] for face in annotations] == pytest.approx(faces.scores, abs=1e-6)
+        assert all(
+            type(flag) is int and flag == 2 for face in annotations for flag in face["keypoints"][2::3]
+        )
+
+
+@pytest.mark.parametrize("error", [MemoryError(), cv2.error("Insufficient memory")])
+def test_no_memory_to_stack_the_photos_is_one_sentence(
+    photo: Photo, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stack(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("featherface.reporting.comparison.np.hstack", stack)
+    with pytest.raises(ImageError, match=r"party\.jpg at full size \(200 x 100 pixels\) needs more memory"):
+        comparison(v1=squares(10)).annotated_file(photo, "png")
 
 
 @pytest.mark.parametrize("side", [1, 3])
