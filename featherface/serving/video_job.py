@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Event, Lock
+from typing import Literal
 
 from featherface.errors import FeatherFaceError
 from featherface.video.analysis import Detect, FrameFaces, VideoFaces, analyse_video
@@ -35,11 +36,11 @@ class OpenVideo:
 class VideoStore:
     """Bounds the memory of all uploaded videos and runs their jobs; every method may be called at once."""
 
-    def __init__(self, max_bytes: int = _MAX_STORED_BYTES) -> None:
+    def __init__(self, max_bytes: int = _MAX_STORED_BYTES, jobs: int = _JOBS) -> None:
         self._max_bytes = max_bytes
         self._lock = Lock()
         self._bytes = 0
-        self._threads = ThreadPoolExecutor(_JOBS, "video job")
+        self._threads = ThreadPoolExecutor(jobs, "video job")
 
     def open(self, name: str, data: bytes) -> OpenVideo:
         """Take in a video; `close` it later. Raises VideoError, also when the store is full."""
@@ -103,13 +104,17 @@ class VideoJob:
             self._seconds = time.monotonic() - self._started
             self._done.set()
 
+    def wait(self) -> None:
+        """Return when the analysis has ended."""
+        self._done.wait()
+
     def stop(self) -> None:
         """End the analysis after the frame that is under way."""
         self._stop.set()
 
     @property
-    def state(self) -> str:
-        """Return "waiting", "running", "stopped" or "done"."""
+    def state(self) -> Literal["waiting", "running", "stopped", "done"]:
+        """Return how far the analysis is; "stopped" also where `stop` came after the last frame."""
         if self._done.is_set():
             return "stopped" if self._stop.is_set() else "done"
         return "waiting" if self._started is None else "running"

@@ -1,0 +1,61 @@
+"""The Video page from an upload to the results, without a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from featherface.dashboard.state.session_video import session_video
+from featherface.serving.model_service import ModelService
+from tests.video.seeded import CLIPS, faces
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setattr(ModelService, "detect_frame", lambda *_: (faces((60, 20, 120, 100)), {"queue": 0.0}))
+    st.cache_resource.clear()
+    return AppTest.from_file(str(ROOT / "pages" / "video.py"), default_timeout=120)
+
+
+def upload(page: AppTest, name: str) -> AppTest:
+    page.run()
+    page.file_uploader[0].upload(name, (CLIPS / name).read_bytes(), "video/mp4")
+    return page.run()
+
+
+def test_opens_empty(page: AppTest) -> None:
+    page.run()
+    assert not page.exception
+    assert page.title[0].value == "Compare on a video"
+    assert len(page.file_uploader) == 1
+
+
+def test_from_upload_to_results(page: AppTest) -> None:
+    upload(page, "h264.mp4")
+    assert not page.exception
+    assert any("208 × 160 pixels" in text.value for text in page.markdown)
+    next(button for button in page.button if button.label == "Analyse video").click().run()
+    session_video().job.wait()
+    page.run()
+    assert not page.exception
+    assert [header.value for header in page.subheader] == [
+        "Timeline",
+        "Frame 0 at 0.00 s",
+        "Stability",
+        "Downloads",
+    ]
+    next(button for button in page.button if button.label == "Next frame").click().run()
+    assert page.subheader[1].value.startswith("Frame 1 at")
+    table = page.dataframe[0].value
+    assert table["Tracks"].tolist() == [1, 1]
+
+
+def test_a_file_that_cannot_be_used_is_a_sentence(page: AppTest) -> None:
+    upload(page, "audio_only.mp4")
+    assert not page.exception
+    assert ["no video track" in error.value for error in page.error] == [True]
