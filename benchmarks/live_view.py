@@ -1,8 +1,8 @@
 """A live camera of 640 x 360 through both models, compared with the bare models on the same frames.
 
 Phases take turns: a client of the dashboard's own WebSocket that offers 60 frames per second, then the two
-models in two threads of this process, each as fast as it can, on the same decoded frames. With `--minutes` above
-0 a further run watches the server's memory.
+models in two threads of this process, each as fast as it can, on the same decoded frames. With `--minutes`
+above 0 a further run watches the server's memory.
 """
 
 from __future__ import annotations

@@ -8,11 +8,25 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from featherface.dashboard.state.session_video import session_video
 from featherface.serving.model_service import ModelService
+from featherface.serving.video_job import VideoJob, VideoStore
 from tests.video.seeded import CLIPS, faces
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[VideoJob]:
+    """The analyses that the page starts."""
+    started: list[VideoJob] = []
+    analyse = VideoStore.analyse
+
+    def remembered(*arguments: object, **options: object) -> VideoJob:
+        started.append(analyse(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(VideoStore, "analyse", remembered)
+    return started
 
 
 @pytest.fixture
@@ -35,12 +49,12 @@ def test_opens_empty(page: AppTest) -> None:
     assert len(page.file_uploader) == 1
 
 
-def test_from_upload_to_results(page: AppTest) -> None:
+def test_from_upload_to_results(page: AppTest, jobs: list[VideoJob]) -> None:
     upload(page, "h264.mp4")
     assert not page.exception
     assert any("208 × 160 pixels" in text.value for text in page.markdown)
     next(button for button in page.button if button.label == "Analyse video").click().run()
-    session_video().job.wait()
+    jobs[0].wait()
     page.run()
     assert not page.exception
     assert [header.value for header in page.subheader] == [
