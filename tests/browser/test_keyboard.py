@@ -90,7 +90,7 @@ def test_every_control_obeys_keys_and_the_link_restores_it(
 
     press(window, Keys.TAB, Keys.ENTER)  # the link that skips what every page begins with
     assert focused(window)["tag"] == "main"
-    _use(window, "FLOPs", Keys.ENTER, "/flops")
+    _use(window, "Compute cost", Keys.ENTER, "/flops")
     _use(window, "Detection", Keys.ENTER, "/detection")
     until(window, shows("Size ladder"))
 
@@ -123,12 +123,13 @@ def test_every_control_obeys_keys_and_the_link_restores_it(
     until(window, at_rest)
 
     _use(window, "Faces (JSON)", Keys.ENTER)
-    (photo,) = json.loads(saved(window, tmp_path / "Grace Hopper.faces.json"))["photos"]
-    assert photo["models"]["v1"]["settings"] == {
+    document = json.loads(saved(window, tmp_path / "Grace Hopper.faces.json"))
+    assert document["settings"]["v1"] == {
         "confidence": 0.59,
         "nms_iou": 0.3,
+        "top_k": None,
         "resize": "study",
-        "side": 608,
+        "input_size": 608,
     }
 
     chosen = settings(window)
