@@ -32,7 +32,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from featherface.profiling.latency import benchmark
     from featherface.study import summary as study
-    from featherface.study.results import accuracies, load_networks, shipped_checksums
+    from featherface.study.results import (
+        accuracies,
+        load_networks,
+        paired_comparison,
+        shipped_checksums,
+        shipped_comparisons,
+        shipped_pruning,
+    )
 
     checksums = shipped_checksums(WEIGHTS_DIR)
     curves = _curves(arguments.curves, checksums)  # refused before minutes of measuring
@@ -40,7 +47,10 @@ def _run(arguments: argparse.Namespace) -> int:
     networks, weights = load_networks(WEIGHTS_DIR)
     results = finished_points(benchmark(networks, [study.rounds(arguments.threads, quick=arguments.quick)]))
     latency = results[0] if results else None
-    measurements = study.measure(networks, weights, latency, accuracies(curves, checksums))
+    scored = accuracies(curves, checksums)
+    comparison = paired_comparison(shipped_comparisons(WEIGHTS_DIR), checksums, scored)
+    pruning = shipped_pruning(WEIGHTS_DIR, checksums)
+    measurements = study.measure(networks, weights, latency, scored, comparison, pruning)
     summary = study.write(measurements, arguments.out)
     report = _write_report(measurements, curves, arguments.out)
     if arguments.json:

@@ -1,1 +1,1 @@
-"""What the measurements say about the study's claims."""
+"""Judge the study's claims by measurements."""

@@ -1,4 +1,4 @@
-"""The five numbers that a person wants first, V1 against V2, each with where it comes from."""
+"""The five headline numbers of V1 and V2, each with its origin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from featherface.profiling.latency import summary
-from featherface.study.measurements import Accuracy, Measurements
+from featherface.study.measurements import V1, V2, Accuracy, Measurements
 from featherface.study.provenance import Quantity, counted, measured
 
 __all__ = ["Headline", "headlines"]
@@ -14,9 +14,9 @@ __all__ = ["Headline", "headlines"]
 
 @dataclass(frozen=True)
 class Headline:
-    """One number of both models; a value is None where there is none yet.
+    """One number of both models; a value is None where it has not been measured.
 
-    `change` is the second model's value over the first's, less 1: -0.57 where V2 has 57 % less.
+    `change` is V2's value over V1's, minus 1: -0.57 where V2 has 57% less. None where the two do not compare.
     """
 
     name: str
@@ -26,11 +26,11 @@ class Headline:
 
 
 def headlines(measurements: Measurements) -> tuple[Headline, ...]:
-    """Parameters, MACs, time, size and average precision, in this order."""
+    """Return parameters, MACs, latency, size and average precision, in this order."""
     models = measurements.models
-    size = next(iter(models.values())).cost
+    size = models[V1].cost
     parameters = {
-        key: counted(model.cost.parameters, "parameters", "summed over the network")
+        key: counted(model.cost.parameters, "parameters", "sum over the network")
         for key, model in models.items()
     }
     macs = {
@@ -45,15 +45,26 @@ def headlines(measurements: Measurements) -> tuple[Headline, ...]:
     return (
         _headline("Parameters", parameters),
         _headline("Multiply-accumulates", macs),
-        _headline("Time", _times(measurements)),
-        _headline("Size of the weights", stored),
-        _headline("Average precision", precision, more_is_better=True),
+        _headline("Latency", _times(measurements)),
+        _headline("Weights", stored),
+        _headline(
+            "Average precision",
+            precision,
+            more_is_better=True,
+            comparable=measurements.accuracies is not None,
+        ),
     )
 
 
-def _headline(name: str, values: Mapping[str, Quantity | None], *, more_is_better: bool = False) -> Headline:
-    first, second, *_ = values.values()
-    change = second.value / first.value - 1 if first and second else None
+def _headline(
+    name: str,
+    values: Mapping[str, Quantity | None],
+    *,
+    more_is_better: bool = False,
+    comparable: bool = True,
+) -> Headline:
+    first, second = values[V1], values[V2]
+    change = second.value / first.value - 1 if first and second and comparable else None
     return Headline(name, values, more_is_better, change)
 
 
@@ -62,7 +73,8 @@ def _times(measurements: Measurements) -> Mapping[str, Quantity | None]:
     if latency is None:
         return dict.fromkeys(measurements.models)
     settings = latency.settings
-    point = f"{settings.width} x {settings.height}, {settings.threads} threads"
+    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
+    point = f"{settings.width} x {settings.height}, {threads}"
     how = f"median of {latency.rounds} rounds at {point}: {', '.join(latency.stages)}"
     return {
         key: measured(summary(latency, key).median, "ms", how, latency.when, latency.machine)
@@ -74,4 +86,6 @@ def _precision(accuracy: Accuracy | None) -> Quantity | None:
     if accuracy is None:
         return None
     source = f"mean of easy, medium and hard; {accuracy.protocol}; {accuracy.source}"
+    if accuracy.used_for_selection:
+        source += "; these images also chose the checkpoint"
     return Quantity(accuracy.mean, "AP", accuracy.badge, source)

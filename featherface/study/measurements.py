@@ -1,71 +1,119 @@
-"""Everything measured of the models: what claims, radar and recommendations are computed from."""
+"""The measurements of the study's two models, from which claims, findings and advice are computed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from featherface.evaluation.paired_bootstrap import Comparison
 from featherface.profiling.complexity import Cost
 from featherface.profiling.latency import LatencyResult, Noise, SpeedUp, noise, speed_up
 from featherface.profiling.machine import Machine
-from featherface.profiling.pruning import PrunedScore
 from featherface.profiling.quantisation import QuantisedSize
 from featherface.study.provenance import Badge
+from featherface.study.pruning_curve import PruningCurve
 
-__all__ = ["Accuracy", "Measurements", "ModelMeasurements"]
+__all__ = [
+    "SELECTION_NOTE",
+    "STUDY_MODELS",
+    "V1",
+    "V2",
+    "Accuracy",
+    "Measurements",
+    "ModelMeasurements",
+]
+
+V1, V2 = STUDY_MODELS = ("v1", "v2")  # keys in MODELS of the two that the study compares, the baseline first
+SELECTION_NOTE = "These images also chose the checkpoints, so the scores are slightly optimistic."
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Average precision on the three subsets of WIDER FACE, 0 to 1, and how it was got."""
+    """Average precision on the three subsets of WIDER FACE, 0 to 1, and its provenance.
+
+    `mean_interval` is the 95% confidence interval of the mean; None where it is not known.
+    """
 
     easy: float
     medium: float
     hard: float
-    protocol: str  # ground truth and input size
+    protocol: str  # ground truth, images and input size
     images: int
     badge: Badge
     source: str  # the weights and when, or the publication
+    mean_interval: tuple[float, float] | None = None
+    used_for_selection: bool = False  # whether these images also chose the checkpoint
 
     @property
     def mean(self) -> float:
-        """The mean of the three, what the publication of V1 calls overall average precision."""
+        """Return the mean of the three, which the publication of V1 calls overall average precision."""
         return (self.easy + self.medium + self.hard) / 3
 
 
 @dataclass(frozen=True)
 class ModelMeasurements:
-    """What is known of one model; None or empty where it was not measured."""
+    """What is known of one model; None where it was not measured."""
 
     cost: Cost
     stored_bytes: int  # float32 state dict
     int8: QuantisedSize
-    weights: str  # which weights these are; "seeded" where cost and latency alone matter
+    weights: str  # which weights these are; "seeded" where only cost and latency matter
     accuracy: Accuracy | None = None
-    pruning: tuple[PrunedScore, ...] = ()
+    pruning: PruningCurve | None = None
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """The measurements of all models, made in one go on one machine."""
+    """The measurements of the study's two models on one machine.
+
+    `comparison` is the paired comparison of the two models' average precision on the images of `accuracy`.
+    """
 
     when: str  # ISO 8601
     machine: Machine
-    models: Mapping[str, ModelMeasurements]
+    models: Mapping[str, ModelMeasurements]  # V1, then V2
     latency: LatencyResult | None = None
+    comparison: Comparison | None = None
 
     @property
     def speed_up(self) -> SpeedUp | None:
-        """How many times faster V2 is."""
-        return self.latency and speed_up(self.latency)
+        """Return how many times faster V2 is."""
+        return None if self.latency is None else speed_up(self.latency, V1, V2)
 
     @property
     def noise(self) -> Noise | None:
-        """How disturbed the latency measurement was."""
-        return self.latency and noise(self.latency)
+        """Return how disturbed the latency measurement was."""
+        return None if self.latency is None else noise(self.latency)
+
+    @property
+    def accuracies(self) -> tuple[Accuracy, Accuracy] | None:
+        """Return the accuracy of V1 and V2 if it was measured by one protocol on the same images."""
+        first, second = self.models[V1].accuracy, self.models[V2].accuracy
+        if first is None or second is None:
+            return None
+        alike = (first.protocol, first.images) == (second.protocol, second.images)
+        return (first, second) if alike else None
+
+    @property
+    def accuracy_obstacle(self) -> str:
+        """Return a sentence on why the models' average precision cannot be compared; "" if it can."""
+        missing = [key.upper() for key, model in self.models.items() if model.accuracy is None]
+        if missing:
+            return f"The average precision of {' and '.join(missing)} has not been measured."
+        if self.accuracies is None:
+            return "The models were scored by different protocols or on different images."
+        if self.comparison is None:
+            return "The difference has no paired confidence interval; run featherface evaluate --comparison."
+        return ""
+
+    @property
+    def selection_note(self) -> str:
+        """Return SELECTION_NOTE if images that scored a model also chose a checkpoint, else ""."""
+        scored = [model.accuracy for model in self.models.values() if model.accuracy is not None]
+        return SELECTION_NOTE if any(accuracy.used_for_selection for accuracy in scored) else ""
 
     def parameters(self, key: str, group: str | None = None) -> int:
-        """Parameters of a model, or of one of the study's groups of it."""
+        """Return the parameters of a model, or of one of its groups."""
         cost = self.models[key].cost
         if group is None:
             return cost.parameters

@@ -1,4 +1,4 @@
-"""Published figures of other detectors of 0.05 to 1 million parameters, each with its source and protocol."""
+"""Published results of other detectors with 0.05 to 1 million parameters, with source and protocol."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import dacite
+
 __all__ = ["OPERATIONS_NOTE", "Operations", "Peer", "by_protocol", "peers"]
 
 _FILE = Path(__file__).with_name("peers.json")
@@ -16,19 +18,19 @@ OPERATIONS_NOTE: str = json.loads(_FILE.read_text(encoding="utf-8"))["operations
 
 @dataclass(frozen=True)
 class Operations:
-    """The cost of one forward pass as a source prints it, not converted."""
+    """The cost of one forward pass as printed in the source, not converted."""
 
     value: float
     printed: str
-    input: str  # the size that the figure holds for
+    input: str  # the input size of the figure
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Average precision on the WIDER FACE validation set, per cent, as published.
+    """Average precision on the WIDER FACE validation set, in per cent, as published.
 
-    `protocol` says at what size the pictures went in: figures of different protocols do not compare.
-    Parameters and operations are None where no source named here states them.
+    `protocol` is the input size of the evaluation: results of different protocols do not compare. Parameters
+    and operations are None where no source named here states them.
     """
 
     name: str
@@ -44,18 +46,13 @@ class Peer:
 
 @cache
 def peers() -> tuple[Peer, ...]:
-    """Every row of peers.json."""
+    """Return every row of peers.json."""
     rows = json.loads(_FILE.read_text(encoding="utf-8"))["rows"]
-    return tuple(_peer(row) for row in rows)
+    return tuple(dacite.from_dict(Peer, row, dacite.Config(strict=True, cast=[float])) for row in rows)
 
 
 def by_protocol(rows: Iterable[Peer]) -> Mapping[str, tuple[Peer, ...]]:
-    """The rows that may share an axis, protocol by protocol in the order first met."""
+    """Group the rows that compare: by protocol, in the order of first appearance."""
     listed = list(rows)
     protocols = dict.fromkeys(row.protocol for row in listed)
     return {protocol: tuple(row for row in listed if row.protocol == protocol) for protocol in protocols}
-
-
-def _peer(row: Mapping[str, object]) -> Peer:
-    operations = row["operations"] and Operations(**row["operations"])
-    return Peer(**{**row, "operations": operations})

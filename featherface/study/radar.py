@@ -1,4 +1,4 @@
-"""The study's radar, every axis computed from measurements; an axis that lacks one is left out."""
+"""The study's radar chart, every axis computed from measurements; one without them is left out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from featherface.profiling.latency import summary
-from featherface.study.measurements import Measurements
+from featherface.study.measurements import V1, V2, Measurements
 
 __all__ = ["Axis", "MissingAxis", "Radar", "radar"]
 
@@ -15,7 +15,7 @@ __all__ = ["Axis", "MissingAxis", "Radar", "radar"]
 class Axis:
     """One axis: more is better, 1 is the better model (for accuracy: a perfect one).
 
-    `ratio` is the second model's raw value over the first's: V2 relative to V1.
+    `ratio` is V2's raw value over V1's.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class MissingAxis:
-    """An axis that cannot be drawn yet, and what it waits for."""
+    """An axis that cannot be drawn, and what it needs."""
 
     name: str
     formula: str
@@ -35,24 +35,24 @@ class MissingAxis:
 
 @dataclass(frozen=True)
 class Radar:
-    """The axes in the order of the study, those that were measured and those that were not."""
+    """The axes in the order of the study: measured and missing ones."""
 
     axes: tuple[Axis, ...]
     missing: tuple[MissingAxis, ...]
 
 
 _PARAMETERS = "Parameters (inverse)", "fewest parameters / own parameters"
-_MACS = "FLOPs (inverse)", "fewest MACs / own MACs at the input size shown; a MAC is two FLOPs"
-_SPEED = "Speed", "shortest median time / own median time"
+_MACS = "FLOPs (inverse)", "fewest MACs / own MACs at the input size shown; one MAC is two FLOPs"
+_SPEED = "Speed", "lowest median latency / own median latency"
 _ACCURACY = "Accuracy", "mean of easy, medium and hard average precision"
 _EFFICIENCY = (
     "Efficiency",
-    "(average precision / GMAC) / the best model's; the ratio is V2's relative to V1's",
+    "(average precision per GMAC) / the best model's; the ratio is V2 over V1",
 )
 
 
 def radar(measurements: Measurements) -> Radar:
-    """Compute what the measurements allow."""
+    """Return every axis that the measurements allow."""
     models = measurements.models
     axes = [
         _relative(*_PARAMETERS, {key: 1 / model.cost.parameters for key, model in models.items()}),
@@ -64,14 +64,13 @@ def radar(measurements: Measurements) -> Radar:
         axes.append(_relative(*_SPEED, speeds))
     else:
         missing.append(MissingAxis(*_SPEED, "a benchmark on this machine"))
-    if all(model.accuracy for model in models.values()):
-        precision = {key: model.accuracy.mean for key, model in models.items()}
+    if measurements.accuracies is not None:
+        precision = dict(zip((V1, V2), (found.mean for found in measurements.accuracies), strict=True))
         axes.append(Axis(*_ACCURACY, precision, _ratio(precision)))
         per_mac = {key: precision[key] / model.cost.macs for key, model in models.items()}
         axes.append(_relative(*_EFFICIENCY, per_mac))
     else:
-        unmeasured = ", ".join(key.upper() for key, model in models.items() if model.accuracy is None)
-        needs = f"the average precision of {unmeasured}"
+        needs = "the average precision of both models on the same images"
         missing += [MissingAxis(*_ACCURACY, needs), MissingAxis(*_EFFICIENCY, needs)]
     return Radar(tuple(axes), tuple(missing))
 
@@ -82,5 +81,4 @@ def _relative(name: str, formula: str, values: Mapping[str, float]) -> Axis:
 
 
 def _ratio(values: Mapping[str, float]) -> float:
-    first, second, *_ = values.values()
-    return second / first
+    return values[V2] / values[V1]

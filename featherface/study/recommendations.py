@@ -1,4 +1,4 @@
-"""What to do with the two models, as far as the measurements carry it; each line names its numbers."""
+"""Which of the study's two models to use, as far as the measurements tell; each line names its numbers."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from featherface.evaluation.paired_bootstrap import Difference
 from featherface.profiling.latency import summary
-from featherface.study.measurements import Measurements
+from featherface.study.measurements import V1, V2, Measurements
 
-__all__ = ["NOTICEABLE_LOSS", "REAL_TIME_MILLISECONDS", "Recommendation", "Support", "recommendations"]
+__all__ = ["REAL_TIME_MILLISECONDS", "Recommendation", "Support", "recommendations"]
 
-REAL_TIME_MILLISECONDS = 1000 / 30  # a frame of common video
-NOTICEABLE_LOSS = 0.01  # of average precision that is worth speaking of
-_TOLERABLE_LOSS = 0.03  # mean average precision that a smaller model may cost and still be the first choice
+REAL_TIME_MILLISECONDS = 1000 / 30  # per frame of common video
+_TOLERABLE_LOSS = 0.03  # mean average precision that the faster model may cost and still be the first choice
 
 
 class Support(StrEnum):
-    """Whether the measurements support using V2 here."""
+    """The model that the measurements support."""
 
     V2 = "use V2"
     V1 = "use V1"
-    EITHER = "no difference shown"
-    OPEN = "not yet measured"
+    EITHER = "no significant difference"
+    OPEN = "not measured yet"
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A deployment scenario, what follows for it, and the numbers that it follows from."""
+    """A deployment scenario, the model to use in it, why, and the numbers behind it."""
 
     scenario: str
     support: Support
@@ -41,104 +41,148 @@ def recommendations(measurements: Measurements) -> tuple[Recommendation, ...]:
 
 
 def _little_storage(measured: Measurements) -> Recommendation:
-    first, second = measured.models["v1"], measured.models["v2"]
+    first, second = measured.models[V1], measured.models[V2]
     share = 1 - second.stored_bytes / first.stored_bytes
     numbers = (
         f"stored weights {first.stored_bytes / 1e6:.2f} MB and {second.stored_bytes / 1e6:.2f} MB",
         f"as int8 {first.int8.total_bytes / 1e6:.2f} MB and {second.int8.total_bytes / 1e6:.2f} MB",
-        f"peak of activations {first.cost.memory.peak_bytes / 1e6:.1f} MB and "
+        f"peak activation memory {first.cost.memory.peak_bytes / 1e6:.1f} MB and "
         f"{second.cost.memory.peak_bytes / 1e6:.1f} MB at {second.cost.width} x {second.cost.height}",
     )
     text = (
-        f"V2 needs {100 * share:.0f} % less storage. Its activations take "
+        f"V2 needs {share:.0%} less storage. Its activations take "
         f"{second.cost.memory.peak_bytes / second.stored_bytes:.0f} times the memory of its weights: "
-        "to save memory, make the input smaller first."
+        "to save memory, reduce the input size first."
     )
-    return Recommendation("Mobile and edge devices, little storage", Support.V2, text, numbers)
+    return Recommendation("Mobile and edge devices with little storage", Support.V2, text, numbers)
 
 
 def _real_time(measured: Measurements) -> Recommendation:
     scenario = "Real-time video"
     if measured.latency is None:
-        return Recommendation(
-            scenario, Support.OPEN, "Run the benchmark on the machine that will be used.", ()
-        )
-    found, settings = measured.speed_up, measured.latency.settings
+        return Recommendation(scenario, Support.OPEN, "Run the benchmark on the target machine.", ())
+    settings = measured.latency.settings
     medians = {key: summary(measured.latency, key).median for key in measured.models}
     numbers = (
-        f"V2 is {found.ratio:.2f} times faster ({found.low:.2f} to {found.high:.2f})",
-        *(f"{key.upper()} {median:.1f} ms, {1000 / median:.1f} a second" for key, median in medians.items()),
-        f"{settings.width} x {settings.height}, {settings.threads} threads",
+        _speed_up_words(measured),
+        *(f"{key.upper()} {median:.1f} ms, {1000 / median:.1f} images/s" for key, median in medians.items()),
+        f"{settings.width} x {settings.height}, {_threads(settings.threads)}",
     )
     in_time = [key.upper() for key, median in medians.items() if median <= REAL_TIME_MILLISECONDS]
-    reach = f"Within {REAL_TIME_MILLISECONDS:.0f} ms a frame: {', '.join(in_time) or 'neither model'}."
-    if measured.noise.noisy:
-        reach += " The run was noisy: repeat it on an idle machine."
-    if found.low > 1:
-        return Recommendation(scenario, Support.V2, f"V2 is faster, with 95 % confidence. {reach}", numbers)
-    if found.high < 1:
-        return Recommendation(scenario, Support.V1, f"V1 is faster, with 95 % confidence. {reach}", numbers)
+    reach = f"Within {REAL_TIME_MILLISECONDS:.0f} ms per frame: {', '.join(in_time) or 'neither model'}."
+    faster = _faster(measured)
+    if faster is None:
+        noisy = measured.noise is not None and measured.noise.noisy
+        why = (
+            "The run was noisy; treat the result as unreliable."
+            if noisy
+            else "The confidence interval of the speed-up includes 1: no significant difference."
+        )
+        return Recommendation(scenario, Support.EITHER, f"{why} {reach}", numbers)
     return Recommendation(
-        scenario,
-        Support.EITHER,
-        f"The interval of the speed-up holds 1: neither is surely faster. {reach}",
-        numbers,
+        scenario, _use(faster), f"{faster.upper()} is significantly faster. {reach}", numbers
     )
 
 
 def _best_accuracy(measured: Measurements) -> Recommendation:
-    return _by_precision(
-        measured, "Highest accuracy", "mean", lambda accuracy: accuracy.mean, "average precision"
-    )
+    found = measured.comparison.mean if measured.comparison else None
+    return _by_precision(measured, "Highest accuracy", found, "mean average precision")
 
 
 def _small_faces(measured: Measurements) -> Recommendation:
-    return _by_precision(
-        measured, "Crowds and small faces", "hard", lambda accuracy: accuracy.hard, "hard average precision"
-    )
+    found = measured.comparison.subsets.get("hard") if measured.comparison else None
+    return _by_precision(measured, "Crowds and small faces", found, "hard average precision")
 
 
 def _by_precision(
-    measured: Measurements, scenario: str, name: str, read: Callable[..., float], words: str
+    measured: Measurements, scenario: str, found: Difference | None, words: str
 ) -> Recommendation:
-    first, second = measured.models["v1"].accuracy, measured.models["v2"].accuracy
-    if first is None or second is None:
-        return Recommendation(
-            scenario, Support.OPEN, f"The {words} of both models must be measured first.", ()
-        )
-    if first.protocol != second.protocol or first.images != second.images:
-        text = (
-            "The two models were scored on different pictures or protocols, so their figures do not compare."
-        )
-        return Recommendation(scenario, Support.OPEN, text, (first.protocol, second.protocol))
-    gap = read(first) - read(second)
-    numbers = (
-        f"{name} {read(first):.3f} and {read(second):.3f}",
-        f"{first.protocol}, {first.images} pictures",
-    )
-    if abs(gap) <= NOTICEABLE_LOSS:
-        return Recommendation(scenario, Support.EITHER, f"Both models reach the same {words}.", numbers)
-    better, support = ("V1", Support.V1) if gap > 0 else ("V2", Support.V2)
-    return Recommendation(scenario, support, f"{better} is {abs(gap):.3f} ahead in {words}.", numbers)
+    if measured.accuracy_obstacle or measured.accuracies is None or found is None:
+        return Recommendation(scenario, Support.OPEN, measured.accuracy_obstacle, _protocols(measured))
+    first, _ = measured.accuracies
+    numbers = (_difference_words(words, found), f"{first.protocol}, {first.images} images")
+    if found.no_interval:
+        return Recommendation(scenario, Support.OPEN, found.no_interval, numbers)
+    better = _more_accurate(found)
+    if better is None:
+        text = f"No significant difference in {words}."
+        return Recommendation(scenario, Support.EITHER, _noted(measured, text), numbers)
+    text = f"{better.upper()} is {abs(found.difference):.3f} ahead in {words}."
+    return Recommendation(scenario, _use(better), _noted(measured, text), numbers)
 
 
 def _everyday(measured: Measurements) -> Recommendation:
     scenario = "First choice for everyday photos"
-    first, second = measured.models["v1"].accuracy, measured.models["v2"].accuracy
-    if measured.speed_up is None or first is None or second is None:
-        text = "Speed and average precision of both models must be measured first."
-        return Recommendation(scenario, Support.OPEN, text, ())
-    loss = first.mean - second.mean
-    numbers = (
-        f"average precision {first.mean:.3f} and {second.mean:.3f}",
-        f"speed-up {measured.speed_up.ratio:.2f}",
-    )
-    if measured.speed_up.low > 1 and loss <= _TOLERABLE_LOSS:
-        return Recommendation(scenario, Support.V2, f"V2 costs {loss:.3f} of average precision.", numbers)
-    text = (
-        f"V2 would cost {loss:.3f} of average precision, more than its speed is worth where time allows V1."
-    )
-    return Recommendation(scenario, Support.V1, text, numbers)
+    if measured.latency is None:
+        return Recommendation(scenario, Support.OPEN, "The latency of both models has not been measured.", ())
+    if measured.accuracy_obstacle or measured.comparison is None:
+        return Recommendation(scenario, Support.OPEN, measured.accuracy_obstacle, _protocols(measured))
+    found = measured.comparison.mean
+    numbers = (_difference_words("mean average precision", found), _speed_up_words(measured))
+    if found.no_interval:
+        return Recommendation(scenario, Support.OPEN, found.no_interval, numbers)
+    support, text = _trade(_more_accurate(found), _faster(measured), abs(found.difference))
+    return Recommendation(scenario, support, _noted(measured, text), numbers)
+
+
+def _trade(accurate: str | None, faster: str | None, gap: float) -> tuple[Support, str]:
+    """Weigh the model that is more accurate by `gap` against the one that is faster; None where undecided."""
+    if accurate is None:
+        if faster is None:
+            return Support.EITHER, "No significant difference in accuracy or speed."
+        return _use(faster), f"{faster.upper()} is faster, with no significant difference in accuracy."
+    ahead = f"{accurate.upper()} is {gap:.3f} ahead in average precision"
+    if faster is None:
+        return _use(accurate), f"{ahead}, with no significant difference in speed."
+    if faster == accurate:
+        return _use(accurate), f"{ahead} and faster."
+    if gap <= _TOLERABLE_LOSS:
+        return _use(faster), f"{faster.upper()} is faster and costs only {gap:.3f} of average precision."
+    return _use(accurate), f"{ahead}, more than the speed of {faster.upper()} is worth where time allows."
+
+
+def _faster(measured: Measurements) -> str | None:
+    """Return the model that is significantly faster; None for no significant difference or a noisy run."""
+    found, noise = measured.speed_up, measured.noise
+    if found is None or noise is None or noise.noisy or found.low <= 1 <= found.high:
+        return None
+    return V2 if found.low > 1 else V1
+
+
+def _more_accurate(found: Difference) -> str | None:
+    if not found.significant:
+        return None
+    return V2 if found.difference > 0 else V1
+
+
+def _use(key: str) -> Support:
+    return Support.V2 if key == V2 else Support.V1
+
+
+def _noted(measured: Measurements, text: str) -> str:
+    return f"{text} {measured.selection_note}".rstrip()
+
+
+def _protocols(measured: Measurements) -> tuple[str, ...]:
+    scored = [model.accuracy for model in measured.models.values() if model.accuracy is not None]
+    return tuple(dict.fromkeys(f"{found.protocol}, {found.images} images" for found in scored))
+
+
+def _difference_words(words: str, found: Difference) -> str:
+    text = f"{words} {found.first:.3f} and {found.second:.3f}"
+    if found.interval is not None:
+        low, high = found.interval
+        text += f", V2 minus V1 {found.difference:+.3f} (95% {low:+.3f} to {high:+.3f})"
+    return text
+
+
+def _speed_up_words(measured: Measurements) -> str:
+    found = measured.speed_up
+    return f"V2 speed-up {found.ratio:.2f} (95% {found.low:.2f} to {found.high:.2f})" if found else ""
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 _SCENARIOS: tuple[Callable[[Measurements], Recommendation], ...] = (

@@ -1,7 +1,11 @@
-"""What lies beside the weights: how good they are, and how they came to be; and the networks to measure.
+"""The results stored beside the weights, the training logs, and the networks to measure.
 
-`evaluation/*.json` are curves files, as `python -m featherface evaluate --curves` writes them.
-`training/MODEL_STAGE_log.csv` and `..._scores.csv` are the trainer's logs.
+- `evaluation/*.json`: precision-recall curves, written by `featherface evaluate --curves`
+- `evaluation/paired/*.json`: paired comparisons, by `featherface evaluate --comparison`
+- `evaluation/pruning/*.json`: pruning curves, by `python -m featherface.study.pruning_curve`
+- `training/MODEL_STAGE_log.csv` and `..._scores.csv`: the trainer's logs
+
+A result counts only for the weights that it was measured with.
 """
 
 from __future__ import annotations
@@ -20,9 +24,16 @@ from torch import nn
 
 from featherface.checkpoints import WeightsError, load_network, shipped_weights
 from featherface.evaluation.curves import CurvesError, SavedCurves, load_curves
+from featherface.evaluation.paired_bootstrap import (
+    Comparison,
+    ComparisonError,
+    SavedComparison,
+    load_comparisons,
+)
 from featherface.models import MODELS
-from featherface.study.measurements import Accuracy
+from featherface.study.measurements import STUDY_MODELS, V1, Accuracy
 from featherface.study.provenance import Badge
+from featherface.study.pruning_curve import PruningCurve, PruningCurveError, load_pruning_curve
 
 __all__ = [
     "OFFICIAL_SUBSETS",
@@ -31,9 +42,11 @@ __all__ = [
     "accuracy",
     "input_words",
     "load_networks",
-    "shipped_accuracies",
+    "paired_comparison",
     "shipped_checksums",
+    "shipped_comparisons",
     "shipped_curves",
+    "shipped_pruning",
     "training_logs",
 ]
 
@@ -41,15 +54,16 @@ _LOG = logging.getLogger(__name__)
 
 OFFICIAL_SUBSETS = ("easy", "medium", "hard")
 _EVALUATION, _TRAINING = "evaluation", "training"  # folders beside the weights
-_UNTRAINED = "seeded, untrained; cost does not depend on it"
+_PAIRED, _PRUNING = "paired", "pruning"  # folders in "evaluation"
+_UNTRAINED = "seeded, untrained (cost and latency do not depend on it)"
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingLog:
-    """What the trainer wrote down of one stage of one model's training.
+    """The trainer's log of one stage of one model's training.
 
-    losses: `time`, `step`, `learning_rate`, `mean` and one column a loss. scores: `step` and the average
-    precision on development pictures by subset, 0..1; None where nothing was scored.
+    losses: `time`, `step`, `learning_rate`, `mean` and one column per loss. scores: `step` and the average
+    precision on development images by subset, 0..1; None where nothing was scored.
     """
 
     model: str  # key in MODELS
@@ -59,11 +73,12 @@ class TrainingLog:
 
 
 def load_networks(folder: Path) -> tuple[dict[str, nn.Module], dict[str, str]]:
-    """Return each model with its shipped weights, or seeded where there are none, and in words which.
+    """Return each model with its shipped weights, or seeded if there are none, and a description of them.
 
     For cost and latency, which do not depend on the weights; damaged files count as none.
     """
-    networks, words = {}, {}
+    networks: dict[str, nn.Module] = {}
+    words: dict[str, str] = {}
     for key, entry in MODELS.items():
         try:
             shipped = shipped_weights(entry, folder)
@@ -98,31 +113,75 @@ def accuracy(saved: SavedCurves) -> Accuracy | None:
         return None
     return Accuracy(
         **found,
-        protocol=f"{saved.evaluation.protocol}, {saved.image_set}, {input_words(saved)}",
+        protocol=_protocol_words(saved, saved.evaluation.protocol),
         images=saved.evaluation.images,
         badge=Badge.MEASURED,
         source=f"weights {saved.weights_sha256[:12]}, {saved.date}",
+        mean_interval=saved.evaluation.mean_interval,
+        used_for_selection=saved.used_for_selection,
     )
 
 
-def input_words(saved: SavedCurves) -> str:
-    """Say at what size the pictures went in."""
+def input_words(saved: SavedCurves | SavedComparison) -> str:
+    """Return the input size of an evaluation in words."""
     words = {"original": "original size", "fit": f"longer side {saved.side}"}
     return words.get(saved.resize, f"stretched to {saved.side} x {saved.side}")
 
 
 def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict[str, Accuracy]:
-    """Return by model the average precision to go by, as far as measured with the weights `sha256` by model.
+    """Return the average precision of each model that was measured with its weights, `sha256` by model.
 
-    Of several sets of pictures and input sizes the one on which most models were scored, then the one with
-    most pictures, so that the models' figures compare wherever that is possible.
+    Of several image sets and input sizes, the one on which most models were scored, so that they compare;
+    then one that did not choose the checkpoints; then the one with most images.
     """
     runs: dict[tuple[str, int], dict[str, Accuracy]] = {}
     for saved in curves:
         scored = accuracy(saved)
         if scored is not None and sha256.get(saved.model) == saved.weights_sha256:
             runs.setdefault((scored.protocol, scored.images), {})[saved.model] = scored
-    return max(runs.items(), key=lambda run: (len(run[1]), run[0][1]), default=(None, {}))[1]
+    return max(runs.values(), key=_preference, default={})
+
+
+def paired_comparison(
+    found: Iterable[SavedComparison], sha256: Mapping[str, str], scored: Mapping[str, Accuracy]
+) -> Comparison | None:
+    """Return the comparison of the study's models with the weights `sha256` on the images of `scored`.
+
+    None where there is none: of other weights, other images or another input size.
+    """
+    accuracy_of = scored.get(V1)
+    weights = tuple(sha256.get(key) for key in STUDY_MODELS)
+    for saved in found:
+        here = _protocol_words(saved, saved.comparison.protocol), saved.comparison.images
+        alike = accuracy_of is not None and here == (accuracy_of.protocol, accuracy_of.images)
+        if alike and saved.models == STUDY_MODELS and saved.weights_sha256 == weights:
+            return saved.comparison
+    return None
+
+
+def shipped_comparisons(folder: Path) -> list[SavedComparison]:
+    """Return the paired comparisons beside the weights in `folder`; unreadable files are logged."""
+    found: list[SavedComparison] = []
+    for path in sorted((folder / _EVALUATION / _PAIRED).glob("*.json")):
+        try:
+            found += load_comparisons(path)
+        except ComparisonError:
+            _LOG.exception("%s is not used.", path.name)
+    return found
+
+
+def shipped_pruning(folder: Path, sha256: Mapping[str, str]) -> dict[str, PruningCurve]:
+    """Return the pruning curve of each model that was measured with its weights, `sha256` by model."""
+    found: dict[str, PruningCurve] = {}
+    for path in sorted((folder / _EVALUATION / _PRUNING).glob("*.json")):
+        try:
+            curve = load_pruning_curve(path)
+        except PruningCurveError:
+            _LOG.exception("%s is not used.", path.name)
+            continue
+        if sha256.get(curve.model) == curve.weights_sha256:
+            found[curve.model] = curve
+    return found
 
 
 def shipped_checksums(folder: Path) -> dict[str, str]:
@@ -136,18 +195,13 @@ def shipped_checksums(folder: Path) -> dict[str, str]:
     return checksums
 
 
-def shipped_accuracies(folder: Path) -> dict[str, Accuracy]:
-    """Return `accuracies` of the weights in `folder` by the evaluations beside them."""
-    return accuracies(shipped_curves(folder), shipped_checksums(folder))
-
-
 def training_logs(folder: Path) -> list[TrainingLog]:
     """Return the trainer's logs beside the weights in `folder`; unreadable files are logged."""
     found = []
     for path in sorted((folder / _TRAINING).glob("*_log.csv")):
         model, _, stage = path.name.removesuffix("_log.csv").partition("_")
         try:
-            losses = _table(path, ("step", "mean"))  # of a step done twice, after a restart, the later one
+            losses = _table(path, ("step", "mean"))  # of a step repeated after a restart, the later one
             scored = path.with_name(path.name.replace("_log.csv", "_scores.csv"))
             scores = _table(scored, ("step",)) if scored.exists() else None
         except (OSError, ValueError, TypeError, OverflowError):
@@ -158,16 +212,26 @@ def training_logs(folder: Path) -> list[TrainingLog]:
     return found
 
 
+def _protocol_words(saved: SavedCurves | SavedComparison, protocol: str) -> str:
+    return f"{saved.image_set}, {input_words(saved)}, {protocol} protocol"
+
+
+def _preference(run: Mapping[str, Accuracy]) -> tuple[int, bool, int]:
+    scored = list(run.values())
+    held_out = not any(accuracy.used_for_selection for accuracy in scored)
+    return len(scored), held_out, scored[0].images
+
+
 def _table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     table = pd.read_csv(path)
     missing = [name for name in columns if name not in table]
     if missing:
         raise ValueError(f"{path.name} has no column {missing[0]}.")
     if table.empty:
-        raise ValueError(f"{path.name} has no line.")
-    numbers = [name for name in table if name != "time"]
-    table[numbers] = table[numbers].apply(pd.to_numeric)
+        raise ValueError(f"{path.name} has no rows.")
+    for name in table.columns.drop("time", errors="ignore"):
+        table[name] = pd.to_numeric(table[name])
     for when in table.get("time", ()):
         if isinstance(when, str):
-            datetime.fromisoformat(when)  # raises for what is no time
+            datetime.fromisoformat(when)  # raises for a malformed time
     return table.drop_duplicates("step", keep="last").sort_values("step", ignore_index=True)

@@ -1,4 +1,4 @@
-"""The whole study in one go: measure both models and write `comparison_summary.json`."""
+"""The whole study: measure both models and write `comparison_summary.json`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from torch import nn
 
 from featherface.config import DEFAULT_SIDE
+from featherface.evaluation.paired_bootstrap import Comparison
 from featherface.files import write_files
 from featherface.profiling.complexity import cost
 from featherface.profiling.latency import LatencyResult, LatencySettings, summary
@@ -18,7 +20,15 @@ from featherface.profiling.machine import now, this_machine
 from featherface.profiling.quantisation import quantised_size, stored_bytes
 from featherface.study.claims import RECIPE, audit
 from featherface.study.headlines import headlines
-from featherface.study.measurements import Accuracy, Measurements, ModelMeasurements
+from featherface.study.measurements import (
+    STUDY_MODELS,
+    V1,
+    V2,
+    Accuracy,
+    Measurements,
+    ModelMeasurements,
+)
+from featherface.study.pruning_curve import PruningCurve
 from featherface.study.radar import radar
 from featherface.study.recommendations import recommendations
 
@@ -28,7 +38,7 @@ SUMMARY_FILE = "comparison_summary.json"  # the notebook's name for it
 
 
 def rounds(threads: int, *, quick: bool) -> LatencySettings:
-    """The benchmark of the study, 100 runs after 10 to warm up, or a short one."""
+    """Return the settings of the study's benchmark, 100 rounds after 10 warm-up rounds, or a short one."""
     runs, warmup = (15, 3) if quick else (100, 10)
     return LatencySettings(threads=threads, runs=runs, warmup=warmup)
 
@@ -38,37 +48,41 @@ def measure(
     weights: Mapping[str, str],
     latency: LatencyResult | None,
     accuracies: Mapping[str, Accuracy],
+    comparison: Comparison | None = None,
+    pruning: Mapping[str, PruningCurve] = MappingProxyType({}),
 ) -> Measurements:
-    """Count and quantise the networks and put it together with what was timed and scored.
+    """Count and quantise the study's two networks and add what was timed and scored.
 
-    `weights` says in words which weights each network has; `accuracies` may lack models.
+    `weights` names each network's weights; `accuracies` and `pruning` may lack models, and `comparison` is of
+    the images that `accuracies` were measured on. Networks of further models are ignored.
     """
     models = {
         key: ModelMeasurements(
             cost=cost(key, DEFAULT_SIDE),
-            stored_bytes=stored_bytes(network),
-            int8=quantised_size(network),
+            stored_bytes=stored_bytes(networks[key]),
+            int8=quantised_size(networks[key]),
             weights=weights[key],
             accuracy=accuracies.get(key),
+            pruning=pruning.get(key),
         )
-        for key, network in networks.items()
+        for key in STUDY_MODELS
     }
-    return Measurements(now(), this_machine(), models, latency)
+    return Measurements(now(), this_machine(), models, latency, comparison)
 
 
 def record(measurements: Measurements) -> Mapping[str, object]:
-    """The notebook's fields under their names and, beside them, everything measured with its provenance."""
-    latency = measurements.latency
+    """Return the notebook's fields under their names, and everything measured with its provenance."""
+    latency, speed_up, noise = measurements.latency, measurements.speed_up, measurements.noise
     times = {key: summary(latency, key) for key in measurements.models} if latency else {}
     counts = {key: model.cost.parameters for key, model in measurements.models.items()}
     return {
         "execution_date": datetime.fromisoformat(measurements.when).strftime("%Y-%m-%d %H:%M:%S"),
-        "v1_parameters": counts["v1"],
-        "v2_parameters": counts["v2"],
-        "parameter_reduction": f"{100 * (1 - counts['v2'] / counts['v1']):.1f}%",
-        "speed_improvement": latency and f"{measurements.speed_up.ratio:.2f}x",
-        "v1_inference_time_ms": latency and times["v1"].median,
-        "v2_inference_time_ms": latency and times["v2"].median,
+        "v1_parameters": counts[V1],
+        "v2_parameters": counts[V2],
+        "parameter_reduction": f"{100 * (1 - counts[V2] / counts[V1]):.1f}%",
+        "speed_improvement": speed_up and f"{speed_up.ratio:.2f}x",
+        "v1_inference_time_ms": times[V1].median if times else None,
+        "v2_inference_time_ms": times[V2].median if times else None,
         "device": "cpu",
         "measured": {
             "when": measurements.when,
@@ -76,19 +90,21 @@ def record(measurements: Measurements) -> Mapping[str, object]:
             "models": {key: asdict(model) for key, model in measurements.models.items()},
             "latency": latency and latency.as_record(),
             "latency_summary": {key: asdict(found) for key, found in times.items()},
-            "speed_up": latency and asdict(measurements.speed_up),
-            "noise": latency and asdict(measurements.noise),
+            "speed_up": speed_up and asdict(speed_up),
+            "noise": noise and asdict(noise),
+            "accuracy_difference": measurements.comparison and asdict(measurements.comparison),
+            "images_chose_checkpoints": bool(measurements.selection_note),
             "headlines": [asdict(row) for row in headlines(measurements)],
             "radar": asdict(radar(measurements)),
         },
         "claims": [row.as_record() for row in audit(measurements)],
-        "recipe": [{"setting": setting, "where": where} for setting, where in RECIPE],
+        "recipe": [asdict(row) for row in RECIPE],
         "recommendations": [asdict(row) for row in recommendations(measurements)],
     }
 
 
 def write(measurements: Measurements, folder: Path) -> Path:
-    """Write the record to `folder`, which is made if need be, and return the file."""
+    """Write the record to `folder`, created if absent, and return the file's path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SUMMARY_FILE
     write_files({path: f"{json.dumps(record(measurements), indent=2)}\n".encode()})

@@ -50,8 +50,8 @@ def show_claims(rows: Sequence[AuditRow]) -> None:
         "Claims (CSV)", lambda: pd.DataFrame([row.as_record() for row in rows]), "claims", key="claims_csv"
     )
     with st.expander("Settings recommended by the study (not verifiable)", icon=":material/tune:"):
-        for setting, where in RECIPE:
-            st.markdown(f"- {plain(setting)} :small[({plain(where)})]")
+        for row in RECIPE:
+            st.markdown(f"- {plain(row.setting)} :small[({plain(row.where)})]")
 
 
 def _verdict_badge(verdict: Verdict) -> str:

@@ -14,7 +14,16 @@ from featherface.models import MODELS
 from featherface.profiling.latency import LatencyResult
 from featherface.serving.benchmark_queue import BenchmarkRequest
 from featherface.study.measurements import Measurements
-from featherface.study.results import TrainingLog, accuracies, load_networks, shipped_curves, training_logs
+from featherface.study.results import (
+    TrainingLog,
+    accuracies,
+    load_networks,
+    paired_comparison,
+    shipped_comparisons,
+    shipped_curves,
+    shipped_pruning,
+    training_logs,
+)
 from featherface.study.summary import measure, rounds
 
 __all__ = [
@@ -33,7 +42,7 @@ FULL_BENCHMARK = BenchmarkRequest((rounds(_THREADS, quick=False),))
 
 def measurements() -> Measurements:
     """Return all measurements of the models; the first call in a process takes longest."""
-    counted = _counted(weights_folder(), tuple(MODELS), shipped_checksums(), _files("evaluation/*.json"))
+    counted = _counted(weights_folder(), tuple(MODELS), shipped_checksums(), _files("evaluation/**/*.json"))
     return replace(counted, latency=_best_timing())
 
 
@@ -45,7 +54,7 @@ def shipped_checksums() -> dict[str, str]:
 def curves_of_shipped_weights() -> list[SavedCurves]:
     """Return the shipped evaluations that were made with exactly the shipped weights."""
     checksums = shipped_checksums()
-    found = _shipped_curves(weights_folder(), _files("evaluation/*.json"))
+    found = _shipped_curves(weights_folder(), _files("evaluation/**/*.json"))
     return [saved for saved in found if checksums.get(saved.model) == saved.weights_sha256]
 
 
@@ -75,7 +84,9 @@ def _counted(
 ) -> Measurements:
     """Count the networks. Every registered model is counted, also one that has no weights."""
     networks, words = load_networks(folder)
-    return measure(networks, words, None, accuracies(_shipped_curves(folder, files), checksums))
+    scored = accuracies(_shipped_curves(folder, files), checksums)
+    comparison = paired_comparison(shipped_comparisons(folder), checksums, scored)
+    return measure(networks, words, None, scored, comparison, shipped_pruning(folder, checksums))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

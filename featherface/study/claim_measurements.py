@@ -1,0 +1,157 @@
+"""How each of the study's claims is measured: a table from the names in claims.toml to functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from featherface.study.measurements import V1, V2, Measurements
+from featherface.study.provenance import Badge
+from featherface.study.pruning_curve import tolerated_share
+
+__all__ = ["MEASUREMENTS", "Measurement", "Reading"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The value that a claim is compared with, its 95% interval (itself if exact) and its origin."""
+
+    value: float
+    low: float
+    high: float
+    how: str
+    badge: Badge
+    caution: str = ""  # why it is unreliable, if it is
+
+
+Measurement = Callable[[Measurements, str, str], Reading | None]  # of a model and a group, "" where none
+
+
+def _exact(value: float, how: str, badge: Badge = Badge.COUNTED) -> Reading:
+    return Reading(value, value, value, how, badge)
+
+
+def _parameters(measured: Measurements, model: str, group: str) -> Reading:
+    what = f"the {group} modules" if group else "the network"
+    count = measured.parameters(model, group or None)
+    return _exact(count / 1000, f"sum of the tensors of {what} of {model.upper()}")
+
+
+def _parameter_reduction(measured: Measurements, _: str, group: str) -> Reading:
+    ratio = measured.parameters(V2, group or None) / measured.parameters(V1, group or None)
+    return _exact(100 * (1 - ratio), f"1 - V2 / V1 of {group or 'all parameters'}, in the study's grouping")
+
+
+def _parameter_ratio(measured: Measurements, _: str, __: str) -> Reading:
+    return _exact(measured.parameters(V2) / measured.parameters(V1), "parameters of V2 over parameters of V1")
+
+
+def _macs_ratio(measured: Measurements, _: str, __: str) -> Reading:
+    ratio = measured.models[V2].cost.macs / measured.models[V1].cost.macs
+    return _exact(ratio, "MACs of V2 over MACs of V1, deformable convolutions included")
+
+
+def _flops_over_label(measured: Measurements, model: str, _: str) -> Reading:
+    cost = measured.models[model].cost
+    return _exact(cost.flops / cost.study_macs, "FLOPs over the number that the study's code calls FLOPs")
+
+
+def _stored_reduction(measured: Measurements, _: str, __: str) -> Reading:
+    first, second = measured.models[V1].stored_bytes, measured.models[V2].stored_bytes
+    return _exact(
+        100 * (1 - second / first), f"bytes of the float32 tensors: {second:,} of V2, {first:,} of V1"
+    )
+
+
+def _int8_size(measured: Measurements, model: str, _: str) -> Reading:
+    size = measured.models[model].int8
+    return _exact(
+        size.total_bytes / 1000,
+        f"bytes of {model.upper()} quantised per channel: {size.weight_bytes:,} of int8 weights, "
+        f"{size.scale_bytes:,} of scales, {size.kept_bytes:,} of float32; {size.compressed_bytes:,} "
+        "through zlib",
+    )
+
+
+def _reference(_: Measurements, model: str, __: str) -> Reading:
+    return _exact(1.0, f"{model.upper()} is the reference of this axis, so its score is 1", Badge.DEFINITION)
+
+
+def _speed_up(measured: Measurements, _: str, __: str) -> Reading | None:
+    found, latency, noise = measured.speed_up, measured.latency, measured.noise
+    if found is None or latency is None or noise is None:
+        return None
+    settings = latency.settings
+    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
+    how = (
+        f"median of V1 over median of V2, {latency.rounds} alternating rounds at {settings.width} x "
+        f"{settings.height}, {threads}, 95% bootstrap interval"
+    )
+    if latency.rounds < settings.runs:
+        how += f"; stopped before the {settings.runs} rounds planned"
+    caution = "The run was noisy; treat the result as unreliable." if noise.noisy else ""
+    return Reading(found.ratio, found.low, found.high, how, Badge.MEASURED, caution)
+
+
+def _mean_precision(measured: Measurements, model: str, scale: float) -> Reading | None:
+    accuracy = measured.models[model].accuracy
+    if accuracy is None:
+        return None
+    low, high = accuracy.mean_interval or (accuracy.mean, accuracy.mean)
+    how = (
+        f"mean of easy {accuracy.easy:.3f}, medium {accuracy.medium:.3f} and hard {accuracy.hard:.3f}; "
+        f"{accuracy.protocol}, {accuracy.images} images, {accuracy.source}"
+    )
+    if accuracy.mean_interval is not None:
+        how += "; 95% bootstrap interval"
+    if accuracy.used_for_selection:
+        how += "; these images also chose the checkpoint"
+    return Reading(scale * accuracy.mean, scale * low, scale * high, how, accuracy.badge)
+
+
+def _efficiency_ratio(measured: Measurements, _: str, __: str) -> Reading | None:
+    pair, comparison = measured.accuracies, measured.comparison
+    if pair is None:
+        return None
+    per_mac = measured.models[V1].cost.macs / measured.models[V2].cost.macs
+    ratio = pair[1].mean / pair[0].mean
+    low, high = (comparison and comparison.mean.ratio_interval) or (ratio, ratio)
+    how = "mean average precision per MAC, V2 over V1"
+    if low < high:
+        how += "; 95% paired bootstrap interval"
+    return Reading(per_mac * ratio, per_mac * low, per_mac * high, how, pair[0].badge)
+
+
+def _tolerated_pruning(measured: Measurements, model: str, _: str) -> Reading | None:
+    curve = measured.models[model].pruning
+    if curve is None:
+        return None
+    scores = ", ".join(f"{point.score:.3f} at {point.share:.0%}" for point in curve.scores)
+    how = (
+        "largest share of the smallest weights at zero without a significant loss of mean average precision, "
+        f"which is {curve.whole:.3f} unpruned, {scores}; {curve.protocol}, {curve.images} images "
+        f"({curve.image_set}), 95% paired bootstrap"
+    )
+    if curve.used_for_selection:
+        how += "; these images also chose the checkpoint"
+    return _exact(100 * tolerated_share(curve), how, Badge.MEASURED)
+
+
+MEASUREMENTS: Mapping[str, Measurement] = MappingProxyType(
+    {
+        "parameters": _parameters,
+        "parameter reduction": _parameter_reduction,
+        "parameter ratio": _parameter_ratio,
+        "MACs ratio": _macs_ratio,
+        "FLOPs over labelled FLOPs": _flops_over_label,
+        "stored size reduction": _stored_reduction,
+        "int8 size": _int8_size,
+        "reference": _reference,
+        "speed-up": _speed_up,
+        "mean average precision": lambda measured, model, _: _mean_precision(measured, model, 1),
+        "mean average precision, %": lambda measured, model, _: _mean_precision(measured, model, 100),
+        "efficiency ratio": _efficiency_ratio,
+        "tolerated pruning": _tolerated_pruning,
+    }
+)
