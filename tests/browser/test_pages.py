@@ -64,6 +64,8 @@ _VIEWS = tuple(product((1440, 420), (False, True)))  # width in pixels, dark
 _PAGES = (
     "",
     "detection",
+    "live",
+    "video",
     "architecture",
     "architecture?architecture=Layers",
     "architecture?architecture=Diagram",
