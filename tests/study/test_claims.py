@@ -1,24 +1,27 @@
+"""The claims audit, the radar, the headlines and the recommendations follow from the measurements."""
+
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from featherface.models import MODELS
-from featherface.profiling.complexity import cost
-from featherface.profiling.latency import LatencyResult, LatencySettings
-from featherface.profiling.machine import now, this_machine
-from featherface.profiling.pruning import PrunedScore, pruned, tolerated_fraction
+from featherface.profiling.pruning import pruned
 from featherface.profiling.quantisation import quantise_weight, quantised_size, stored_bytes
+from featherface.study import claims
 from featherface.study import summary as study
-from featherface.study.claims import CLAIMS, Claim, Reading, Verdict, audit
+from featherface.study.claim_measurements import MEASUREMENTS, Reading
+from featherface.study.claims import CLAIMS, Claim, ClaimsError, Verdict, audit, parse_claims
 from featherface.study.headlines import headlines
-from featherface.study.measurements import Accuracy, Measurements, ModelMeasurements
+from featherface.study.measurements import SELECTION_NOTE, Measurements
 from featherface.study.provenance import Badge
 from featherface.study.radar import radar
 from featherface.study.recommendations import Support, recommendations
+from tests.study.conftest import scored, timed
 
 NOT_MEASURED = {
     "target-map",
@@ -30,42 +33,6 @@ NOT_MEASURED = {
     "speed-up",
     "pruning",
 }
-
-
-@pytest.fixture(scope="module")
-def networks():
-    torch.manual_seed(0)
-    return {key: entry.builder().eval() for key, entry in MODELS.items()}
-
-
-@pytest.fixture(scope="module")
-def counted(networks) -> Measurements:
-    """What can be known without timing or scoring."""
-    models = {
-        key: ModelMeasurements(cost(key, 640), stored_bytes(network), quantised_size(network), "seeded")
-        for key, network in networks.items()
-    }
-    return Measurements(now(), this_machine(), models)
-
-
-def timed(measurements: Measurements, ratio: float) -> Measurements:
-    fast = [10.0 + 0.01 * number for number in range(20)]
-    milliseconds = {
-        "v1": {"network": tuple(ratio * time for time in fast)},
-        "v2": {"network": tuple(fast)},
-    }
-    result = LatencyResult(LatencySettings(runs=20), this_machine(), now(), milliseconds, 1.0, True)
-    return replace(measurements, latency=result)
-
-
-def scored(measurements: Measurements, **hard: float) -> Measurements:
-    models = {
-        key: replace(
-            model, accuracy=Accuracy(0.93, 0.91, hard[key], "as published", 3226, Badge.MEASURED, "test")
-        )
-        for key, model in measurements.models.items()
-    }
-    return replace(measurements, models=models)
 
 
 def verdicts(measurements: Measurements) -> dict[str, Verdict]:
@@ -110,6 +77,13 @@ def test_the_speed_up_is_judged_by_its_interval(counted, ratio, verdict):
     assert verdicts(timed(counted, ratio))["speed-up"] == verdict
 
 
+def audit_one(monkeypatch, reading: Reading) -> None:
+    """Leave one claim, 1.5 to 2 times, and give it `reading`."""
+    claim = Claim("x", "1.5 to 2", "", 1.5, 0.0, "made up", 2.0, "times")
+    monkeypatch.setattr(claims, "CLAIMS", (claim,))
+    monkeypatch.setattr(claims, "MEASUREMENTS", {"made up": lambda *_: reading})
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
@@ -120,16 +94,13 @@ def test_the_speed_up_is_judged_by_its_interval(counted, ratio, verdict):
     ],
 )
 def test_verdicts_of_intervals(counted, monkeypatch, low, high, verdict):
-    claim = Claim("x", "1.5 to 2", "", 1.5, 2, 0, "times", lambda _: Reading((low + high) / 2, low, high, ""))
-    monkeypatch.setattr("featherface.study.claims.CLAIMS", (claim,))
+    audit_one(monkeypatch, Reading((low + high) / 2, low, high, "", Badge.MEASURED))
 
     assert [row.verdict for row in audit(counted)] == [verdict]
 
 
 def test_a_disturbed_measurement_settles_nothing(counted, monkeypatch):
-    reading = Reading(3.0, 2.9, 3.1, "", caution="The run was noisy.")
-    claim = Claim("x", "1.5 to 2", "", 1.5, 2, 0, "times", lambda _: reading)
-    monkeypatch.setattr("featherface.study.claims.CLAIMS", (claim,))
+    audit_one(monkeypatch, Reading(3.0, 2.9, 3.1, "", Badge.MEASURED, caution="The run was noisy."))
 
     (row,) = audit(counted)
     assert row.verdict is Verdict.UNSETTLED
@@ -137,10 +108,106 @@ def test_a_disturbed_measurement_settles_nothing(counted, monkeypatch):
 
 
 def test_accuracy_is_judged_once_it_is_scored(counted):
-    judged = verdicts(scored(counted, v1=0.92, v2=0.92))
+    judged = verdicts(scored(counted, (0.92, 0.92), margin=0))
 
     assert judged["target-map"] == Verdict.HOLDS
     assert judged["v1-map"] == Verdict.OFF
+
+
+def test_counts_definitions_and_measurements_are_labelled_as_such(counted):
+    badges = {
+        row.claim.id: row.reading.badge
+        for row in audit(scored(timed(counted, 1.8), (0.8, 0.7)))
+        if row.reading
+    }
+    definitions = {"radar-parameters-v2", "radar-flops-v2", "radar-speed-v1"}
+    measured = {
+        "speed-up",
+        "radar-speed-v2",
+        "target-map",
+        "v1-map",
+        "radar-accuracy-v1",
+        "radar-accuracy-v2",
+    }
+    measured |= {"radar-efficiency"}
+
+    assert {name for name, badge in badges.items() if badge is Badge.DEFINITION} == definitions
+    assert {name for name, badge in badges.items() if badge is Badge.MEASURED} == measured
+    assert sum(badge is Badge.COUNTED for badge in badges.values()) == 16
+    texts = {row.claim.id: row.text for row in audit(counted)}
+    assert texts["v1-parameters"] == "Counted 592.4 thousand."
+    assert texts["radar-speed-v1"] == "Definition 1."
+
+
+def test_accuracy_claims_are_judged_by_their_interval(counted):
+    near, wide = (scored(counted, (0.884, 0.8), margin=margin) for margin in (0.0001, 0.05))
+
+    assert verdicts(near)["v1-map"] == Verdict.HOLDS  # 90.8%
+    assert verdicts(wide)["v1-map"] == Verdict.UNSETTLED
+
+
+def test_a_stopped_run_reports_the_rounds_that_were_measured(counted):
+    stopped = timed(counted, 1.8, runs=100)
+    reading = next(row for row in audit(stopped) if row.claim.id == "speed-up").reading
+
+    assert "20 alternating rounds" in reading.how
+    assert "stopped before the 100 rounds planned" in reading.how
+    assert study.record(stopped)["measured"]["latency"]["rounds"] == 20
+    assert "20 rounds" in headlines(stopped)[2].values["v1"].source
+
+
+CLAIM = """
+[[claim]]
+id = "x"
+quote = "V1: 1"
+where = "1"
+low = 1.0
+tolerance = 0.5
+measurement = "parameters"
+"""
+SETTING = """
+[[recipe]]
+setting = "T=4"
+where = "10"
+"""
+
+
+def test_a_claim_without_an_upper_end_is_at_least():
+    (claim,), (setting,) = parse_claims(CLAIM + SETTING)
+
+    assert (claim.high, claim.unit, claim.is_target) == (float("inf"), "", False)
+    assert setting.setting == "T=4"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(CLAIM + SETTING + CLAIM, "same id", id="id twice"),
+        pytest.param(CLAIM + 'color = "red"' + SETTING, "color", id="unknown field"),
+        pytest.param(CLAIM.replace("1.0", '"one"') + SETTING, "low", id="another type"),
+        pytest.param(CLAIM.replace("tolerance = 0.5", "") + SETTING, "tolerance", id="missing field"),
+        pytest.param(CLAIM + "high = 0.5" + SETTING, "below its start", id="empty range"),
+        pytest.param(CLAIM.replace("parameters", "guess") + SETTING, "unknown measurement", id="measurement"),
+        pytest.param("[[claim]", "cannot be read", id="not TOML"),
+        pytest.param(CLAIM, "recipe", id="no settings"),
+    ],
+)
+def test_claims_are_read_strictly(text, message):
+    with pytest.raises(ClaimsError, match=message):
+        parse_claims(text)
+
+
+def test_every_measurement_is_used():
+    assert {claim.measurement for claim in CLAIMS} == set(MEASUREMENTS)
+
+
+def test_a_third_registered_network_changes_nothing(counted, networks, monkeypatch):
+    monkeypatch.setitem(MODELS, "slim", replace(MODELS["v2"], key="slim"))
+    more = {**networks, "slim": MODELS["v2"].builder()}
+    measurements = study.measure(more, dict.fromkeys(more, "seeded"), None, {})
+
+    assert list(measurements.models) == ["v1", "v2"]
+    assert verdicts(measurements) == verdicts(counted)
 
 
 def test_claims_have_names_of_their_own_and_places():
@@ -178,14 +245,8 @@ def test_pruning_zeroes_the_smallest_weights_of_a_copy(networks):
     assert torch.equal(before, networks["v2"].body.stage1[0][0].weight)
 
 
-def test_pruning_is_tolerated_up_to_the_first_loss():
-    curve = [PrunedScore(0.0, 0.9), PrunedScore(0.1, 0.895), PrunedScore(0.2, 0.7), PrunedScore(0.3, 0.9)]
-
-    assert tolerated_fraction(curve) == 0.1
-
-
 def test_the_radar_leaves_out_what_is_missing(counted):
-    bare, full = radar(counted), radar(scored(timed(counted, 2), v1=0.8, v2=0.7))
+    bare, full = radar(counted), radar(scored(timed(counted, 2), (0.8, 0.7)))
 
     assert [axis.name for axis in bare.missing] == ["Speed", "Accuracy", "Efficiency"]
     assert full.missing == ()
@@ -197,7 +258,7 @@ def test_the_radar_leaves_out_what_is_missing(counted):
 
 def test_headlines_carry_their_provenance(counted):
     bare = headlines(counted)
-    full = headlines(scored(timed(counted, 2), v1=0.8, v2=0.7))
+    full = headlines(scored(timed(counted, 2), (0.8, 0.7)))
 
     assert [row.change is None for row in bare] == [False, False, True, False, True]
     assert [round(row.change, 2) for row in full] == [-0.57, -0.65, -0.5, -0.56, -0.04]
@@ -211,21 +272,73 @@ def test_headlines_carry_their_provenance(counted):
     assert all(value.source for row in full for value in row.values.values())
 
 
+EVERYDAY, VIDEO, ACCURACY = "First choice for everyday photos", "Real-time video", "Highest accuracy"
+
+
 @pytest.mark.parametrize(
-    ("ratio", "hard", "expected"),
+    ("ratio", "hard", "scenario", "support"),
     [
-        (2.0, {"v1": 0.78, "v2": 0.75}, {"First choice for everyday photos": Support.V2}),
-        (2.0, {"v1": 0.78, "v2": 0.50}, {"First choice for everyday photos": Support.V1}),
-        (1.0, {"v1": 0.78, "v2": 0.75}, {"Real-time video": Support.EITHER}),
-        (0.8, {"v1": 0.78, "v2": 0.78}, {"Real-time video": Support.V1, "Highest accuracy": Support.EITHER}),
-        (2.0, {"v1": 0.78, "v2": 0.50}, {"Crowds and small faces": Support.V1}),
+        pytest.param(2.0, (0.78, 0.75), EVERYDAY, Support.V2, id="faster for little"),
+        pytest.param(2.0, (0.78, 0.50), EVERYDAY, Support.V1, id="faster for too much"),
+        pytest.param(2.0, (0.70, 0.78), EVERYDAY, Support.V2, id="faster and more accurate"),
+        pytest.param(1.0, (0.70, 0.78), EVERYDAY, Support.V2, id="more accurate, speed undecided"),
+        pytest.param(0.5, (0.50, 0.78), EVERYDAY, Support.V2, id="much more accurate, slower"),
+        pytest.param(0.5, (0.76, 0.79), EVERYDAY, Support.V1, id="little more accurate, slower"),
+        pytest.param(1.0, (0.78, 0.70), EVERYDAY, Support.V1, id="less accurate, speed undecided"),
+        pytest.param(1.0, (0.78, 0.78), EVERYDAY, Support.EITHER, id="nothing decided"),
+        pytest.param(2.0, (0.78, 0.78), EVERYDAY, Support.V2, id="faster, accuracy undecided"),
+        pytest.param(1.0, (0.78, 0.75), VIDEO, Support.EITHER, id="video, speed undecided"),
+        pytest.param(0.8, (0.78, 0.78), VIDEO, Support.V1, id="video, slower"),
+        pytest.param(0.8, (0.78, 0.78), ACCURACY, Support.EITHER, id="accuracy undecided"),
+        pytest.param(0.8, (0.78, 0.75), ACCURACY, Support.V1, id="significant below the old limit of 0.01"),
+        pytest.param(2.0, (0.78, 0.50), "Crowds and small faces", Support.V1, id="small faces"),
     ],
 )
-def test_recommendations_follow_the_numbers(counted, ratio, hard, expected):
-    found = {row.scenario: row for row in recommendations(scored(timed(counted, ratio), **hard))}
+def test_recommendations_follow_the_numbers(counted, ratio, hard, scenario, support):
+    found = {row.scenario: row for row in recommendations(scored(timed(counted, ratio), hard))}
 
-    assert {scenario: found[scenario].support for scenario in expected} == expected
-    assert all(found[scenario].numbers for scenario in expected)
+    assert found[scenario].support == support
+    assert found[scenario].numbers
+    assert not re.search(r"-\d", found[scenario].text)  # no negative cost
+
+
+def test_a_wide_interval_decides_nothing(counted):
+    found = {
+        row.scenario: row for row in recommendations(scored(timed(counted, 1), (0.78, 0.60), margin=0.5))
+    }
+
+    assert found[ACCURACY].support == found[EVERYDAY].support == Support.EITHER
+
+
+def test_scores_of_different_protocols_are_never_compared(counted):
+    apart = scored(timed(counted, 2), (0.78, 0.60), protocols=("original size", "640 x 640"))
+    found = {row.scenario: row for row in recommendations(apart)}
+
+    for scenario in (EVERYDAY, ACCURACY, "Crowds and small faces"):
+        assert found[scenario].support == Support.OPEN
+        assert "different protocols" in found[scenario].text
+    assert {axis.name for axis in radar(apart).missing} == {"Accuracy", "Efficiency"}
+    assert headlines(apart)[4].change is None
+    assert verdicts(apart)["radar-efficiency"] == Verdict.NOT_MEASURED
+
+
+def test_scores_without_a_paired_interval_decide_nothing(counted):
+    unpaired = replace(scored(timed(counted, 2), (0.78, 0.60)), comparison=None)
+    found = {row.scenario: row for row in recommendations(unpaired)}
+
+    assert found[ACCURACY].support == Support.OPEN
+    assert "evaluate --comparison" in found[ACCURACY].text
+
+
+@pytest.mark.parametrize("used_for_selection", [True, False])
+def test_scores_say_whether_their_images_chose_the_checkpoints(counted, used_for_selection):
+    measured = scored(timed(counted, 2), (0.78, 0.60), used_for_selection=used_for_selection)
+    found = {row.scenario: row for row in recommendations(measured)}
+    target = next(row for row in audit(measured) if row.claim.id == "target-map")
+
+    assert (SELECTION_NOTE in found[ACCURACY].text) == used_for_selection
+    assert ("chose the checkpoint" in target.reading.how) == used_for_selection
+    assert study.record(measured)["measured"]["images_chose_checkpoints"] == used_for_selection
 
 
 def test_recommendations_do_not_guess(counted):

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from featherface.config import WEIGHTS_DIR
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves
-from featherface.study.results import accuracies, accuracy, load_networks, shipped_curves, training_logs
+from featherface.evaluation.paired_bootstrap import (
+    Comparison,
+    Difference,
+    SavedComparison,
+    save_comparisons,
+)
+from featherface.study.pruning_curve import PrunedScore, PruningCurve, save_pruning_curve
+from featherface.study.results import (
+    accuracies,
+    accuracy,
+    load_networks,
+    paired_comparison,
+    shipped_checksums,
+    shipped_comparisons,
+    shipped_curves,
+    shipped_pruning,
+    training_logs,
+)
 
 CHECKSUMS = {"v1": "one", "v2": "two"}
 
@@ -27,7 +47,7 @@ def test_accuracy_names_protocol_pictures_and_size():
     found = accuracy(saved("v1", "one", 7))
 
     assert (found.easy, found.medium, found.hard) == pytest.approx((0.6, 0.7, 0.8))
-    assert (found.protocol, found.images) == ("WIDER FACE, val, original size", 7)
+    assert (found.protocol, found.images) == ("val, original size, WIDER FACE protocol", 7)
 
 
 def test_bands_of_height_are_no_official_accuracy():
@@ -44,6 +64,72 @@ def test_the_set_that_both_models_share_goes_before_a_larger_one():
     )
 
     assert {key: one.images for key, one in found.items()} == {"v1": 300, "v2": 300}
+
+
+def test_a_held_out_set_goes_before_a_larger_one_that_chose_the_checkpoints():
+    curves = [
+        replace(saved(key, sha256, images), used_for_selection=used, image_set=f"set of {images}")
+        for key, sha256 in CHECKSUMS.items()
+        for images, used in ((3226, True), (300, False))
+    ]
+    found = accuracies(curves, CHECKSUMS)
+
+    assert [(one.images, one.used_for_selection) for one in found.values()] == [(300, False)] * 2
+
+
+def comparison(**changes: object) -> SavedComparison:
+    found = Difference(0.7, 0.6, (-0.2, -0.05), (0.8, 0.9))
+    whole = SavedComparison(
+        ("v1", "v2"),
+        ("one", "two"),
+        "val",
+        "original",
+        640,
+        "2026-01-01T00:00:00+00:00",
+        used_for_selection=True,
+        comparison=Comparison("WIDER FACE", 7, {"hard": found}, found),
+    )
+    return replace(whole, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "taken"),
+    [
+        pytest.param({}, True, id="same images and weights"),
+        pytest.param({"weights_sha256": ("one", "older")}, False, id="other weights"),
+        pytest.param({"models": ("v2", "v1")}, False, id="the other way round"),
+        pytest.param({"image_set": "train"}, False, id="other images"),
+        pytest.param({"resize": "study"}, False, id="another input size"),
+    ],
+)
+def test_a_comparison_counts_for_its_weights_and_images_alone(tmp_path, changes, taken):
+    (tmp_path / "evaluation" / "paired").mkdir(parents=True)
+    save_comparisons(tmp_path / "evaluation" / "paired" / "val.json", [comparison(**changes)])
+    (tmp_path / "evaluation" / "paired" / "broken.json").write_text("{}")
+    scored = accuracies([saved("v1", "one", 7), saved("v2", "two", 7)], CHECKSUMS)
+
+    found = paired_comparison(shipped_comparisons(tmp_path), CHECKSUMS, scored)
+    assert found == (comparison().comparison if taken else None)
+
+
+def test_a_pruning_curve_counts_for_its_weights_alone(tmp_path):
+    folder = tmp_path / "evaluation" / "pruning"
+    folder.mkdir(parents=True)
+    points = (PrunedScore(0.1, 0.7, (-0.01, 0.01)),)
+    curve = PruningCurve("v2", "two", "val", 9, "WIDER FACE", "2026-01-01T00:00:00+00:00", True, 0.7, points)
+    save_pruning_curve(folder / "v2.json", curve)
+    (folder / "broken.json").write_text("[]")
+
+    assert shipped_pruning(tmp_path, CHECKSUMS) == {"v2": curve}
+    assert shipped_pruning(tmp_path, {"v2": "newer"}) == {}
+
+
+def test_the_shipped_results_are_those_of_the_shipped_weights():
+    checksums = shipped_checksums(WEIGHTS_DIR)
+    scored = accuracies(shipped_curves(WEIGHTS_DIR), checksums)
+
+    assert set(scored) == set(CHECKSUMS)
+    assert paired_comparison(shipped_comparisons(WEIGHTS_DIR), checksums, scored).mean.interval
 
 
 def test_nothing_is_known_without_results():
