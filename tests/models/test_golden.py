@@ -1,4 +1,4 @@
-"""The networks against the outputs of the reference models."""
+"""The networks compared with the outputs of the reference models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from featherface.checkpoints import load_network
 from featherface.config import PIXEL_MEAN_BGR
 from featherface.detection.anchors import anchors
 from featherface.models import MODELS
+from tests.goldens.seeded import SIZES, seeded_network, seeded_pixels
 
+GOLDENS = Path(__file__).resolve().parents[1] / "goldens"
 GROUP_PARAMETERS = {
     "v1": (213_072, 13_568, 112_606, 246_885, 6_240),
     "v2": (213_072, 6_600, 26_068, 7_248, 3_168),
@@ -37,15 +39,42 @@ def test_parameters_by_group(key: str, expected: tuple[int, ...]) -> None:
     assert sum(p.numel() for p in parameters.values()) == sum(expected)
 
 
-@pytest.mark.parametrize("key", MODELS)
-def test_state_dict_is_that_of_the_reference(shared: Path, key: str) -> None:
-    table = (shared / f"reference/state_dict_{key}.tsv").read_text().splitlines()
+@pytest.mark.parametrize("key", GROUP_PARAMETERS)
+def test_state_dict_is_that_of_the_reference(key: str) -> None:
+    table = (GOLDENS / f"state_dict_{key}.tsv").read_text().splitlines()
     expected = {name: (shape, dtype) for name, shape, dtype in (line.split("\t") for line in table)}
     state = MODELS[key].builder().state_dict()
     assert list(state) == list(expected)
     for name, tensor in state.items():
         shape, dtype = "x".join(map(str, tensor.shape)), str(tensor.dtype).removeprefix("torch.")
         assert (shape or expected[name][0], dtype) == expected[name]
+
+
+@pytest.mark.parametrize("key", GROUP_PARAMETERS)
+def test_seeded_outputs(key: str) -> None:
+    """In float64, so that the tolerance is that of the file and not that of the order of sums."""
+    network, golden = seeded_network(MODELS[key]), np.load(GOLDENS / f"{key}_seeded.npz")
+    for height, width in SIZES:
+        with torch.inference_mode():
+            outputs = network(seeded_pixels(height, width))
+        for name, output in zip(("loc", "conf", "landm"), outputs, strict=True):
+            expected = golden[f"{name}_{height}x{width}"]
+            np.testing.assert_allclose(output[0].numpy(), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("key", GROUP_PARAMETERS)
+def test_small_goldens_are_taken_from_the_reference(shared: Path, key: str) -> None:
+    """The committed tables and candidates are those of the large reference files."""
+    name = f"state_dict_{key}.tsv"
+    assert (GOLDENS / name).read_bytes() == (shared / "reference" / name).read_bytes()
+    small, large = (
+        np.load(GOLDENS / "v1_published_candidates.npz"),
+        np.load(shared / "reference/v1_published_solvay1927.npz"),
+    )
+    for output in ("loc", "conf", "landm"):
+        np.testing.assert_array_equal(small[output], large[f"raw_{output}"][small["anchors"]])
+    for output in ("boxes", "scores", "landmarks"):
+        np.testing.assert_array_equal(small[output], large[f"stretch640_{output}"])
 
 
 def differences(outputs: tuple[Tensor, ...], golden: np.lib.npyio.NpzFile, form: str) -> dict[str, float]:
@@ -56,13 +85,13 @@ def differences(outputs: tuple[Tensor, ...], golden: np.lib.npyio.NpzFile, form:
     }
 
 
-@pytest.mark.parametrize("picture", ["astronaut", "solvay1927"])
-def test_published_v1_outputs(shared: Path, published_v1: nn.Module, picture: str) -> None:
-    stretched = cv2.resize(cv2.imread(str(shared / f"reference/{picture}.png")), (640, 640))
+@pytest.mark.parametrize("photo", ["astronaut", "solvay1927"])
+def test_published_v1_outputs(shared: Path, published_v1: nn.Module, photo: str) -> None:
+    stretched = cv2.resize(cv2.imread(str(shared / f"reference/{photo}.png")), (640, 640))
     pixels = torch.from_numpy(stretched.astype(np.float32) - np.float32(PIXEL_MEAN_BGR))
     with torch.inference_mode():
         outputs = published_v1(pixels.permute(2, 0, 1).unsqueeze(0))
-    golden = np.load(shared / f"reference/v1_published_{picture}.npz")
+    golden = np.load(shared / f"reference/v1_published_{photo}.npz")
     worst = differences(outputs, golden, "raw_{}")
     assert worst["loc"] < 2e-3
     assert worst["conf"] < 1e-4
