@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from featherface.evaluation.ground_truth import (
     wider_ground_truth,
 )
 from featherface.evaluation.predictions import Prediction, read_predictions
+from tests.evaluation.plain_evaluator import evaluate_plainly
 
 REFERENCE = {"easy": 0.9225089766693142, "medium": 0.943279029830094, "hard": 0.8038482537420935}
 FACE = (10.0, 10.0, 30.0, 30.0)
@@ -47,6 +49,28 @@ def made_up(shared: Path) -> list[Prediction]:
 @pytest.fixture(scope="module")
 def wider(shared: Path) -> GroundTruth:
     return wider_ground_truth(shared / "reference" / "wider_ground_truth")
+
+
+def test_twenty_made_up_images_give_the_numbers_of_the_plain_evaluator():
+    golden = json.loads((Path(__file__).parents[1] / "goldens" / "wider_small.json").read_text())
+    subsets = tuple(map(Subset, golden["scores"]))
+    truth = {
+        image["image"]: Faces(
+            np.array(image["faces"], np.float64),
+            {subset.name: np.array(image[subset.name], bool) for subset in subsets},
+        )
+        for image in golden["images"]
+    }
+    predictions = [
+        Prediction(image["image"], np.array(image["boxes"]).reshape(-1, 4), np.array(image["scores"]))
+        for image in golden["images"]
+    ]
+
+    evaluation = evaluate(predictions, GroundTruth("WIDER FACE", subsets, truth))
+    assert evaluation.scores() == pytest.approx(golden["scores"], abs=1e-12)
+    assert golden["scores"] == pytest.approx(
+        {subset: evaluate_plainly(golden["images"], subset) for subset in ("easy", "medium", "hard")}
+    )
 
 
 def test_made_up_predictions_give_the_reference_numbers(made_up, wider):

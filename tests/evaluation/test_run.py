@@ -16,7 +16,6 @@ import pytest
 
 import featherface
 from featherface.evaluation.image_sets import EncodedImage, ImageSetError, folder_images, manifest_images
-from featherface.evaluation.manifest import read_manifest
 from featherface.evaluation.predictions import PredictionsError, read_predictions, resume_predictions
 from featherface.evaluation.run import RunError, predict_images, score_network
 
@@ -111,19 +110,17 @@ def test_a_folder_without_images_is_named(tmp_path):
         folder_images(tmp_path)
 
 
-def test_scoring_leaves_the_network_as_it_was(predictor, shared):
+def test_scoring_leaves_the_network_as_it_was(predictor, records):
     network = predictor.network.train()
-    records = read_manifest(shared / "data" / "dev.jsonl", "fddb_small")[:2]
     scores = score_network(network, records)
     assert network.training
     assert 0 <= scores["all"] <= 1
     assert np.isnan(scores["under 16 px"])
 
 
-def test_a_image_that_comes_twice_is_named(shared):
-    record = read_manifest(shared / "data" / "dev.jsonl", "fddb_small")[0]
+def test_an_image_that_appears_twice_is_named(records):
     with pytest.raises(ImageSetError, match="appears twice"):
-        manifest_images([record, record])
+        manifest_images([records[0], records[0]])
 
 
 @pytest.fixture
