@@ -14,12 +14,12 @@ from threading import Event, Lock
 import cv2
 import numpy as np
 
+from benchmarks import page_labels
 from benchmarks.visitor import Visitor
 from featherface.profiling.machine import now
 
 __all__ = [
     "DETECTION",
-    "PHOTOS",
     "Diary",
     "Moment",
     "annotated_zip",
@@ -29,7 +29,6 @@ __all__ = [
     "think",
 ]
 
-PHOTOS = "Your photos"  # the uploader's label
 DETECTION = "detection"  # the page's path
 _SAMPLES = sorted((Path(__file__).resolve().parents[1] / "assets/samples").glob("*.jpg"))
 _MEGAPIXELS = (0.1, 0.5, 1, 2, 5, 12)
@@ -127,10 +126,10 @@ def bad_file(rng: np.random.Generator) -> bytes:
 def measure(visitor: Visitor, diary: Diary, rounds: int, ended: Callable[[], bool]) -> None:
     """Run the speed page's benchmark and watch it to its end, or leave once `ended`."""
     diary.note("page", visitor.go("speed"))
-    visitor.enter("Side, pixels", 320)
-    visitor.enter("Rounds", rounds)
+    visitor.enter(page_labels.INPUT_SIZE, 320)
+    visitor.enter(page_labels.ROUNDS, rounds)
     with diary.benchmarking():
-        visitor.press("Start")
+        visitor.press(page_labels.RUN_BENCHMARK)
         while visitor.refresh() and not ended():
             time.sleep(_POLL_SECONDS)
 

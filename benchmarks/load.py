@@ -15,7 +15,8 @@ from threading import Event
 
 import numpy as np
 
-from benchmarks.guests import DETECTION, PHOTOS, Diary, measure, photo_variation, think
+from benchmarks import page_labels
+from benchmarks.guests import DETECTION, Diary, measure, photo_variation, think
 from benchmarks.markdown_report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.visitor import Dashboard, Visitor, served
 from featherface.dashboard.components.widgets import plain
@@ -43,7 +44,7 @@ class Answer:
     name: str
     confidence: float  # as set
     nms_iou: float
-    file: bytes  # the download "Faces, JSON"
+    file: bytes  # the download of faces as JSON
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _visit(
     try:
         with Visitor(dashboard.address, DETECTION) as visitor:
             for name, photo in zip(names, photos, strict=True):
-                diary.note("upload", visitor.upload(PHOTOS, name, photo))
+                diary.note("upload", visitor.upload(page_labels.PHOTOS, name, photo))
                 answers.append(_looked(visitor, diary, rng, number, name, photo, thinking, ended))
             while not ended.is_set():
                 if number % 5 == 0 and _BENCHMARKING[0] < share() < _BENCHMARKING[1]:
@@ -202,12 +203,12 @@ def _looked(
     for _ in range(int(rng.integers(1, 4))):
         confidence = round(float(rng.uniform(0.05, 0.95)), 2)
         nms_iou = round(0.05 * int(rng.integers(2, 19)), 2)
-        diary.note("slide", visitor.slide("Confidence", confidence))
+        diary.note("slide", visitor.slide(page_labels.CONFIDENCE, confidence))
         think(rng, thinking, ended)
-        diary.note("slide", visitor.slide("NMS IoU", nms_iou))
+        diary.note("slide", visitor.slide(page_labels.NMS_IOU, nms_iou))
         think(rng, thinking, ended)
     start = time.perf_counter()
-    file = visitor.download("Faces, JSON")
+    file = visitor.download(page_labels.FACES_JSON)
     diary.note("download", 1000 * (time.perf_counter() - start))
     return Answer(number, photo, name, confidence, nms_iou, file)
 
@@ -249,10 +250,12 @@ def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:
     def ask(number: int) -> set[str]:
         try:
             with Visitor(dashboard.address, DETECTION) as visitor:
-                visitor.upload(PHOTOS, "own.jpg", photo_variation(np.random.default_rng([7, number]), 0.5))
+                visitor.upload(
+                    page_labels.PHOTOS, "own.jpg", photo_variation(np.random.default_rng([7, number]), 0.5)
+                )
                 ready.append(number)
                 together.wait()
-                visitor.slide("Longer side, pixels", _LARGE)
+                visitor.slide(page_labels.LONGER_SIDE, _LARGE)
                 return visitor.told
         except Exception as error:  # whatever it was: the diary fails the run
             diary.wrong(f"visitor {number} of the full queue: {type(error).__name__}: {error}")

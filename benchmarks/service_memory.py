@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import page_labels
 from benchmarks.markdown_report import Target, options, photo_file, report, trained_weights
 from benchmarks.visitor import Visitor, served
 from featherface.detection.images import decode_photo
@@ -84,8 +85,8 @@ def through_dashboard(weights: Path, seconds: float) -> Sequence[float]:
         ending = time.monotonic() + seconds
         for seed in itertools.takewhile(lambda _: time.monotonic() < ending, itertools.count()):
             with Visitor(dashboard.address, "detection") as visitor:
-                visitor.upload("Your photos", f"{seed}.jpg", photo_file(_MEGAPIXELS, seed))
-                visitor.slide("Confidence", 0.4)
+                visitor.upload(page_labels.PHOTOS, f"{seed}.jpg", photo_file(_MEGAPIXELS, seed))
+                visitor.slide(page_labels.CONFIDENCE, 0.4)
             curve.append(dashboard.memory / 1e6)
     return curve
 

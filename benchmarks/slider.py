@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import page_labels
 from benchmarks.markdown_report import (
     Target,
     options,
@@ -46,7 +47,7 @@ def main() -> int:
     ):
         visitors = {size: Visitor(dashboard.address, "detection") for size in photos}
         for size, visitor in visitors.items():
-            visitor.upload("Your photos", f"{size}.jpg", photos[size])
+            visitor.upload(page_labels.PHOTOS, f"{size}.jpg", photos[size])
         before = dashboard.processor_seconds()
         times = taking_turns(
             {size: moving(visitor) for size, visitor in visitors.items()}, given.rounds, given.warmup
@@ -77,7 +78,7 @@ def main() -> int:
 
 
 def moving(visitor: Visitor):  # noqa: ANN201
-    return lambda turn: visitor.slide("Confidence", 0.3 + 0.01 * (turn % 40))
+    return lambda turn: visitor.slide(page_labels.CONFIDENCE, 0.3 + 0.01 * (turn % 40))
 
 
 def filtering_alone(weights: Path, data: bytes):  # noqa: ANN201

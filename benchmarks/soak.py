@@ -15,9 +15,9 @@ from threading import Event, Thread
 import numpy as np
 import psutil
 
+from benchmarks import page_labels
 from benchmarks.guests import (
     DETECTION,
-    PHOTOS,
     Diary,
     annotated_zip,
     bad_file,
@@ -29,6 +29,7 @@ from benchmarks.markdown_report import Target, options, report, spread, tracebac
 from benchmarks.visitor import Dashboard, PageError, Visitor, served
 
 _PAGES = ("", "architecture", "flops", "speed", "accuracy", DETECTION)
+_DOWNLOADS = (page_labels.FACES_JSON, page_labels.FACES_CSV, page_labels.ANNOTATED_JPEG)
 _THINKING = 3.0  # seconds between two actions, on average
 _SAMPLE_SECONDS = 10
 _QUARTER = 900  # seconds
@@ -128,12 +129,14 @@ def look(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event)
     for number in range(int(rng.integers(1, 4))):
         if ended.is_set():
             return
-        diary.note("upload", visitor.upload(PHOTOS, f"photo {number}.jpg", photo_variation(rng)))
+        diary.note("upload", visitor.upload(page_labels.PHOTOS, f"photo {number}.jpg", photo_variation(rng)))
         for _ in range(int(rng.integers(3, 10))):
             think(rng, _THINKING, ended)
-            name, low, high = [("Confidence", 0.05, 0.95), ("NMS IoU", 0.1, 0.9)][int(rng.integers(2))]
+            name, low, high = [(page_labels.CONFIDENCE, 0.05, 0.95), (page_labels.NMS_IOU, 0.1, 0.9)][
+                int(rng.integers(2))
+            ]
             diary.note("slide", visitor.slide(name, round(float(rng.uniform(low, high)), 2)))
-        save(visitor, diary, str(rng.choice(["Faces, JSON", "Faces, CSV", "Faces, COCO", "Pictures, JPEG"])))
+        save(visitor, diary, str(rng.choice(_DOWNLOADS)))
 
 
 def browse(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
@@ -143,14 +146,14 @@ def browse(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Even
             return
         diary.note("page", visitor.go(page))
         if page == "":
-            save(visitor, diary, "Report (HTML)")
+            save(visitor, diary, page_labels.HTML_REPORT)
         think(rng, _THINKING, ended)
 
 
 def bring_bad_files(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
     """Upload what is no picture; each time a sentence has to come back."""
     for _ in range(int(rng.integers(1, 5))):
-        diary.note("bad upload", visitor.upload(PHOTOS, "bad.jpg", bad_file(rng)))
+        diary.note("bad upload", visitor.upload(page_labels.PHOTOS, "bad.jpg", bad_file(rng)))
         if not visitor.elements("alert"):
             raise PageError("A file that is no picture was taken without a word.")
         think(rng, _THINKING, ended)
@@ -159,9 +162,9 @@ def bring_bad_files(visitor: Visitor, diary: Diary, rng: np.random.Generator, en
 def bring_a_zip(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
     """Have average precision computed on a few annotated pictures."""
     diary.note("page", visitor.go("accuracy"))
-    diary.note("upload of a zip", visitor.upload("Zip of annotated pictures", "own.zip", annotated_zip(rng)))
+    diary.note("upload of a zip", visitor.upload(page_labels.ZIP, "own.zip", annotated_zip(rng)))
     if not ended.is_set():
-        diary.note("evaluate", visitor.press("Evaluate"))
+        diary.note("evaluate", visitor.press(page_labels.EVALUATE))
 
 
 def benchmark(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
@@ -173,7 +176,7 @@ def benchmark(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: E
 
 def break_off(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
     """Get lost in the middle of an upload."""
-    visitor.upload_half("lost.jpg", photo_variation(rng))
+    visitor.half_upload("lost.jpg", photo_variation(rng)).close()
 
 
 def save(visitor: Visitor, diary: Diary, label: str) -> None:

@@ -157,8 +157,8 @@ class Visitor:
         """Return where the server wants a file, as a path."""
         return self._upload_urls(name).upload_url
 
-    def upload_half(self, name: str, data: bytes) -> None:
-        """Send half of a file, then drop the connection that carries it."""
+    def half_upload(self, name: str, data: bytes) -> HTTPConnection:
+        """Send half of a file and return the connection that carries it, still open."""
         with requests.Session() as web:
             put = self._put(web, self._upload_urls(name).upload_url, name, data)
         connection = HTTPConnection(urlsplit(self._address).netloc, timeout=PATIENCE)
@@ -166,7 +166,7 @@ class Visitor:
         for header, value in put.headers.items():
             connection.putheader(header, value)
         connection.endheaders(put.body[: len(put.body) // 2])
-        connection.close()
+        return connection
 
     def go(self, page: str) -> float:
         """Open another page of the dashboard."""

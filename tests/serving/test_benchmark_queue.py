@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from featherface.serving import benchmark_queue as benchmarks
 from featherface.serving.benchmark_queue import BenchmarkBusyError, BenchmarkQueue, BenchmarkRequest
 
 PATIENCE = 30  # seconds, for a thread to end
+HOUR = 3600  # seconds, after which nobody can be waiting
 
 
 class Bench:
@@ -50,6 +52,14 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(benchmarks, "benchmark", fake)
     yield fake
     fake.permits.release(1000)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The clock of the queue; it stands still until a test moves it."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(benchmarks, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
 
 
 @pytest.fixture
@@ -94,12 +104,12 @@ def test_a_stopping_job_is_not_handed_out(queue, bench):
     assert (stopping.state, again.state) == ("stopped", "finished")
 
 
-def test_a_job_given_up_for_want_of_watchers_is_not_handed_out(queue, bench, monkeypatch):
+def test_a_job_given_up_for_want_of_watchers_is_not_handed_out(queue, bench, clock):
     left = queue.submit(request(50))
-    monkeypatch.setattr(benchmarks, "_UNWATCHED_SECONDS", -1)
+    bench.begun.acquire()
+    clock.now += HOUR
     bench.permits.release()
-    queue.wait(PATIENCE)
-    monkeypatch.setattr(benchmarks, "_UNWATCHED_SECONDS", 180)
+    assert queue.wait(PATIENCE)
     again = queue.submit(request(50))
     finish(queue, bench)
 
@@ -169,12 +179,14 @@ def test_a_stopped_job_keeps_its_rounds_but_is_not_complete(queue, bench):
     assert queue.latest(LatencySettings(runs=50)) is None
 
 
-def test_a_job_that_nobody_watches_is_stopped(queue, bench, monkeypatch):
-    monkeypatch.setattr(benchmarks, "_UNWATCHED_SECONDS", -1)
-    job = queue.submit(request(3))
+def test_a_job_that_nobody_watches_is_stopped(queue, bench, clock):
+    watched, unwatched = queue.submit(request(3)), queue.submit(request(4))
+    bench.begun.acquire()
+    clock.now += HOUR
+    watched.watch()
     finish(queue, bench)
 
-    assert job.state == "stopped"
+    assert (watched.state, unwatched.state) == ("finished", "stopped")
 
 
 def test_a_failure_ends_the_job_and_not_the_queue(queue, bench):
@@ -188,9 +200,9 @@ def test_a_failure_ends_the_job_and_not_the_queue(queue, bench):
     assert (failed.state, again.state) == ("failed", "finished")
 
 
-def test_a_full_queue_says_so(queue, bench, monkeypatch):
-    monkeypatch.setattr(benchmarks, "_MAX_JOBS", 1)
-    queue.submit(request(3))
-    with pytest.raises(BenchmarkBusyError, match="try again"):
-        queue.submit(request(4))
+def test_a_full_queue_says_so(queue, bench):
+    taken = [queue.submit(request(3 + number)) for number in range(8)]
+    with pytest.raises(BenchmarkBusyError, match="8 benchmarks are waiting already: try again"):
+        queue.submit(request(40))
+    assert queue.submit(request(3)) is taken[0]
     finish(queue, bench)

@@ -28,7 +28,7 @@ from torch import nn
 
 from featherface.checkpoints import WeightsError, inspect_checkpoint, shipped_weights, verify
 from featherface.detection.images import ImageError, decode_photo
-from featherface.evaluation import manifest
+from featherface.errors import FeatherFaceError
 from featherface.evaluation.curves import CurvesError, parse_curves
 from featherface.evaluation.ground_truth import manifest_ground_truth
 from featherface.evaluation.manifest import ManifestError, read_image_bytes, read_manifest
@@ -55,7 +55,7 @@ class Reader:
     """One reader: `make` gives the file of a case, `read` reads it in a folder of its own."""
 
     cases: int
-    error: type[ValueError]  # the only one that it may raise
+    error: type[FeatherFaceError]  # the only one that it may raise
     make: Make
     read: Read
 
@@ -191,11 +191,11 @@ def _read_manifest(data: bytes, folder: Path) -> object:
 
 
 def _read_archive(data: bytes, folder: Path) -> object:
-    (folder / "dev.jsonl").write_text(json.dumps(RECORD))
-    (folder / "dev-street.zip").write_bytes(data)
-    manifest._names.cache_clear()
-    manifest._archive.cache_clear()
-    return [read_image_bytes(record) for record in read_manifest(folder / "dev.jsonl")]
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:  # open archives are remembered by their path
+        manifest = Path(fresh, "dev.jsonl")
+        manifest.write_text(json.dumps(RECORD))
+        Path(fresh, "dev-street.zip").write_bytes(data)
+        return [read_image_bytes(record) for record in read_manifest(manifest)]
 
 
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import requests
 from corpus import encoded, noise
 
+from benchmarks import page_labels
 from benchmarks.visitor import PATIENCE, ROOT, Visitor, served
 
 NOT_OURS = (".git", ".venv", "runs")  # beside the project's own files
 SIZE = 24 * 2**20  # bytes; half of it is more than the connection buffers, so the server has taken some in
-
-
-def send_half(visitor: Visitor, address: str, data: bytes) -> HTTPConnection:
-    """Begin an upload and leave it where it is."""
-    with requests.Session() as web:
-        put = visitor._put(web, visitor.upload_url("lost.png"), "lost.png", data)
-    connection = HTTPConnection(urlsplit(address).netloc, timeout=PATIENCE)
-    connection.putrequest(put.method, put.path_url)
-    for header, value in put.headers.items():
-        connection.putheader(header, value)
-    connection.endheaders(put.body[: len(put.body) // 2])
-    return connection
 
 
 def files_with(marker: bytes, folder: Path, since: float) -> list[Path]:
@@ -47,7 +33,7 @@ def test_killed_in_the_middle_of_an_upload(seeded, tmp_path, monkeypatch):
         served(seeded, tmp_path / "killed.log") as dashboard,
         Visitor(dashboard.address, "detection") as visitor,
     ):
-        upload = send_half(visitor, dashboard.address, photo + marker * (SIZE // len(marker)))
+        upload = visitor.half_upload("lost.png", photo + marker * (SIZE // len(marker)))
         open_files = [str(link.readlink()) for link in Path(f"/proc/{dashboard.process.pid}/fd").iterdir()]
         dashboard.process.kill()
         dashboard.process.wait(PATIENCE)
@@ -62,6 +48,6 @@ def test_killed_in_the_middle_of_an_upload(seeded, tmp_path, monkeypatch):
         served(seeded, tmp_path / "again.log") as dashboard,
         Visitor(dashboard.address, "detection") as visitor,
     ):
-        visitor.upload("Your photos", "whole.png", photo)
+        visitor.upload(page_labels.PHOTOS, "whole.png", photo)
         assert r"whole\.png" in [button.label for button in visitor.elements("button")]
         assert [alert for alert in visitor.elements("alert") if "trained weights" not in alert.body] == []

@@ -14,7 +14,8 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from benchmarks.guests import DETECTION, PHOTOS, Diary, photo_variation
+from benchmarks import page_labels
+from benchmarks.guests import DETECTION, Diary, photo_variation
 from benchmarks.load import crowd, mixed_up
 from benchmarks.markdown_report import tracebacks
 from benchmarks.visitor import PATIENCE, Dashboard, Visitor, served
@@ -24,28 +25,39 @@ from featherface.serving.model_service import ModelService
 VISITORS = 4
 ELSEWHERE = "http://elsewhere.example"
 LARGE = 1_280  # pixels; passes of this size wait at the gate
-SIZE = "Longer side, pixels"
-# One worker, four places to wait, a gate for large inputs, and visitors forgotten as soon as they have left.
+# One thread for networks, four places to wait, a gate for large inputs, and sessions closed as soon as their
+# visitors have left. Whatever looks up a name or connects to another machine gets an error, whose traceback
+# in the log fails the tests.
 PREPARATION = """
-import sys, threading, time
+import socket, sys, time
+from functools import partial
 from pathlib import Path
-from streamlit import net_util
-def outside(url, timeout):
-    raise RuntimeError("asked " + url)  # its traceback in the log fails the tests
-net_util._make_blocking_http_get = outside
-from featherface.serving import model_service as service
-passing = service.ModelService._pass
-def _pass(self, photo, weights, resize, side):
+from featherface.dashboard.server import sessions
+from featherface.detection.detector import Detector
+from featherface.serving import model_service, network_queue
+
+def refuse_outside(event, arguments):
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event == "socket.connect" and arguments[0].family in INTERNET and arguments[0].type == STREAM:
+        host = arguments[1][0]
+    else:
+        return
+    if host not in (None, "localhost", "127.0.0.1", "::1", "0.0.0.0"):
+        raise RuntimeError(f"asked {{host}}")
+
+INTERNET, STREAM = (socket.AF_INET, socket.AF_INET6), socket.SOCK_STREAM
+sys.addaudithook(refuse_outside)
+candidates = Detector.candidates
+
+def gated_candidates(self, photos, resize, side):
     while side == {large} and not Path({gate!r}).exists():
         time.sleep(0.01)
-    return passing(self, photo, weights, resize, side)
-service.ModelService._pass = _pass
-service.NetworkQueue.__init__.__defaults__ = (1, 4)
-def hurry():  # once the first page has imported it
-    while not hasattr(sessions := sys.modules.get("featherface.dashboard.server.sessions"), "close_session_when_abandoned"):
-        time.sleep(0.01)
-    sessions._RETURN_SECONDS = sessions._TIDY_SECONDS = 0.1
-threading.Thread(target=hurry, daemon=True).start()
+    return candidates(self, photos, resize, side)
+
+Detector.candidates = gated_candidates
+model_service.NetworkQueue = partial(network_queue.NetworkQueue, 1, 4)
+sessions.abandoned_sessions = sessions.AbandonedSessions(return_seconds=0.1, release_seconds=0.1)
 """
 
 
@@ -93,7 +105,7 @@ def test_what_a_visitor_brought_goes_with_the_visitor(dashboard):
     assert eventually(lambda: not any("media" in name for name in kept(dashboard)))  # of visitors before
     samples = kept(dashboard)
     with Visitor(dashboard.address, DETECTION) as visitor:
-        visitor.upload(PHOTOS, "own.jpg", photos(200, 1)[0])
+        visitor.upload(page_labels.PHOTOS, "own.jpg", photos(200, 1)[0])
         assert eventually(lambda: sum(kept(dashboard).values()) > sum(samples.values()))
     assert eventually(lambda: kept(dashboard).items() <= samples.items())
 
@@ -111,30 +123,30 @@ def test_nobody_is_given_the_faces_of_somebody_else(dashboard):
 
 def test_a_download_outlives_what_others_do_meanwhile(dashboard):
     with Visitor(dashboard.address, DETECTION) as visitor, Visitor(dashboard.address, DETECTION) as other:
-        address = visitor.made_file("Faces, JSON")
+        address = visitor.made_file(page_labels.FACES_JSON)
         for confidence in np.linspace(0.1, 0.9, 12).round(2):
-            other.slide("Confidence", confidence)
-            other.made_file("Faces, JSON")
+            other.slide(page_labels.CONFIDENCE, confidence)
+            other.made_file(page_labels.FACES_JSON)
         assert "photos" in requests.get(address, timeout=PATIENCE).json()
 
 
 def test_a_full_queue_tells_the_position_and_loses_nobody(dashboard, gate):
     visitors = [Visitor(dashboard.address, DETECTION) for _ in range(6)]
     for number, visitor in enumerate(visitors):
-        visitor.upload(PHOTOS, "own.jpg", photos(100 + number, 1)[0])
+        visitor.upload(page_labels.PHOTOS, "own.jpg", photos(100 + number, 1)[0])
     *waiting, last = visitors
     with ThreadPoolExecutor(len(waiting)) as threads:
-        moves = [threads.submit(visitor.slide, SIZE, LARGE) for visitor in waiting]
-        places = {f"Busy, position {place} in the queue." for place in (1, 2, 3, 4)}
+        moves = [threads.submit(visitor.slide, page_labels.LONGER_SIDE, LARGE) for visitor in waiting]
+        places = {f"Waiting: position {place} in the queue." for place in (1, 2, 3, 4)}
         full = eventually(lambda: places <= set().union(*(visitor.told for visitor in waiting)))
-        last.slide(SIZE, LARGE)
+        last.slide(page_labels.LONGER_SIDE, LARGE)
         gate.touch()
         for move in moves:
             move.result()
     assert full
     refusal = "Busy, position 5 in the queue: try again in a few seconds."
     assert refusal in {text.replace("\\", "") for text in last.told}
-    last.slide(SIZE, LARGE)
+    last.slide(page_labels.LONGER_SIDE, LARGE)
     for visitor in visitors:
         assert visitor.elements("bidi_component"), "the faces are shown in the end"
         visitor.vanish()
@@ -149,7 +161,7 @@ def test_an_upload_needs_the_token_of_the_page(dashboard):
             requests.put(url, files=file, headers={"X-Xsrftoken": "guessed"}, timeout=PATIENCE).status_code
             == 403
         )
-        visitor.upload(PHOTOS, "own.jpg", photos(300, 1)[0])  # with the token it is taken
+        visitor.upload(page_labels.PHOTOS, "own.jpg", photos(300, 1)[0])  # with the token it is taken
 
 
 def test_another_site_cannot_open_a_session(dashboard):

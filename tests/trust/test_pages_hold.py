@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from featherface.checkpoints import record_path
 from featherface.dashboard.state import photos
 from featherface.dashboard.state.photos import SAMPLES, forget_photo
-from featherface.detection.detector import Detector
 from featherface.detection.images import ImageError, Photo
+from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.models import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,14 +147,12 @@ def test_weights_lost_are_a_sentence_and_found_again_serve(open_page, folder, se
 
 
 def test_a_photo_without_memory_is_a_sentence_and_the_next_is_served(open_page, monkeypatch):
-    run = Detector._run
-
-    def run_or_fail(self: Detector, inputs: list, preprocess: list) -> list:
-        if inputs[0].size[0] > 600:
+    def prepare_or_fail(photo: Photo, resize: Resize, side: int) -> Prepared:
+        if side > 600:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
-        return run(self, inputs, preprocess)
+        return prepare(photo, resize, side)
 
-    monkeypatch.setattr(Detector, "_run", run_or_fail)
+    monkeypatch.setattr("featherface.detection.detector.prepare", prepare_or_fail)
     page = open_page("detection", {"photo": "grace_hopper"})
     assert not page.exception
     (error,) = page.error

@@ -30,7 +30,6 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.typing import UploadedFile
 
-from featherface.config import MAX_BYTES
 from featherface.errors import FeatherFaceError
 
 __all__ = [
@@ -181,7 +180,7 @@ def keep_uploads_in_memory() -> None:
 
     `MultiPartParser` reads the limit from its class; there is no setting for it.
     """
-    MultiPartParser.spool_max_size = MAX_BYTES + 1
+    MultiPartParser.spool_max_size = 2**20 * int(config.get_option("server.maxUploadSize")) + 1
 
 
 def disable_public_ip_lookup() -> None:

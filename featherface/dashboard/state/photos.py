@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from streamlit.typing import UploadedFile
 
 from featherface.detection.drawing import encode_image
-from featherface.detection.images import ImageError, Photo, decode_photo
+from featherface.detection.images import ImageError, Photo, decode_photo, memory_errors_as_sentence
 
 __all__ = [
     "FULL_SIZE_DRAWING",
@@ -126,8 +126,9 @@ def display_photo(file: PhotoFile) -> DisplayPhoto:
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={PhotoFile: lambda file: file.key})
 def thumbnail(file: PhotoFile) -> bytes:
     """Return a small JPEG of the photo, cropped to 4:3. Raises ImageError."""
-    whole = Image.fromarray(decoded(file).pixels)
-    return encode_image(np.asarray(ImageOps.fit(whole, _THUMBNAIL, centering=(0.5, 0.25))), "jpeg")
+    with memory_errors_as_sentence("The photo"):
+        whole = Image.fromarray(decoded(file).pixels)
+        return encode_image(np.asarray(ImageOps.fit(whole, _THUMBNAIL, centering=(0.5, 0.25))), "jpeg")
 
 
 def own_photos() -> list[PhotoFile]:
