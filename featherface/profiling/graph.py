@@ -1,4 +1,4 @@
-"""The networks as graphs of their stages, traced through a forward pass: what a diagram is drawn from."""
+"""The networks as graphs of their stages, traced through a forward pass, for diagrams."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STRIDES = (1, 2, 4, *STRIDES)
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The shape of one tensor between stations; `stride` is how many pixels a cell stands for."""
+    """The shape of one tensor between stations; `stride` is the side of a cell in pixels."""
 
     channels: int
     height: int
@@ -33,13 +33,13 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class Station:
-    """A part of the network worth a box: a backbone stage, an attention, a BiFPN cell, a context, a head."""
+    """A box of the diagram: a backbone stage, an attention, a BiFPN cell, a context module or a head."""
 
     path: str  # dotted module path, "input" or "output"
     name: str  # for people
     kind: str  # class of the module
     group: str
-    column: int  # stations between the input and this one, the longest way
+    column: int  # stations on the longest path from the input
     maps: tuple[FeatureMap, ...]  # what comes out, fine to coarse
     parameters: int
     macs: int
@@ -47,7 +47,7 @@ class Station:
 
 @dataclass(frozen=True)
 class Edge:
-    """A tensor on its way from one station to another."""
+    """A tensor that flows from one station to another."""
 
     source: str
     target: str
@@ -56,7 +56,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class NetworkGraph:
-    """Stations in the order in which they run, input first, and what flows between them."""
+    """Stations in the order of the forward pass, input first, and the tensors between them."""
 
     stations: tuple[Station, ...]
     edges: tuple[Edge, ...]
@@ -72,7 +72,7 @@ class _Run:
 
 @lru_cache(maxsize=32)
 def network_graph(key: str, height: int, width: int) -> NetworkGraph:
-    """Trace a model at an input size. Raises InputSizeError."""
+    """Return a model's graph at an input size. Raises InputSizeError."""
     check_size(height, width)
     entry = MODELS[key]
     pixels = torch.zeros(1, 3, height, width, device="meta")
@@ -125,7 +125,7 @@ def _stations(network: nn.Module, opened: Collection[str]) -> Iterator[tuple[str
 
 
 def _edges(runs: list[_Run], pixels: Tensor) -> Iterator[Edge]:
-    """Follow each tensor, known by being the same object, from the station that made it."""
+    """Follow each tensor, identified as an object, from the station that made it."""
     makers = {id(pixels): INPUT}
     for run in runs:
         for tensor in run.inputs:

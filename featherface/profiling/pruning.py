@@ -14,7 +14,7 @@ __all__ = ["pruned"]
 
 
 def pruned(network: nn.Module, share: float) -> nn.Module:
-    """Return a copy of `network` with the smallest `share`, 0..1, of its convolution and linear weights at zero.
+    """Return a copy of `network` with the smallest `share`, 0..1, of its weights set to zero.
 
     Nothing is retrained, and nothing gets smaller or faster by itself: it shows how many weights matter.
     """

@@ -1,4 +1,4 @@
-"""How small the networks get: stored as they are, and with weights quantised to eight bits."""
+"""Stored size of the networks: as float32, and with weights quantised to 8 bits."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ _LARGEST = 127  # symmetric: -128 stays unused, so that 0 maps to 0 and the rang
 
 @dataclass(frozen=True)
 class QuantisedSize:
-    """Bytes of a network whose convolution and linear weights are int8, one scale an output channel.
+    """Bytes of a network whose convolution and linear weights are int8 with one scale per output channel.
 
-    Biases, batch norm and fusion weights stay float32, as they were: they are few, and precise for a reason.
+    Biases, batch norm and fusion weights stay float32: they are few and need the precision.
     """
 
-    weight_bytes: int  # one for each quantised weight
+    weight_bytes: int  # one per quantised weight
     scale_bytes: int  # float32
     kept_bytes: int  # float32
-    compressed_bytes: int  # all of it through zlib at its best
+    compressed_bytes: int  # all of it through zlib, level 9
 
     @property
     def total_bytes(self) -> int:
-        """Bytes on disk without compression."""
+        """Return the bytes on disk without compression."""
         return self.weight_bytes + self.scale_bytes + self.kept_bytes
 
 
 def stored_bytes(network: nn.Module) -> int:
-    """Bytes of every tensor of the state dict: what a weights file holds beside a header."""
+    """Return the bytes of all tensors of the state dict: a weights file without its header."""
     return sum(tensor.nbytes for tensor in network.state_dict().values())
 
 
 def quantise_weight(weight: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Round a (O, ...) float weight to int8 of the same shape and float32 scales (O,).
+    """Return an (O, ...) float weight as int8 of the same shape, and float32 scales (O,).
 
-    Weight is about int8 * scale, at most half a scale away.
+    int8 * scale is within half a scale of the weight.
     """
     values = weight.detach().float().numpy()
     axes = tuple(range(1, values.ndim))
@@ -52,7 +52,7 @@ def quantise_weight(weight: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def quantised_size(network: nn.Module) -> QuantisedSize:
-    """Quantise the weights of `network`, which is left as it is, and count the bytes."""
+    """Return the bytes of `network` with quantised weights; the network itself stays as it is."""
     weights, scales, kept = [], [], []
     quantised = {
         f"{name}.weight"

@@ -1,7 +1,7 @@
-"""What part of the picture a cell of each level sees, found on the network itself.
+"""The receptive field of each pyramid level, measured on the network itself.
 
-A value that is not a number spoils whatever is computed from it: a cell's receptive field is the span of
-pixels that, set to NaN, turn the cell into NaN.
+NaN spreads to everything computed from it, so a cell's receptive field is the span of pixels that turn the
+cell into NaN when they are NaN.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from featherface.profiling.machine import torch_threads
 
 __all__ = ["ReceptiveField", "receptive_fields"]
 
-_WIDTH = 2304  # pixels of a strip wide enough that no receptive field looked at reaches past its other end
-_START = 64  # pixels spoilt at the least
-_SHIFTS = STRIDES[-1]  # the fields repeat every 32 pixels, so that each kind of cell ends once in as many
+_WIDTH = 2304  # pixels of a strip; wider than any receptive field here
+_START = 64  # pixels set to NaN at least
+_SHIFTS = STRIDES[-1]  # receptive fields repeat every 32 pixels
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What a cell of one level sees through convolutions and pooling: the side of a square in pixels.
+    """The receptive field of one level through convolutions and pooling: the side of a square in pixels.
 
-    The channel gates of CBAM look at the whole picture, so that a cell knows a little of everything; they are
-    left out here. Deformable convolutions may reach further than their untrained grid: `at_least` says so.
-    Cells of a level differ where coarser levels are enlarged into it; the widest counts.
+    Channel attention sees the whole image and is left out. Deformable convolutions can reach further than
+    their regular grid; `at_least` marks that. Where coarser levels are upsampled into a level, its cells
+    differ; the widest counts.
     """
 
     level: str
     stride: int  # pixels between neighbouring cells
     backbone: int  # pixels seen by the backbone's cell
-    pixels: int  # pixels seen by the cell that the heads read
-    at_least: bool  # of `pixels`; the backbone has no deformable convolutions
-    anchors: tuple[int, ...]  # sides of the level's anchors in pixels, to compare
+    pixels: int  # pixels seen by the cell that the heads use
+    at_least: bool  # of `pixels`; no backbone has deformable convolutions
+    anchors: tuple[int, ...]  # sides of the level's anchors in pixels
 
 
 @lru_cache(maxsize=8)
 def receptive_fields(key: str) -> tuple[ReceptiveField, ...]:
-    """Find the receptive field of each level of a model; takes seconds."""
+    """Return the receptive field of each level of a model; takes seconds."""
     network = _without_channel_gates(MODELS[key])
     at_least = any(isinstance(module, ModulatedDeformableConv2d) for module in network.modules())
-    with torch_threads(1):  # small maps; a second thread would mostly wait
+    with torch_threads(1):  # small maps: a second thread would not help
         backbone, pyramid = _spans(network.body), _spans(network.pyramid)
     return tuple(
         ReceptiveField(f"P{number}", stride, backbone[stride], pyramid[stride], at_least, sizes)
@@ -68,7 +68,7 @@ _Levels = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 def _spans(levels: _Levels) -> dict[int, int]:
-    """The widest receptive field in pixels of the level of each stride."""
+    """Return the widest receptive field, in pixels, of the level of each stride."""
     lefts = _edges(levels, lambda shift: slice(0, _START + shift), lambda shift: _START + shift - 1)
     rights = _edges(
         levels, lambda shift: slice(_WIDTH - _START - shift, None), lambda shift: _WIDTH - _START - shift
@@ -80,16 +80,16 @@ def _spans(levels: _Levels) -> dict[int, int]:
 
 
 def _edges(
-    levels: _Levels, spoilt: Callable[[int], slice], column: Callable[[int], int]
+    levels: _Levels, nan_columns: Callable[[int], slice], column: Callable[[int], int]
 ) -> dict[int, dict[int, int]]:
-    """The first or last pixel seen by each kind of cell, relative to the cell, by stride.
+    """Return the first or last pixel seen by each kind of cell, relative to the cell, by stride.
 
-    Growing the spoilt part of the strip by one column turns those cells into NaN whose field ends there.
+    With one more column of NaN, those cells become NaN whose receptive field ends there.
     """
-    before = _spoilt_cells(levels, spoilt(0))
+    before = _nan_cells(levels, nan_columns(0))
     edges: dict[int, dict[int, int]] = {stride: {} for stride in STRIDES}
     for shift in range(1, _SHIFTS + 1):
-        cells = _spoilt_cells(levels, spoilt(shift))
+        cells = _nan_cells(levels, nan_columns(shift))
         for stride, now, earlier in zip(STRIDES, cells, before, strict=True):
             for cell in (now & ~earlier).nonzero().flatten().tolist():
                 edges[stride][cell % (STRIDES[-1] // stride)] = column(shift) - cell * stride
@@ -97,8 +97,8 @@ def _edges(
     return edges
 
 
-def _spoilt_cells(levels: _Levels, columns: slice) -> list[Tensor]:
-    """Which columns of cells, (W / stride,) bool for each level, `columns` of NaN spoil."""
+def _nan_cells(levels: _Levels, columns: slice) -> list[Tensor]:
+    """Return which columns of cells, (W / stride,) bool per level, are NaN if the pixel `columns` are."""
     pixels = torch.zeros(1, 3, MIN_SIDE, _WIDTH)
     pixels[..., columns] = torch.nan
     with torch.inference_mode():
