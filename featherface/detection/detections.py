@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from featherface.config import LANDMARKS
 from featherface.errors import FeatherFaceError
 
-__all__ = ["Detections", "DetectionsError", "coco_document"]
+__all__ = ["Detections", "DetectionsError"]
 
 _COLUMNS = (
     *("x1", "y1", "x2", "y2", "score"),
@@ -108,49 +108,28 @@ class Detections:
         writer.writerows(self.to_records())
         return text.getvalue()
 
-    def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict[str, object]]:
-        """Return COCO annotations with ids from `first_id`: bbox x, y, width, height; 5 x (x, y, visible)."""
+    def to_coco(self, image_id: int | str = 1) -> list[dict[str, object]]:
+        """Return COCO results, which pycocotools' `COCO.loadRes` reads.
+
+        One dictionary per face: bbox is x, y, width, height; keypoints are 5 times x, y, visibility.
+        """
         sizes = self.boxes[:, 2:] - self.boxes[:, :2]
-        visible = np.full((len(self), len(LANDMARKS), 1), _VISIBLE, np.float32)
-        keypoints = np.concatenate((self.landmarks, visible), axis=2).reshape(len(self), 3 * len(LANDMARKS))
         columns = zip(
             _rounded(np.hstack((self.boxes[:, :2], sizes)), _PIXEL_DECIMALS),
-            _rounded(sizes.prod(axis=1), _PIXEL_DECIMALS),
             _rounded(self.scores, _SCORE_DECIMALS),
-            _rounded(keypoints, _PIXEL_DECIMALS),
+            _rounded(self.landmarks, _PIXEL_DECIMALS),
             strict=True,
         )
         return [
             {
-                "id": first_id + index,
                 "image_id": image_id,
                 "category_id": 1,
                 "bbox": bbox,
-                "area": area,
-                "iscrowd": 0,
                 "score": score,
-                "keypoints": points,
-                "num_keypoints": len(LANDMARKS),
+                "keypoints": [value for x, y in points for value in (x, y, _VISIBLE)],
             }
-            for index, (bbox, area, score, points) in enumerate(columns)
+            for bbox, score, points in columns
         ]
-
-
-def coco_document(photos: Iterable[tuple[str, int, int, Detections]]) -> dict[str, list[dict[str, object]]]:
-    """Return a COCO keypoint document of (file name, width, height, detections) tuples, for `json.dumps`."""
-    images: list[dict[str, object]] = []
-    annotations: list[dict[str, object]] = []
-    for image_id, (name, width, height, detections) in enumerate(photos, start=1):
-        images.append({"id": image_id, "file_name": name, "width": width, "height": height})
-        annotations += detections.to_coco(image_id, first_id=len(annotations) + 1)
-    category: dict[str, object] = {
-        "id": 1,
-        "name": "face",
-        "supercategory": "person",
-        "keypoints": [name.replace(" ", "_") for name in LANDMARKS],
-        "skeleton": [],
-    }
-    return {"images": images, "annotations": annotations, "categories": [category]}
 
 
 def _mismatch(name: str, array: object, expected: tuple[int, ...]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from featherface.detection.detections import Detections, coco_document
+from featherface.detection.detections import Detections
 
 Faces = Callable[..., Detections]
 
@@ -56,19 +56,16 @@ def test_csv_is_one_line_a_face(three: Detections) -> None:
     assert list(rows[0])[-1] == "right_mouth_corner_y"
 
 
-def test_coco_numbers_annotations_through_all_pictures(three: Detections) -> None:
-    document = coco_document(
-        [("a.jpg", 60, 70, three), ("none.jpg", 5, 5, Detections.empty()), ("ö.jpg", 60, 70, three[:1])]
-    )
-    assert [image["id"] for image in document["images"]] == [1, 2, 3]
-    assert [note["id"] for note in document["annotations"]] == [1, 2, 3, 4]
-    assert [note["image_id"] for note in document["annotations"]] == [1, 1, 1, 3]
-    first = document["annotations"][0]
-    assert (first["bbox"], first["area"], first["score"]) == ([0, 0, 10, 20], 200, 0.9)
-    assert first["keypoints"] == [5, 10, 2] * 5
-    (category,) = document["categories"]
-    assert (category["id"], category["name"], len(category["keypoints"])) == (first["category_id"], "face", 5)
-    assert json.loads(json.dumps(document)) == document
+def test_coco_results_have_width_and_height_and_whole_flags(three: Detections) -> None:
+    first, *_ = three.to_coco("a")
+    assert first == {
+        "image_id": "a",
+        "category_id": 1,
+        "bbox": [0, 0, 10, 20],
+        "score": 0.9,
+        "keypoints": [5, 10, 2] * 5,
+    }
+    assert all(type(flag) is int for flag in first["keypoints"][2::3])
 
 
 def test_nothing_found_makes_valid_files() -> None:

@@ -104,13 +104,13 @@ def test_coco_results_load_one_model_at_a_time(name: str, image_id: str | int, t
 
 
 @pytest.mark.parametrize("error", [MemoryError(), cv2.error("Insufficient memory")])
-def test_no_memory_to_stack_the_photos_is_one_sentence(
+def test_no_memory_to_draw_is_one_sentence(
     photo: Photo, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stack(*_: object) -> None:
+    def annotate(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("featherface.reporting.comparison.np.hstack", stack)
+    monkeypatch.setattr("featherface.reporting.comparison.annotate", annotate)
     with pytest.raises(ImageError, match=r"party\.jpg at full size \(200 x 100 pixels\) needs more memory"):
         comparison(v1=squares(10)).annotated_file(photo, "png")
 
