@@ -12,8 +12,9 @@ from featherface.dashboard.components.receptive_field_panel import show_receptiv
 from featherface.dashboard.components.widgets import choose_chart_format, plain
 from featherface.models import MODELS
 from featherface.profiling.layers import InputSizeError
+from featherface.study.measurements import STUDY_MODELS
 
-baseline, redesign, *_ = MODELS.values()
+baseline, redesign = (MODELS[key] for key in STUDY_MODELS)
 st.title("Architecture")
 st.caption(
     f"{redesign.short_name} keeps the backbone of {baseline.short_name} and shrinks everything after it. "
@@ -40,4 +41,5 @@ try:
             show_receptive_fields()
 except InputSizeError as error:
     st.error(plain(str(error)), icon=":material/error:")
-choose_chart_format()
+if not layers.open:
+    choose_chart_format()

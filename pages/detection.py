@@ -8,7 +8,7 @@ from featherface.dashboard.components.comparison_panel import show_comparison
 from featherface.dashboard.components.controls import choose_network_input
 from featherface.dashboard.components.detection_run import run_models
 from featherface.dashboard.components.photo_strip import choose_photo
-from featherface.dashboard.components.widgets import plain
+from featherface.dashboard.components.widgets import choose_chart_format, plain
 from featherface.detection.images import ImageError
 from featherface.detection.settings import SettingsError
 from featherface.models import MODELS
@@ -24,5 +24,6 @@ try:
     results = run_models(file, given)
     if results:
         show_comparison(file, given, results)
+        choose_chart_format()
 except (ImageError, SettingsError) as error:
     st.error(plain(str(error)), icon=":material/error:")

@@ -18,6 +18,7 @@ from featherface.dashboard.components.roofline_panel import show_roofline
 from featherface.dashboard.components.widgets import choose_chart_format, plain, required_choice
 from featherface.models import MODELS
 from featherface.profiling.layers import InputSizeError
+from featherface.profiling.operators import MissingCounterError
 
 st.title("Compute cost")
 st.caption(
@@ -53,6 +54,6 @@ try:
     with counters:
         if counters.open:
             show_counters(costs)
-except InputSizeError as error:
+except (InputSizeError, MissingCounterError) as error:
     st.error(plain(str(error)), icon=":material/error:")
 choose_chart_format()

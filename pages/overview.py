@@ -20,10 +20,11 @@ from featherface.reporting.evaluation_runs import report_charts
 from featherface.study.claims import audit
 from featherface.study.findings import findings
 from featherface.study.headlines import headlines
+from featherface.study.measurements import STUDY_MODELS
 from featherface.study.radar import radar
 from featherface.study.recommendations import recommendations
 
-baseline, redesign, *_ = MODELS.values()
+baseline, redesign = (MODELS[key] for key in STUDY_MODELS)
 st.title(f"{baseline.name} vs {redesign.short_name}")
 st.caption(
     f"{redesign.short_name} is a smaller redesign of the face detector {baseline.short_name}. Every number "

@@ -15,6 +15,12 @@ from featherface.checkpoints import WeightsFile, save_weights
 from featherface.detection.detections import Detections
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves
+from featherface.evaluation.paired_bootstrap import (
+    Comparison,
+    Difference,
+    SavedComparison,
+    save_comparisons,
+)
 from featherface.models import MODELS
 from featherface.serving.model_service import DetectionResult, ModelService
 
@@ -74,8 +80,9 @@ def found_faces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def measured_weights(tmp_path: Path) -> Path:
-    """A folder of seeded weights with results by the official protocol, V1 the better by 0.1."""
-    (tmp_path / "evaluation").mkdir()
+    """A folder of seeded weights with results by the official protocol, V1 significantly better by 0.1."""
+    (tmp_path / "evaluation" / "paired").mkdir(parents=True)
+    checksums = []
     for key, score in (("v1", 0.9), ("v2", 0.8)):
         entry = MODELS[key]
         weights = save_weights(entry.builder(), entry, tmp_path / entry.weights, {"recipe": "seeded"})
@@ -84,4 +91,19 @@ def measured_weights(tmp_path: Path) -> Path:
         about = (key, weights.sha256, "val", "original", 640, "2026-01-01T00:00:00+00:00")
         saved = SavedCurves(*about, {"processor": "Processor"}, evaluation)
         save_curves(tmp_path / "evaluation" / f"{key}_val.json", [saved])
+        checksums.append(weights.sha256)
+    worse = Difference(0.9, 0.8, (-0.15, -0.05), (0.84, 0.94))
+    subsets = dict.fromkeys(("easy", "medium", "hard"), worse)
+    first, second = checksums
+    paired = SavedComparison(
+        ("v1", "v2"),
+        (first, second),
+        "val",
+        "original",
+        640,
+        "2026-01-01T00:00:00+00:00",
+        used_for_selection=False,
+        comparison=Comparison("WIDER FACE", 20, subsets, worse),
+    )
+    save_comparisons(tmp_path / "evaluation" / "paired" / "val.json", [paired])
     return tmp_path

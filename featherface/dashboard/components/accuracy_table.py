@@ -12,6 +12,7 @@ from featherface.evaluation.curves import SavedCurves
 from featherface.models import MODELS
 from featherface.reporting.evaluation_runs import Run
 from featherface.study.claims import CLAIMS
+from featherface.study.measurements import STUDY_MODELS
 from featherface.study.peers import Peer, peers
 from featherface.study.provenance import Badge
 from featherface.study.results import accuracy
@@ -34,7 +35,7 @@ def show_accuracy_table(official: Sequence[Run]) -> None:
     missing = [entry.name for key, entry in MODELS.items() if not any(key in run.results for run in official)]
     if missing:
         st.info(
-            f"Not yet measured: {', '.join(missing)}. There is no WIDER FACE result for the current weights.",
+            f"Not measured yet: {', '.join(missing)}. There is no WIDER FACE result for the current weights.",
             icon=":material/pending:",
         )
     st.table(
@@ -79,7 +80,7 @@ def _published_row(peer: Peer) -> dict[str, str]:
 def _target_row() -> dict[str, str]:
     target = next(claim for claim in CLAIMS if claim.id == _TARGET)
     return {
-        "Model": _model_cell("", Badge.TARGET, f"the study: {plain(target.quote)}"),
+        "Model": _model_cell(MODELS[STUDY_MODELS[1]].name, Badge.TARGET, f"the study: {plain(target.quote)}"),
         "Mean": f"{target.low / 100:.2f}+",
     }
 

@@ -66,6 +66,6 @@ def _claim_text(row: AuditRow) -> str:
 
 def _result_text(row: AuditRow) -> str:
     if row.reading is None:
-        return ":gray[Not yet measured\\.]"
+        return ":gray[Not measured yet\\.]"
     how = row.reading.how[:1].upper() + row.reading.how[1:]
     return f"{plain(row.text)}  \n:small[:gray[{badge_text(row.reading.badge)} {plain(how)}\\.]]"

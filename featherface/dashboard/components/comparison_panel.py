@@ -167,7 +167,7 @@ def _show_model_card(key: str, faces: Detections, result: DetectionResult) -> No
         st.metric("Latency", f"{sum(result.milliseconds.values()):.0f} ms", width="content")
     stages = ", ".join(f"{name} {spent:.1f}" for name, spent in result.milliseconds.items())
     height, width = result.input_size
-    st.caption(f"Milliseconds: {stages}. Input size: {width} × {height} pixels.")
+    st.caption(f"Stages (ms): {stages}. Input size: {width} × {height} pixels.")
     origin_badge(
         Badge.MEASURED,
         f"{when_text(result.when)}, on {machine().processor}. A single run alongside other work on the "

@@ -11,9 +11,9 @@ from featherface.dashboard.components.widgets import origin_badge, show_chart
 from featherface.models import MODELS
 from featherface.profiling.complexity import Cost, SizeCost, cost, sweep
 from featherface.profiling.layers import layer_table
-from featherface.profiling.machine import Badge
 from featherface.reporting.figures.costs import model_bars, model_lines
 from featherface.reporting.tables import costliest, group_cost_table, layer_costs, sweep_table
+from featherface.study.provenance import Badge
 
 __all__ = ["UNITS", "costs_at", "show_groups", "show_layers", "show_sizes", "show_totals"]
 

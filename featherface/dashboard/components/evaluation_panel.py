@@ -78,9 +78,15 @@ def _show_bars(run: Run, key: str) -> None:
         data=run.scores(),
     )
     faces = ", ".join(f"{plain(name)} {count:,}" for name, count in run.subsets.items())
+    reasons = dict.fromkeys(
+        f"{name}: {curve.no_interval}"
+        for curves in found.values()
+        for name, curve in curves.items()
+        if curve.no_interval
+    )
     st.caption(
         f"Annotated faces per subset: {faces}. Error bars: 95% confidence interval, bootstrap over images "
-        "(1,000 resamples)."
+        f"(1,000 resamples). {plain(' '.join(reasons))}"
     )
 
 

@@ -30,5 +30,5 @@ def show_findings(rows: Sequence[Finding], winner: str) -> None:
 
 def _finding_text(row: Finding) -> str:
     short, colon, rest = row.sentence.partition(": ")
-    unknown = "Not yet measured: " if row.direction is Direction.OPEN else ""
+    unknown = "Not measured yet: " if row.direction is Direction.OPEN else ""
     return f"**{unknown}{plain(short)}**{plain(colon + rest)}.  \n:small[:gray[{plain(row.sureness)}]]"

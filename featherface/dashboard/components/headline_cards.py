@@ -21,7 +21,7 @@ def show_headlines(rows: Sequence[Headline]) -> None:
             with st.container(border=True, height="stretch", gap="xsmall"):
                 st.metric(
                     row.name,
-                    value_pair(row) if known else "not yet measured",
+                    value_pair(row) if known else "not measured yet",
                     change_text(row),
                     delta_color="normal" if row.more_is_better else "inverse",
                 )

@@ -12,7 +12,7 @@ __all__ = ["choose_input_size", "size_text"]
 
 def choose_input_size() -> tuple[int, int]:
     """Show the two number fields and return height and width in pixels."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
         width, height = (
             whole_number(
                 label,

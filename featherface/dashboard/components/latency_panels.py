@@ -20,9 +20,9 @@ from featherface.dashboard.components.timings import (
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
 from featherface.models import MODELS
 from featherface.profiling.latency import STAGES, SpeedUp, noise, summary
-from featherface.profiling.machine import Badge
 from featherface.reporting.figures.timing import histogram, stage_bars, sweep_lines
 from featherface.reporting.wording import machine_text, when_text
+from featherface.study.provenance import Badge
 
 __all__ = ["show_results"]
 

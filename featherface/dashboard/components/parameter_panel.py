@@ -9,11 +9,11 @@ import streamlit as st
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.widgets import origin_badge, required_choice, show_chart
 from featherface.models import MODELS
-from featherface.profiling.machine import Badge
 from featherface.profiling.parameters import parameter_tree, reductions
 from featherface.reporting.figures.costs import model_bars
 from featherface.reporting.figures.networks import parameter_map
 from featherface.reporting.tables import parameter_group_table, parameter_table
+from featherface.study.provenance import Badge
 
 __all__ = ["show_parameters"]
 
@@ -48,7 +48,7 @@ def show_parameters() -> None:
         )
     with numbers:
         st.subheader("Reduction")
-        st.caption(f"Share of the {names[0]} parameters that {names[1]} does without.")
+        st.caption(f"Share of the parameters of {names[0]} that {names[1]} saves.")
         st.dataframe(
             table,
             hide_index=True,

@@ -47,5 +47,5 @@ def _table(found: Radar, ratio_name: str) -> pd.DataFrame:
         }
         for axis in found.axes
     ]
-    rows += [{"Axis": axis.name, "Formula": f"{axis.formula} (not yet measured)"} for axis in found.missing]
+    rows += [{"Axis": axis.name, "Formula": f"{axis.formula} (not measured yet)"} for axis in found.missing]
     return pd.DataFrame(rows).fillna("")

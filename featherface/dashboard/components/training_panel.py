@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from featherface.dashboard.components.widgets import badge_line, required_choice, show_chart
+from featherface.dashboard.components.widgets import badge_line, show_chart
 from featherface.models import MODELS
 from featherface.reporting.figures.training_log import losses_chart, scores_chart
 from featherface.reporting.wording import when_text
@@ -23,8 +23,7 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
         st.caption("There are no training logs for the current weights.")
         return
     stages = {f"{MODELS[log.model].name}: {log.stage}": log for log in logs}
-    first = next(iter(stages))
-    log = stages[required_choice("Stage", list(stages), first, "training_log", label_visibility="collapsed")]
+    log = stages[st.selectbox("Stage", list(stages), key="training_log", width=360, bind="query-params")]
     name = MODELS[log.model].name
     last = log.losses.iloc[-1]
     badge_line(Badge.MEASURED, f"During training, last entry {_date_text(last)}.")
