@@ -43,10 +43,13 @@ def room(module: str) -> str:
     return ".".join(parts[: 1 if parts[0] != "featherface" else 2])
 
 
-def imported(module: Module) -> Iterator[str]:
-    """Yield the dotted name of everything that a module imports, `from a import b` as a.b."""
+def imported(module: Module, *, at_start: bool = False) -> Iterator[str]:
+    """Yield the dotted name of everything that a module imports, `from a import b` as a.b.
+
+    at_start: without the imports inside functions and those for the type checker alone.
+    """
     package = module.name if module.is_package else module.name.rpartition(".")[0]
-    for node in ast.walk(module.tree):
+    for node in _run_at_start(module.tree) if at_start else ast.walk(module.tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -68,3 +71,14 @@ def own(name: str) -> str | None:
 def edges(module: Module) -> set[str]:
     """Return the project's modules that a module imports."""
     return {target for name in imported(module) if (target := own(name)) and target != module.name}
+
+
+def _run_at_start(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what runs when a module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _run_at_start(child)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
-from source import Module, edges, imported, modules, room
+from source import Module, edges, imported, modules, own, room
 
 FLOORS = {
     "featherface": 1,
@@ -43,6 +43,7 @@ STREAMLIT_SUBMODULES = {
     f"streamlit.{module.name}" for module in iter_modules([str(Path(find_spec("streamlit").origin).parent)])
 }
 LIBRARIES = {"streamlit", "starlette", "uvicorn", "PIL"}
+EXTRAS = {"distributed", "thop", "onnx", "onnxruntime", "openvino"}  # of pyproject.toml
 PAGE_LINES = 150
 
 
@@ -124,6 +125,20 @@ def test_streamlit_is_imported_by_the_dashboard_alone():
 
     below = [name for name in modules() if FLOORS[room(name)] < FLOORS["featherface.dashboard"]]
     assert offenders(streamlit, below) == {}
+
+
+def test_the_dashboard_and_the_command_line_start_without_the_extras():
+    loaded, waiting = set(), {"featherface.cli.main", *(name for name in modules() if FLOORS[room(name)] > 7)}
+    while waiting:
+        loaded |= waiting
+        imports = {own(name) for module in waiting for name in imported(modules()[module], at_start=True)}
+        packages = {name.rpartition(".")[0] for name in waiting if "." in name}
+        waiting = (imports | packages) & modules().keys() - loaded
+
+    def extras(module: Module) -> list[str]:
+        return [name for name in imported(module, at_start=True) if name.split(".")[0] in EXTRAS]
+
+    assert offenders(extras, loaded) == {}
 
 
 def test_private_parts_of_libraries_are_used_in_one_module_alone():
