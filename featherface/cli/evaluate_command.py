@@ -67,6 +67,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "interval, as JSON",
     )
     parser.add_argument(
+        "--image-set",
+        metavar="NAME",
+        help="what the saved files call these images (default: the name of the folder or manifest)",
+    )
+    parser.add_argument(
         "--used-for-selection",
         action="store_true",
         help="note in the saved files that these images were also used to choose the checkpoints",
@@ -133,8 +138,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
         raise CommandError("--curves and --comparison need --ground-truth or --manifest.")
     if arguments.comparison and arguments.model != ALL_MODELS:
         raise CommandError(f"--comparison needs --model {ALL_MODELS}.")
-    if arguments.used_for_selection and not saved:
-        raise CommandError("--used-for-selection needs --curves or --comparison, which it is noted in.")
+    if (arguments.image_set or arguments.used_for_selection) and not saved:
+        raise CommandError("--image-set and --used-for-selection need --curves or --comparison.")
 
 
 def _ground_truth(folder: Path | None, records: Sequence[Record]) -> GroundTruth | None:
@@ -274,6 +279,8 @@ def _saved_comparison(
 
 
 def _image_set(arguments: argparse.Namespace) -> str:
+    if arguments.image_set:
+        return str(arguments.image_set)
     name: str = (arguments.manifest or arguments.images).name
     return f"{name}, {arguments.source}" if arguments.source else name
 

@@ -53,7 +53,12 @@ class Run:
             for key, saved in self.results.items()
         )
         count = images_text(evaluation.images)
-        return f"{protocol[:1].upper()}{protocol[1:]}, {count}, IoU {MATCH_IOU}. {weights}."
+        selection = (
+            " These images were also used to choose the checkpoints."
+            if any(saved.used_for_selection for saved in self.results.values())
+            else ""
+        )
+        return f"{protocol[:1].upper()}{protocol[1:]}, {count}, IoU {MATCH_IOU}. {weights}.{selection}"
 
     @property
     def subsets(self) -> dict[str, int]:

@@ -118,11 +118,12 @@ def test_two_models_are_compared_on_the_same_images(folder, tmp_path, capsys):
         torch.save(MODELS[key].builder().state_dict(), path)
     saved = tmp_path / "comparison.json"
     options = ("--manifest", folder / "dev.jsonl", "--weights", f"v1={v1}", "--weights", f"v2={v2}")
-    options += ("--workers", 1, "--comparison", saved, "--used-for-selection")
+    options += ("--workers", 1, "--comparison", saved, "--used-for-selection", "--image-set", "Parties")
     status, out, _ = run(capsys, *options)
     assert status == 0
     (found,) = load_comparisons(saved)
-    assert (found.models, found.comparison.images, found.used_for_selection) == (("v1", "v2"), 2, True)
+    assert (found.models, found.comparison.images) == (("v1", "v2"), 2)
+    assert (found.image_set, found.used_for_selection) == ("Parties", True)
     assert f"V2 minus V1: {found.comparison.mean.difference:+.4f}" in out
 
 
@@ -138,7 +139,7 @@ def test_two_models_are_compared_on_the_same_images(folder, tmp_path, capsys):
         ),
         (("--images", "images", "--predictions", "p", "--curves", "c"), "need --ground-truth or --manifest"),
         (("--manifest", "dev.jsonl", "--model", "v1", "--comparison", "c"), "--comparison needs --model all"),
-        (("--manifest", "dev.jsonl", "--used-for-selection"), "--used-for-selection needs --curves"),
+        (("--manifest", "dev.jsonl", "--used-for-selection"), "need --curves or --comparison"),
         (("--from-predictions", "p"), "needs --ground-truth or --manifest"),
         (("--from-predictions", "p", "--ground-truth", "truth", "--curves", "c"), "or --manifest only"),
         (("--from-predictions", "absent", "--ground-truth", "truth"), "absent"),

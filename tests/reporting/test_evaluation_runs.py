@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from featherface.reporting.evaluation_runs import report_charts, runs
@@ -38,3 +40,8 @@ def test_the_report_has_bars_and_one_curve_per_run(saved, subsets, drawn):
     assert bars.title.startswith("Average precision by ")
     assert curves.title == f"Precision-recall curve, {drawn} faces"
     assert "100 images" in bars.note
+
+
+def test_images_that_chose_the_checkpoints_are_named_as_such(saved):
+    (run,) = runs([replace(saved("v1"), used_for_selection=True), saved("v2")])
+    assert run.about.endswith("These images were also used to choose the checkpoints.")
