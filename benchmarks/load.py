@@ -221,26 +221,34 @@ def mixed_up(answers: Sequence[Answer], service: ModelService) -> list[Answer]:
     ]
 
 
-def _given(answer: Answer) -> dict:
-    entry = json.loads(answer.file)["photos"][0]
-    for model in entry["models"].values():
+def _given(answer: Answer) -> dict[str, object]:
+    """Return the settings and faces in a downloaded file, without times."""
+    document = json.loads(answer.file)
+    (photo,) = document["photos"]
+    del photo["decode_milliseconds"]
+    for model in photo["models"].values():
         del model["milliseconds"]
-    return entry
+    return {"settings": document["settings"], **photo}
 
 
-def _expected(answer: Answer, photo: Photo, service: ModelService) -> dict:
+def _expected(answer: Answer, photo: Photo, service: ModelService) -> dict[str, object]:
+    """Return what `_given` has to be."""
     settings = DetectionSettings(answer.confidence, answer.nms_iou)
     shown = {
         "confidence": settings.confidence,
         "nms_iou": settings.nms_iou,
-        "resize": settings.resize,
-        "side": settings.side,
+        "top_k": settings.top_k,
+        "resize": settings.resize.value,
+        "input_size": settings.side,
     }
-    models = {
-        status.key: {"settings": shown, **service.detect(photo, status.key, settings).detections.to_dict()}
-        for status in service.models()
+    keys = [status.key for status in service.models()]
+    return {
+        "settings": dict.fromkeys(keys, shown),
+        "photo": answer.name,
+        "width": photo.width,
+        "height": photo.height,
+        "models": {key: service.detect(photo, key, settings).detections.to_dict() for key in keys},
     }
-    return {"photo": answer.name, "width": photo.width, "height": photo.height, "models": models}
 
 
 def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 import streamlit as st
 
 from featherface.dashboard.server.memory_pools import limit_memory_pools
+from featherface.dashboard.server.preloading import start_preloading
 from featherface.dashboard.server.streamlit_internals import (
     check_internals,
     disable_public_ip_lookup,
@@ -36,7 +38,9 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     hide_missing_context_warnings()
     show_reasons_of_failed_downloads()
     _log_change_of_port()
+    preloading = start_preloading()
     yield
+    await asyncio.to_thread(preloading.join)  # a process must not end while a thread runs PyTorch
 
 
 def _log_change_of_port() -> None:
