@@ -28,7 +28,8 @@ baseline, redesign = (MODELS[key] for key in STUDY_MODELS)
 st.title(f"{baseline.name} vs {redesign.short_name}")
 st.caption(
     f"{redesign.short_name} is a smaller redesign of the face detector {baseline.short_name}. Every number "
-    "here is counted, measured or cited; hover over its badge to see how, when and where."
+    "here is counted, measured or cited; hover over its badge to see how, when and where. Arrows lead from "
+    f"{baseline.short_name} to {redesign.short_name}."
 )
 cards, conclusions, latency = st.container(), st.container(), st.container()
 profile, photo = st.columns(2, gap="large")

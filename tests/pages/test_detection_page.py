@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from featherface.dashboard.state.photos import SAMPLES, PhotoFile
+from featherface.detection.images import ImageError
 from featherface.detection.preprocess import Resize
 from featherface.serving.model_service import ModelService, UntrainedError
 from featherface.serving.network_queue import ServiceBusyError
@@ -156,6 +158,20 @@ def test_good_uploads_are_kept_and_bad_ones_explained(
     assert not page.exception
     assert page.button(key="show_size_ladder").proto.icon == CHOSEN
     assert drawings == []
+
+
+def test_photo_that_cannot_be_decoded_again_is_a_sentence_in_its_tile(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_file: PhotoFile) -> bytes:
+        raise ImageError("The thumbnail needs more memory than is free.")
+
+    monkeypatch.setattr("featherface.dashboard.components.photo_strip.thumbnail", fail)
+    page = open_page()
+
+    assert not page.exception
+    tiles = [caption.value for caption in page.caption if "more memory than is free" in caption.value]
+    assert len(tiles) == len(SAMPLES)
 
 
 def test_same_photo_twice_is_one(open_page: Callable[..., AppTest]) -> None:

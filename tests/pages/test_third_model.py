@@ -74,7 +74,7 @@ def texts(page: AppTest) -> str:
     words = [block.value for block in (*page.markdown, *page.caption, *page.info, *page.subheader)]
     cards = [card.label for card in page.metric]
     charts = [chart.proto.spec for chart in page.get("plotly_chart")]
-    photos = [image.caption for shown in page.get("imgs") for image in shown.proto.imgs]
+    photos = [image.caption for shown in page.get("image") for image in shown.proto.imgs]
     options = [option for box in page.selectbox for option in box.options]
     return "\n".join((*tables, *words, *cards, *charts, *photos, *options))
 
