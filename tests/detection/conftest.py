@@ -8,15 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featherface.checkpoints import load_network
+from featherface.checkpoints import load_network, shipped_weights
+from featherface.config import WEIGHTS_DIR
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.models import MODELS
 
 
 @pytest.fixture(scope="session")
-def v1_detector(shared: Path) -> Detector:
-    """V1 with the published weights."""
+def v1_detector() -> Detector:
+    """V1 with the shipped weights."""
+    shipped = shipped_weights(MODELS["v1"], WEIGHTS_DIR)
+    return Detector(load_network(MODELS["v1"], shipped.path, shipped.sha256))
+
+
+@pytest.fixture(scope="session")
+def published_v1_detector(shared: Path) -> Detector:
+    """V1 with the published weights, which the repository does not contain."""
     return Detector(load_network(MODELS["v1"], shared / "checkpoints/featherface_v1_published.pth"))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from featherface.detection.detections import Detections
+from featherface.detection.detections import Detections, DetectionsError
 
 Faces = Callable[..., Detections]
 
@@ -36,6 +36,28 @@ def test_choosing(three: Detections, chosen: object, scores: list[float]) -> Non
     assert part.landmarks.shape == (len(scores), 5, 2)
 
 
+BOXES = np.zeros((2, 4), np.float32)
+SCORES = np.array([0.9, 0.8], np.float32)
+POINTS = np.zeros((2, 5, 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ((BOXES.astype(np.float64), SCORES, POINTS), r"boxes .* \(2, 4\), not float64 \(2, 4\)"),
+        ((BOXES[:1], SCORES, POINTS), r"boxes .* \(2, 4\), not float32 \(1, 4\)"),
+        ((BOXES[0], SCORES, POINTS), r"boxes .* not float32 \(4,\)"),
+        ((BOXES, SCORES[:, None], POINTS), r"scores .* \(2,\), not float32 \(2, 1\)"),
+        ((BOXES, np.float32(0.9), POINTS), "boxes .* not float32"),
+        ((BOXES, SCORES, POINTS.reshape(2, 10)), r"landmarks .* \(2, 5, 2\), not float32 \(2, 10\)"),
+        ((BOXES.tolist(), SCORES, POINTS), "boxes .* not a list"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(arrays: tuple[object, ...], message: str) -> None:
+    with pytest.raises(DetectionsError, match=message):
+        Detections(*arrays)
+
+
 def test_scaled_moves_boxes_and_landmarks_alike(three: Detections) -> None:
     twice = three.scaled(2, 0.5)
     np.testing.assert_allclose(twice.boxes[0], [0, 0, 20, 10])
@@ -49,7 +71,7 @@ def test_json_holds_plain_numbers(three: Detections) -> None:
     assert read["landmarks"][0] == [5.0, 10.0] * 5
 
 
-def test_csv_is_one_line_a_face(three: Detections) -> None:
+def test_csv_has_one_line_per_face(three: Detections) -> None:
     rows = list(csv.DictReader(io.StringIO(three.to_csv())))
     assert len(rows) == 3
     assert (rows[2]["x1"], rows[2]["score"], rows[2]["left_eye_y"]) == ("-2.5", "0.5", "7.0")
@@ -68,7 +90,7 @@ def test_coco_results_have_width_and_height_and_whole_flags(three: Detections) -
     assert all(type(flag) is int for flag in first["keypoints"][2::3])
 
 
-def test_nothing_found_makes_valid_files() -> None:
+def test_no_faces_make_valid_files() -> None:
     none = Detections.empty()
     assert none.to_dict() == {"boxes": [], "scores": [], "landmarks": []}
     assert none.to_csv().count("\n") == 1

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from featherface.detection.detections import Detections
-from featherface.detection.drawing import annotate, encode_image
-from featherface.detection.images import Photo, decode_photo
+from featherface.detection.drawing import annotate, encode_image, hide_faces
+from featherface.detection.images import ImageError, Photo, decode_photo
 
 Faces = Callable[..., Detections]
 COLOUR, RGB = "#3b82f6", (0x3B, 0x82, 0xF6)
@@ -87,3 +87,17 @@ def test_encoded_images_come_back(kind: str, tolerance: int) -> None:
     assert image.format == kind.upper()
     assert not image.getexif()
     assert np.abs(np.asarray(image).astype(int) - smooth).max() <= tolerance
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda photo, faces: annotate(photo, faces, COLOUR),
+        lambda photo, faces: hide_faces(photo.pixels, faces.boxes, "blur"),
+    ],
+    ids=["annotate", "hide_faces"],
+)
+def test_a_lack_of_memory_is_one_sentence(draw: Callable[..., object], faces: Faces) -> None:
+    endless = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (2**30, 2**30, 3))  # its copy has 3 exabytes
+    with pytest.raises(ImageError, match="needs more memory than is free; scale it down"):
+        draw(Photo(endless), faces((0, 0, 9, 9)))

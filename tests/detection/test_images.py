@@ -6,8 +6,10 @@ import io
 import pickle
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,6 +193,27 @@ def test_shrunk_keeps_the_aspect_and_never_grows(quarters: Image.Image) -> None:
     assert corners(small.pixels) == [RED, GREEN, BLUE, WHITE]
     assert photo.shrunk(100) is photo
     assert decode_photo(np.zeros((1, 500), np.uint8)).shrunk(10).pixels.shape == (1, 10, 3)
+
+
+def out_of_memory(*_: object, **__: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "use"),
+    [
+        (cv2, "resize", lambda: decode_photo(np.zeros((9, 9), np.uint8)).shrunk(3)),
+        (np, "repeat", lambda: decode_photo(np.zeros((3, 3), np.uint8))),
+        (np, "empty", lambda: decode_photo(Image.new("L", (3, 3)))),
+    ],
+    ids=["shrinking", "an array", "an image"],
+)
+def test_a_lack_of_memory_is_one_sentence(
+    module: object, function: str, use: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, function, out_of_memory)
+    with pytest.raises(ImageError, match="The photo needs more memory than is free; scale it down"):
+        use()
 
 
 def png_header(width: int, height: int) -> bytes:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -9,6 +11,8 @@ from featherface.config import CANDIDATE_FLOOR, MAX_CANDIDATES
 from featherface.detection.anchors import anchors
 from featherface.detection.detections import Detections
 from featherface.detection.postprocess import decode_candidates, select
+
+GOLDENS = Path(__file__).resolve().parents[1] / "goldens"
 
 
 def study_ious(box: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -100,6 +104,20 @@ def test_candidates_score_above_the_floor_best_first_in_photo_pixels() -> None:
     np.testing.assert_allclose(candidates.boxes[0], [8, -16, 40, 48])
     np.testing.assert_allclose(candidates.landmarks[0], [[24, 16]] * 5)
     assert {candidates.boxes.dtype, candidates.scores.dtype, candidates.landmarks.dtype} == {np.dtype("f4")}
+
+
+def test_faces_of_the_published_v1_are_those_of_the_reference_pipeline() -> None:
+    golden = np.load(GOLDENS / "v1_published_candidates.npz")
+    loc, conf, landm = outputs(np.zeros(0), (640, 640))
+    above_floor = golden["anchors"]
+    loc[above_floor], conf[above_floor], landm[above_floor] = golden["loc"], golden["conf"], golden["landm"]
+    width, height = golden["photo_size"].tolist()
+    candidates = decode_candidates(loc, conf, landm, (640, 640), (width, height))
+    assert len(candidates) == len(above_floor) == 952
+    faces = select(candidates, CANDIDATE_FLOOR, 0.4)
+    np.testing.assert_array_equal(faces.scores, golden["scores"])
+    np.testing.assert_allclose(faces.boxes, golden["boxes"], atol=1e-3)
+    np.testing.assert_allclose(faces.landmarks, golden["landmarks"].reshape(-1, 5, 2), atol=1e-3)
 
 
 def test_candidates_are_bounded_and_finite() -> None:
