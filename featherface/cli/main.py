@@ -24,6 +24,7 @@ COMMANDS = (
     "flops",
     "study",
     "train",
+    "label",
 )
 
 

@@ -20,17 +20,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import logging
 
-    from featherface.training.settings import read_settings
+    from featherface.training.recipe import read_recipe
     from featherface.training.trainer import Trainer
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    trainer = Trainer(read_settings(arguments.config))
+    trainer = Trainer(read_recipe(arguments.config))
     scores = trainer.run()
     if arguments.json:
-        result = {"output": str(trainer.settings.output), "steps": trainer.step, "development_ap": scores}
+        result = {"output": str(trainer.recipe.output), "steps": trainer.step, "development_ap": scores}
         print_json(result)
         return 0
-    print(f"Trained {trainer.step} steps; results are in {trainer.settings.output}.")
+    print(f"Trained {trainer.step} steps; results are in {trainer.recipe.output}.")
     for name, score in scores.items():
         print(f"{name}: {score:.4f}")
     return 0

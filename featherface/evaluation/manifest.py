@@ -27,8 +27,9 @@ class ManifestError(FeatherFaceError):
 class Record:
     """One image and its faces.
 
-    `boxes` (F, 4) float32, x1 y1 x2 y2 in pixels of the packed image; `ignore` (F,) bool, True for faces
-    too small or invalid to count; `landmarks` (F, 5, 2) float32, x y in pixels, NaN where a face has none.
+    `boxes` (F, 4) float32, x1 y1 x2 y2 in pixels of the packed image; `scores` (F,) float32 in 0..1, the
+    certainty of each label (1 unless another detector made it); `ignore` (F,) bool, True for faces that do not
+    count: too small, invalid or uncertain; `landmarks` (F, 5, 2) float32, x y in pixels, NaN where unknown.
     """
 
     image: str  # the image's path inside its zip
@@ -36,6 +37,7 @@ class Record:
     height: int  # pixels
     source: str
     boxes: np.ndarray
+    scores: np.ndarray
     ignore: np.ndarray
     landmarks: np.ndarray
     landmark_source: str  # who set the landmarks: people, or another detector
@@ -128,6 +130,9 @@ def _parsed(fields: Mapping[str, Any], path: Path, origin: str) -> Record:
     ignore = np.array(fields.get("ignore", [False] * len(boxes)), bool)
     if ignore.ndim != 1:
         raise ValueError("ignore is not a list")
+    scores = np.array(fields.get("scores", [1.0] * len(boxes)), np.float32)
+    if scores.ndim != 1 or not ((scores >= 0) & (scores <= 1)).all():
+        raise ValueError("scores is not a list of numbers from 0 to 1")
     wider_name = fields.get("wider_name")
     if not isinstance(wider_name, str | None):
         raise TypeError("wider_name is not text")
@@ -139,6 +144,7 @@ def _parsed(fields: Mapping[str, Any], path: Path, origin: str) -> Record:
         height=height,
         source=str(fields["source"]),
         boxes=boxes,
+        scores=scores,
         ignore=ignore,
         landmarks=np.array(landmarks or [nothing] * len(boxes), np.float32).reshape(-1, 5, 2),
         landmark_source=str(fields.get("landmark_source", "none")),
@@ -150,8 +156,8 @@ def _parsed(fields: Mapping[str, Any], path: Path, origin: str) -> Record:
 
 def _check(record: Record) -> None:
     boxes = record.boxes
-    if not len(boxes) == len(record.ignore) == len(record.landmarks):
-        raise ManifestError(f"{record.origin}: boxes, ignore and landmarks differ in length.")
+    if not len(boxes) == len(record.scores) == len(record.ignore) == len(record.landmarks):
+        raise ManifestError(f"{record.origin}: boxes, scores, ignore and landmarks differ in length.")
     right_bottom = np.array([record.width, record.height], np.float32)
     inside = (boxes[:, :2] >= 0) & (boxes[:, 2:] <= right_bottom) & (boxes[:, :2] < boxes[:, 2:])
     wrong = ~inside.all(axis=1) & ~record.ignore  # WIDER FACE marks a few empty boxes as invalid

@@ -1,4 +1,4 @@
-"""Batches of training pictures, loaded ahead by worker processes in an order that a resumed run repeats."""
+"""Batches of training images, prepared by worker processes in an order that a resumed run repeats."""
 
 from __future__ import annotations
 
@@ -18,32 +18,37 @@ __all__ = ["Batch", "batches", "network_input"]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Pictures of one size with their faces.
+    """N images of one size with their labels.
 
-    pixels (N, 3, S, S) uint8 BGR; per picture `boxes` (F, 4) float32 in pixels, `landmarks` (F, 5, 2)
-    float32 in pixels, NaN where unknown, and `weights` (F,) float32 in 0..1, how much a face counts in the
-    loss; `complete` (N,) bool, True where every face is labelled.
+    pixels: (N, 3, S, S) uint8 BGR.
+    boxes: per image (F, 4) float32, x1 y1 x2 y2 in pixels.
+    landmarks: per image (F, 5, 2) float32 in pixels, NaN where unknown.
+    scores: per image (F,) float32 in 0..1, the certainty that a box is a face.
+    weights: per image (F,) float32 in 0..1, the weight of a face in the loss.
+    complete: (N,) bool, every face of the image is labelled.
     """
 
     pixels: Tensor
     boxes: list[Tensor]
     landmarks: list[Tensor]
+    scores: list[Tensor]
     weights: list[Tensor]
     complete: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """Move everything to `device`."""
+        """Return the batch on `device`."""
         return Batch(
             self.pixels.to(device, non_blocking=True),
             [boxes.to(device) for boxes in self.boxes],
             [points.to(device) for points in self.landmarks],
+            [scores.to(device) for scores in self.scores],
             [weights.to(device) for weights in self.weights],
             self.complete.to(device),
         )
 
 
 def network_input(pixels: Tensor) -> Tensor:
-    """Turn pixels (N, 3, H, W) uint8 or float BGR, 0..255, into what the networks read."""
+    """Return (N, 3, H, W) BGR pixels, uint8 or float in 0..255, as the networks' float32 input."""
     mean = torch.tensor(PIXEL_MEAN_BGR, device=pixels.device).view(3, 1, 1)
     return (pixels.float() - mean).contiguous(memory_format=torch.channels_last)
 
@@ -58,37 +63,40 @@ def batches(
     rank: int = 0,
     ranks: int = 1,
 ) -> Iterator[Batch]:
-    """Yield batches number `first` to `count` - 1 of `size` samples each; `rank` of `ranks` gets its share.
+    """Yield batches `first` to `count` - 1 of `size` samples each; process `rank` of `ranks` gets its share.
 
-    Sample numbers wrap round at the length of `dataset`.
+    Sample numbers wrap around at the length of `dataset`.
     """
+    length = len(dataset)  # type: ignore[arg-type]  # PyTorch's Dataset does not declare __len__
     numbers = [
-        [((step * ranks + rank) * size + place) % len(dataset) for place in range(size)]
+        [((step * ranks + rank) * size + place) % length for place in range(size)]
         for step in range(first, count)
     ]
-    loader = DataLoader(
+    loader: DataLoader[Sample] = DataLoader(
         dataset,
         batch_sampler=numbers,
         num_workers=workers,
-        collate_fn=_collate,
-        worker_init_fn=_single_threaded,
-        generator=torch.Generator(),  # else it would draw from the run's own, and a resumed run twice
+        collate_fn=collated,
+        worker_init_fn=_use_one_thread,
+        generator=torch.Generator(),  # the default draws from the run's own generator, which a resume repeats
     )
-    return iter(loader)
+    yield from loader
 
 
-def _collate(samples: list[Sample]) -> Batch:
+def collated(samples: list[Sample]) -> Batch:
+    """Return `samples` of one size as a batch on the CPU."""
     pixels = np.stack([sample.pixels for sample in samples]).transpose(0, 3, 1, 2)
     return Batch(
         torch.from_numpy(np.ascontiguousarray(pixels)),
         [torch.from_numpy(sample.boxes) for sample in samples],
         [torch.from_numpy(sample.landmarks) for sample in samples],
+        [torch.from_numpy(sample.scores) for sample in samples],
         [torch.ones(len(sample.boxes)) for sample in samples],
         torch.tensor([sample.complete for sample in samples]),
     )
 
 
-def _single_threaded(worker: int) -> None:
+def _use_one_thread(worker: int) -> None:
     import cv2
 
     cv2.setNumThreads(0)

@@ -1,28 +1,34 @@
-"""Block-by-block distillation: each block of the student learns its twin in the teacher, alone.
+"""Block-by-block distillation: each block of the student learns from its counterpart in the teacher.
 
-A block reads what the teacher's block read and is compared with what that one wrote, so that all blocks train
-at once, none waits for those before it, and no error is passed on.
+A block receives the input of the teacher's block and is compared with that block's output, so all blocks
+train at the same time and errors do not propagate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from featherface.errors import FeatherFaceError
 from featherface.training.batches import Batch, network_input
 
-__all__ = ["BlockDistillation", "matching_modules"]
+__all__ = ["BlockDistillation", "ModuleNameError", "matching_modules"]
 
-_LEAST_VARIANCE_SHARE = 0.01  # of a block's mean: a channel that hardly varies must not rule the loss
+_LEAST_VARIANCE_SHARE = 0.01  # of a block's mean variance, so that a nearly constant channel cannot dominate
+
+
+class ModuleNameError(FeatherFaceError):
+    """A recipe names a module that the network does not have."""
 
 
 def matching_modules(network: nn.Module, patterns: Sequence[str]) -> list[str]:
-    """Name the modules whose dotted name matches a pattern such as `body.stage*.*`, part by part.
+    """Return the names of modules that match a pattern such as `body.stage*.*`, compared part by part.
 
-    Raises ValueError for a pattern that no module matches.
+    Raises ModuleNameError for a pattern that no module matches.
     """
     names = [name for name, _ in network.named_modules() if name]
     found: dict[str, None] = {}
@@ -35,18 +41,18 @@ def matching_modules(network: nn.Module, patterns: Sequence[str]) -> list[str]:
             and all(fnmatchcase(part, wanted) for part, wanted in zip(name.split("."), parts, strict=True))
         ]
         if not matched:
-            raise ValueError(f"No module of {type(network).__name__} is called {pattern!r}.")
+            raise ModuleNameError(f"{type(network).__name__} has no module {pattern!r}; check the recipe.")
         found.update(dict.fromkeys(matched))
     return list(found)
 
 
 class BlockDistillation(nn.Module):
-    """The loss of every block: squared error over the variance of the teacher's output, channel by channel.
+    """The loss of every block: squared error over the variance of the teacher's output, per channel.
 
-    A student block that predicts the mean scores 1, a perfect one 0. Blocks named by `local` see a random
-    window of `window` x `window` cells of their input, teacher and student alike: many steps on few cells
-    teach a small block faster than few steps on many. Those named by `whole`, whose output depends on all
-    of the map or on several maps, see it whole. Call `calibrate` first.
+    A block that predicts the mean scores 1, a perfect copy 0. Blocks in `local` are trained on a random
+    window of `window` x `window` cells of their input: many steps on few cells train a small block faster
+    than few steps on many. Blocks in `whole`, whose output depends on the whole map or on several maps, see
+    all of it. Call `calibrate` first. Raises ModuleNameError.
     """
 
     def __init__(
@@ -66,15 +72,15 @@ class BlockDistillation(nn.Module):
         }
         self._window = window
         self._teach = teacher.forward
-        self._inputs: dict[str, object] = {}
+        self._inputs: dict[str, Any] = {}
         self._taught: Batch | None = None  # the batch that `_inputs` belong to
-        self._replaying = False  # while a twin runs on a window, its input is not the network's
+        self._replaying = False  # a teacher block that runs on a window must not overwrite `_inputs`
         self._variances: dict[str, list[Tensor]] = {}
         for name, (_, twin) in self._blocks.items():
             twin.register_forward_pre_hook(self._remember(name))
 
     def calibrate(self, some: Sequence[Batch]) -> None:
-        """Measure the teacher's variances, and the statistics of the student's batch norms, on `some`."""
+        """Measure the teacher's output variances and the student's batch norm statistics on `some`."""
         norms = [
             module
             for block, _ in self._blocks.values()
@@ -96,10 +102,11 @@ class BlockDistillation(nn.Module):
             norm.eval()
         for name, rows in gathered.items():
             means = [torch.stack(column).mean(dim=0) for column in zip(*rows, strict=True)]
-            self._variances[name] = [mean.clamp_min(_LEAST_VARIANCE_SHARE * mean.mean()) for mean in means]
+            floors = [float(_LEAST_VARIANCE_SHARE * mean.mean()) for mean in means]
+            self._variances[name] = [mean.clamp_min(floor) for mean, floor in zip(means, floors, strict=True)]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return each block's loss on `batch`, a scalar each."""
+        """Return the loss of each block on `batch` by name, scalars."""
         return {
             name: torch.stack(
                 [
@@ -122,10 +129,10 @@ class BlockDistillation(nn.Module):
                 seen = _random_window(seen, self._window)
             with torch.no_grad():
                 taught = twin(seen)
-            yield name, _tensors(block(seen)), _tensors(taught)
+            yield name, _as_tuple(block(seen)), _as_tuple(taught)
 
-    def _remember(self, name: str) -> Callable[[nn.Module, tuple], None]:
-        def hook(module: nn.Module, arguments: tuple) -> None:
+    def _remember(self, name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def hook(module: nn.Module, arguments: tuple[Any, ...]) -> None:
             if not self._replaying:
                 self._inputs[name] = arguments[0]
 
@@ -140,5 +147,5 @@ def _random_window(features: Tensor, side: int) -> Tensor:
     return window.contiguous(memory_format=torch.channels_last)
 
 
-def _tensors(output: object) -> tuple[Tensor, ...]:
+def _as_tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return output if isinstance(output, tuple) else (output,)

@@ -8,30 +8,35 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from featherface.models.face_network import Outputs
 from featherface.training.targets import Targets
 
 __all__ = ["distillation_losses", "hint_loss", "multibox_losses"]
 
-Outputs = tuple[Tensor, Tensor, Tensor]  # loc (N, A, 4), conf (N, A, 2), landm (N, A, 10)
-
-_BACKGROUND_WEIGHT = 1e-3  # of an anchor where neither teacher nor student sees a face
+_BACKGROUND_WEIGHT = 1e-3  # of an anchor where neither the teacher nor the student sees a face
 
 
 def multibox_losses(
     outputs: Outputs, targets: Sequence[Targets], complete: Tensor, negatives: int
 ) -> dict[str, Tensor]:
-    """Return the MultiBox losses (SSD, arXiv 1512.02325; RetinaFace, arXiv 1905.00641) as scalars.
+    """Return the MultiBox losses `box`, `class` and `landmark` as scalars.
 
-    `outputs` as the networks return them when training; one `Targets` a picture; `complete` (N,) bool: only
-    in such pictures is what no face covers background, of which the `negatives` x positives hardest count.
+    `outputs` hold logits, as the networks return them in training mode; one `Targets` per image; `complete`
+    (N,)
+    bool: only in these images are negatives taken, the `negatives` x positives with the highest loss. Anchors
+    on uncertain boxes are neither.
+
+    References: SSD, arXiv:1512.02325; RetinaFace, arXiv:1905.00641.
     """
     loc, logits, landm = outputs
     face = torch.stack([target.face for target in targets])  # (N, A)
     weights = torch.stack([target.weights for target in targets])
+    uncertain = torch.stack([target.uncertain for target in targets])
     positive = face >= 0
     classes = functional.cross_entropy(logits.flatten(0, 1), positive.flatten().long(), reduction="none")
     classes = classes.view_as(weights) * weights
-    chosen = positive | _hard_negatives(classes.detach(), positive, complete, negatives)
+    excluded = positive | uncertain | ~complete[:, None]
+    chosen = positive | _hard_negatives(classes.detach(), positive, excluded, negatives)
     faces = weights[positive].sum().clamp_min(1)
     wanted_loc = torch.stack([target.loc for target in targets])[positive]
     wanted_landm = torch.stack([target.landm for target in targets])[positive]
@@ -48,25 +53,30 @@ def multibox_losses(
     }
 
 
-def _hard_negatives(losses: Tensor, positive: Tensor, complete: Tensor, ratio: int) -> Tensor:
-    """Mark, in each complete picture, the `ratio` x positives background anchors of the highest loss."""
-    background = losses.masked_fill(positive | ~complete[:, None], -torch.inf)
+def _hard_negatives(losses: Tensor, positive: Tensor, excluded: Tensor, ratio: int) -> Tensor:
+    """Return which anchors (N, A) are among the `ratio` x positives of highest loss, per image."""
+    background = losses.masked_fill(excluded, -torch.inf)
     rank = background.argsort(dim=1, descending=True).argsort(dim=1)
-    wanted = (ratio * positive.sum(dim=1, keepdim=True)).clamp(
-        min=ratio
-    )  # a picture without faces teaches too
+    wanted = (ratio * positive.sum(dim=1, keepdim=True)).clamp(min=ratio)  # also for an image without faces
     return (rank < wanted) & torch.isfinite(background)
 
 
 def distillation_losses(
-    student: Outputs, teacher: Outputs, temperature: float, score_power: float = 1.0
+    student: Outputs,
+    teacher: Outputs,
+    temperature: float,
+    score_power: float = 1.0,
+    counted: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Return how far the student's outputs are from the teacher's, as scalars; 0 is a perfect copy.
+    """Return the losses `class`, `box` and `landmark` of the student against the teacher, scalars from 0.
 
-    `student` holds logits, `teacher` probabilities (a network in evaluation mode). The class term is the
-    Kullback-Leibler divergence of scores softened by `temperature`, times its square (Hinton et al.,
-    arXiv 1503.02531), weighted by the higher of the two scores to the power of `score_power`: the lower, the
-    more the unsure anchors count. Boxes and landmarks count as far as the teacher sees a face.
+    `student` holds logits, `teacher` probabilities (a network in evaluation mode). The class loss is the
+    Kullback-Leibler divergence of scores softened by `temperature`, times its square, weighted by the higher
+    of the two scores to the power of `score_power`: a lower power gives uncertain anchors more weight. Boxes
+    and landmarks are weighted by the teacher's score; landmarks count only where they are finite. Anchors
+    where `counted` (N, A) bool is False have no weight.
+
+    Reference: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
     """
     loc, logits, landm = student
     wanted_loc, probabilities, wanted_landm = teacher
@@ -75,12 +85,16 @@ def distillation_losses(
     wanted_odds = logarithms[..., 1] - logarithms[..., 0]
     seen = probabilities[..., 1]
     weight = torch.maximum(seen, odds.detach().sigmoid()) ** score_power + _BACKGROUND_WEIGHT
+    if counted is not None:
+        seen, weight = seen * counted, weight * counted
     soft = (wanted_odds / temperature).sigmoid()
     divergence = functional.binary_cross_entropy_with_logits(odds / temperature, soft, reduction="none")
     divergence = divergence - functional.binary_cross_entropy_with_logits(
         wanted_odds / temperature, soft, reduction="none"
     )
     faces = seen.sum().clamp_min(1)
+    known = torch.isfinite(wanted_landm).all(dim=-1, keepdim=True)
+    wanted_landm = torch.where(known, wanted_landm, landm.detach())
     box = functional.smooth_l1_loss(loc, wanted_loc, reduction="none", beta=0.5).sum(dim=-1)
     points = functional.smooth_l1_loss(landm, wanted_landm, reduction="none", beta=0.5).sum(dim=-1)
     return {
@@ -93,7 +107,7 @@ def distillation_losses(
 def hint_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     """Return the squared error of features (N, C, H, W) over the teacher's variance, averaged over levels."""
     errors = [
-        (functional.mse_loss(mine, theirs) / theirs.var().clamp_min(1e-6))
+        functional.mse_loss(mine, theirs) / theirs.var().clamp_min(1e-6)
         for mine, theirs in zip(student, teacher, strict=True)
     ]
     return torch.stack(errors).mean()

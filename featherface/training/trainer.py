@@ -1,4 +1,4 @@
-"""The trainer: one loop for block-by-block and end-to-end training that resumes exactly where it was."""
+"""The training loop for block-by-block and end-to-end training; an interrupted run resumes exactly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -26,87 +27,90 @@ from featherface.evaluation.ground_truth import wider_ground_truth
 from featherface.evaluation.manifest import read_manifest
 from featherface.evaluation.run import score_network
 from featherface.models import MODELS
+from featherface.models.face_network import FaceNetwork
 from featherface.training.batches import Batch, batches
 from featherface.training.blocks import BlockDistillation, matching_modules
-from featherface.training.checkpoints import load_checkpoint, save_checkpoint
 from featherface.training.composites import Composites
 from featherface.training.crops import SquareCrops
-from featherface.training.detector import DetectorObjective
-from featherface.training.pictures import Pictures
+from featherface.training.detector_objective import DetectorObjective
+from featherface.training.image_store import ImageStore
+from featherface.training.recipe import OptimiserSettings, Recipe
+from featherface.training.run_state import RunStateError, load_run_state, save_run_state
 from featherface.training.samples import Sample
-from featherface.training.settings import OptimiserSettings, TrainingSettings
+from featherface.training.selection import half_of
 from featherface.training.wider_labels import read_wider_labels
 
 __all__ = ["DivergedError", "Trainer"]
 
 logger = logging.getLogger(__name__)
 
-_LOG_STEPS = 20  # steps averaged into one line of the log
+_LOG_STEPS = 20  # steps averaged in one row of the log
 
 
 class DivergedError(FeatherFaceError):
-    """The loss is no longer a number; the message names the step and the checkpoint to go back to."""
+    """The loss is no longer finite; the message names the step and the state to return to."""
 
 
 class Trainer:
-    """One run as `settings` describe it, going on from the last checkpoint in its folder.
+    """One run of `recipe`, resumed from the state in its output folder if there is one.
 
-    The folder gets `last.pt` (everything needed to resume), `best.safetensors` and `last.safetensors`
-    (averaged weights with their records), `log.csv` (losses) and `scores.csv` (development scores). Under
-    torchrun every process takes its share of the batches.
+    Writes `last.pt` (state), `best.safetensors` and `last.safetensors` (averaged weights with their records),
+    `log.csv` (losses) and `scores.csv` (development scores). Under torchrun every process takes its share of
+    the batches, and only the first one writes files.
+
+    Raises RecipeError, ManifestError, WeightsError or RunStateError for files that cannot be used.
     """
 
-    def __init__(self, settings: TrainingSettings) -> None:
-        self.settings = settings
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
         self.rank, self.ranks = _join_processes()
         self.device = torch.device("cuda", self.rank) if torch.cuda.is_available() else torch.device("cpu")
-        settings.output.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(settings.seed)
-        self.entry = MODELS[settings.model]
-        self.student = _student(settings).to(self.device, memory_format=torch.channels_last)
-        self.dataset = _dataset(settings)
+        recipe.output.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(recipe.seed)
+        self.entry = MODELS[recipe.model]
+        self.student = _channels_last(_student(recipe).to(self.device))
+        self.dataset = _dataset(recipe, self.ranks)
         self.objective = self._objective()
-        _set_modes(self.student, settings.optimiser)
+        _set_modes(self.student, recipe.optimiser)
         learning = [parameter for parameter in self.student.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.AdamW(
             [{"params": learning}, {"params": list(self.objective.parameters())}],
-            settings.optimiser.learning_rate,
-            weight_decay=settings.optimiser.weight_decay,
+            recipe.optimiser.learning_rate,
+            weight_decay=recipe.optimiser.weight_decay,
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _cosine(settings.optimiser))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _cosine(recipe.optimiser))
         self.average = AveragedModel(
-            self.student, multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.ema_decay), use_buffers=True
+            self.student, multi_avg_fn=_ema(recipe.optimiser.ema_decay), use_buffers=True
         )
         self.step = 0
         self.best = -1.0
-        self.scored_at = time.monotonic()
-        torch.manual_seed(settings.seed + self.rank)
+        self.saved_at = self.scored_at = time.monotonic()
+        torch.manual_seed(recipe.seed + self.rank)
         self._resume()
 
     def run(self) -> dict[str, float]:
-        """Train to the last step and return its development scores.
+        """Train to the last step and return the development scores there, empty on all but the first process.
 
-        Raises DivergedError when the loss is not finite.
+        Raises DivergedError if the loss is not finite.
         """
-        settings = self.settings.optimiser
-        saved_at = time.monotonic()
+        steps = self.recipe.optimiser.steps
         recent: list[dict[str, float]] = []
         feed = self._batches()
-        while self.step < settings.steps:
+        while self.step < steps:
             recent.append(self._learn(next(feed)))
             self.step += 1
             if self.step % _LOG_STEPS == 0:
                 self._log({name: fmean(row[name] for row in recent) for name in recent[0]})
                 recent.clear()
-            if time.monotonic() - saved_at > self.settings.save_seconds:
+            save, score = self._due()
+            if save:
                 self._save()
-                saved_at = time.monotonic()
-            evaluation = self.settings.evaluation
-            if evaluation and time.monotonic() - self.scored_at > 60 * evaluation.every_minutes:
+            if score:
                 self._score()
         self._save()
         scores = self._score()
         if self.ranks > 1:
+            distributed.barrier()
             distributed.destroy_process_group()
         return scores
 
@@ -115,28 +119,28 @@ class Trainer:
             losses = self.objective(batch)
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
-            last = self.settings.output / "last.pt"
             raise DivergedError(
-                f"The loss is {total.item()} at step {self.step}; {last} holds the last good state."
+                f"The loss is {total.item()} at step {self.step}. Lower the learning rate and resume from "
+                f"{self.recipe.output / 'last.pt'}, the last good state."
             )
         self.optimiser.zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         self._share_gradients()
-        if self.settings.optimiser.clip_norm:
-            nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.optimiser.clip_norm)
+        if self.recipe.optimiser.clip_norm:
+            nn.utils.clip_grad_norm_(self.student.parameters(), self.recipe.optimiser.clip_norm)
         self.optimiser.step()
         self.schedule.step()
         self.average.update_parameters(self.student)
         return {name: loss.item() for name, loss in losses.items()}
 
-    def _precision(self) -> torch.autocast | nullcontext:
-        if self.settings.precision == "float32":
+    def _precision(self) -> torch.autocast | nullcontext[None]:
+        if self.recipe.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def _batches(self) -> Iterator[Batch]:
-        """Yield a batch a step from here on: a pool in the order it comes, then shuffled, `repeats` times."""
-        settings, data = self.settings.optimiser, self.settings.data
+        """Yield one batch per step from now on: each pool in order, then shuffled `repeats` - 1 times."""
+        settings, data = self.recipe.optimiser, self.recipe.data
         length = settings.pool * settings.repeats
         first, done = divmod(self.step, length)
         rounds = range(first, -(-settings.steps // length))
@@ -159,66 +163,92 @@ class Trainer:
             done = 0
 
     def _place(self, number: int, turn: int) -> int:
-        """Return where in its pool the batch of a round's turn lies."""
-        turns, place = divmod(turn, self.settings.optimiser.pool)
-        if not turns:
+        """Return the position in the pool of step `turn` of round `number`."""
+        repeat, place = divmod(turn, self.recipe.optimiser.pool)
+        if not repeat:
             return place
-        rng = np.random.default_rng((self.settings.seed, number, turns))
-        return int(rng.permutation(self.settings.optimiser.pool)[place])
+        rng = np.random.default_rng((self.recipe.seed, number, repeat))
+        return int(rng.permutation(self.recipe.optimiser.pool)[place])
 
     def _objective(self) -> nn.Module:
-        settings = self.settings
+        recipe = self.recipe
         teacher = None
-        if settings.teacher is not None:
-            teacher = load_network(MODELS[settings.teacher_model], settings.teacher).requires_grad_(False)
-            teacher = teacher.to(self.device, memory_format=torch.channels_last)
-        if settings.detector:
-            return DetectorObjective(self.student, teacher, settings.detector).to(self.device)
-        blocks = settings.blocks
+        if recipe.teacher is not None:
+            teacher = load_network(MODELS[recipe.teacher_model], recipe.teacher).requires_grad_(False)
+            teacher = _channels_last(teacher.to(self.device))
+        if recipe.detector is not None:
+            return DetectorObjective(self.student, teacher, recipe.detector).to(self.device)
+        blocks = recipe.blocks
+        if blocks is None or teacher is None:
+            raise RuntimeError("The recipe was not checked.")
         objective = BlockDistillation(
             self.student, teacher, local=blocks.local, whole=blocks.whole, window=blocks.window
         )
         some = batches(
             self.dataset,
-            size=settings.data.batch,
+            size=recipe.data.batch,
             first=0,
             count=blocks.calibration,
-            workers=settings.data.workers,
+            workers=recipe.data.workers,
         )
         objective.calibrate([batch.to(self.device) for batch in some])
         return objective
 
     def _share_gradients(self) -> None:
+        """Average the gradients over all processes."""
         if self.ranks == 1:
             return
         learning = (*self.student.parameters(), *self.objective.parameters())
         gradients = [parameter.grad for parameter in learning if parameter.grad is not None]
-        shared = torch.cat([gradient.flatten() for gradient in gradients])  # one message, not one a parameter
+        shared = torch.cat([gradient.flatten() for gradient in gradients])  # one message for all parameters
         distributed.all_reduce(shared)
         shared /= self.ranks
-        parts = shared.split([gradient.numel() for gradient in gradients])
+        parts = torch.split(shared, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
+    def _due(self) -> tuple[bool, bool]:
+        """Return whether to save and to score now, by the clock of the first process for all."""
+        now = time.monotonic()
+        evaluation = self.recipe.evaluation
+        save = now - self.saved_at > self.recipe.save_seconds
+        score = evaluation is not None and now - self.scored_at > 60 * evaluation.every_minutes
+        if self.ranks > 1:
+            flags = torch.tensor([save, score], device=self.device)
+            distributed.broadcast(flags, src=0)
+            save, score = flags.tolist()
+        return save, score
+
     def _resume(self) -> None:
-        path = self.settings.output / "last.pt"
+        path = self.recipe.output / "last.pt"
         if not path.exists():
             return
-        state = load_checkpoint(path)
+        state = load_run_state(path)
+        if len(state["random"]) != self.ranks:
+            raise RunStateError(
+                f"{path} was saved by {len(state['random'])} processes and cannot be resumed by {self.ranks}."
+            )
         self.student.load_state_dict(state["model"])
         self.average.load_state_dict(state["ema"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.objective.load_state_dict(state["objective"])
         self.step, self.best = state["step"], state["best"]
-        torch.set_rng_state(state["random"])
-        torch.cuda.set_rng_state_all(state["random_cuda"])
-        for log in self.settings.output.glob("*.csv"):  # what comes after the checkpoint is done again
-            rows = pd.read_csv(log)
-            rows[rows["step"] <= self.step].to_csv(log, index=False)
-        logger.info("Going on at step %d of %d.", self.step, self.settings.optimiser.steps)
+        torch.set_rng_state(state["random"][self.rank])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"][self.rank], self.device)
+        if not self.rank:
+            for log in self.recipe.output.glob("*.csv"):  # the steps after the saved state are repeated
+                rows = pd.read_csv(log)
+                rows[rows["step"] <= self.step].to_csv(log, index=False)
+        logger.info("Resuming at step %d of %d.", self.step, self.recipe.optimiser.steps)
 
     def _save(self) -> None:
+        """Write the state of all processes; every process must call this."""
+        cuda = self.device.type == "cuda"
+        random = self._gathered(torch.get_rng_state())
+        random_cuda = self._gathered(torch.cuda.get_rng_state(self.device)) if cuda else []
+        self.saved_at = time.monotonic()
         if self.rank:
             return
         state = {
@@ -229,26 +259,36 @@ class Trainer:
             "objective": self.objective.state_dict(),
             "step": self.step,
             "best": self.best,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all(),
+            "random": random,
+            "random_cuda": random_cuda,
         }
-        save_checkpoint(state, self.settings.output / "last.pt")
+        save_run_state(state, self.recipe.output / "last.pt")
+
+    def _gathered(self, tensor: Tensor) -> list[Tensor]:
+        """Return `tensor` of every process, by rank, on the CPU."""
+        if self.ranks == 1:
+            return [tensor]
+        mine = tensor.to(self.device)
+        everyone = [torch.empty_like(mine) for _ in range(self.ranks)]
+        distributed.all_gather(everyone, mine)
+        return [theirs.cpu() for theirs in everyone]
 
     def _score(self) -> dict[str, float]:
-        """Score the averaged weights on the development pictures and keep them if they are the best yet."""
+        """Score the averaged weights on the development images, save them, and keep the best."""
         self.scored_at = time.monotonic()
         if self.rank:
             return {}
         scores = self._development_scores()
+        recipe = self.recipe
         provenance = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "steps": self.step,
-            "pictures_per_step": self.settings.data.batch * self.ranks,
-            "picture_side": self.settings.data.size,
-            "teacher": self.settings.teacher.name if self.settings.teacher else None,
-            "started_from": self.settings.start.name if self.settings.start else None,
+            "images_per_step": recipe.data.batch * self.ranks,
+            "image_size": recipe.data.size,
+            "teacher": recipe.teacher.name if recipe.teacher else None,
+            "started_from": recipe.start.name if recipe.start else None,
             "development_ap": scores,
-            "note": self.settings.note,
+            "note": recipe.note,
         }
         names = ["last.safetensors"]
         mean = sum(scores.values()) / len(scores) if scores else 0.0
@@ -256,18 +296,17 @@ class Trainer:
             self.best = mean
             names.append("best.safetensors")
         for name in names:
-            save_weights(self.average.module, self.entry, self.settings.output / name, provenance)
+            save_weights(self.average.module, self.entry, recipe.output / name, provenance)
         self._append("scores.csv", {"step": self.step, **scores})
-        self._save()
         return scores
 
     def _development_scores(self) -> dict[str, float]:
-        evaluation = self.settings.evaluation
+        evaluation = self.recipe.evaluation
         if evaluation is None:
             return {}
-        records = read_manifest(evaluation.manifest, evaluation.source)[:: evaluation.stride]
+        records = half_of(read_manifest(evaluation.manifest, evaluation.source), evaluation.half)
         truth = wider_ground_truth(evaluation.ground_truth)
-        return score_network(self.average.module, records, truth)
+        return score_network(self.average.module, records[:: evaluation.stride], truth)
 
     def _log(self, losses: Mapping[str, float]) -> None:
         if self.rank:
@@ -282,7 +321,7 @@ class Trainer:
         self._append("log.csv", row)
 
     def _append(self, name: str, row: Mapping[str, object]) -> None:
-        path = self.settings.output / name
+        path = self.recipe.output / name
         new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row.keys())
@@ -294,36 +333,49 @@ class Trainer:
 
 
 def _join_processes() -> tuple[int, int]:
-    """Return this process's rank and how many there are, as torchrun sets them."""
+    """Return this process's rank and the number of processes, as torchrun sets them."""
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    if ranks > 1:
+    if ranks > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return int(os.environ.get("RANK", "0")), ranks
 
 
-def _student(settings: TrainingSettings) -> nn.Module:
-    entry = MODELS[settings.model]
-    student = load_network(entry, settings.start) if settings.start else entry.builder()
-    if settings.backbone:
-        student.body.load_state_dict(_imagenet_backbone(settings.backbone))
-    for name, path in settings.start_modules.items():
+def _student(recipe: Recipe) -> FaceNetwork:
+    entry = MODELS[recipe.model]
+    student = load_network(entry, recipe.start) if recipe.start else entry.builder()
+    if recipe.backbone:
+        student.body.load_state_dict(_imagenet_backbone(recipe.backbone))
+    for name, path in recipe.start_modules.items():
         donor = load_network(MODELS[inspect_checkpoint(path).key], path)
         student.get_submodule(name).load_state_dict(donor.get_submodule(name).state_dict())
     return student
 
 
-def _dataset(settings: TrainingSettings) -> Dataset[Sample]:
-    data = settings.data
-    records = read_manifest(data.manifest) if data.manifest else read_wider_labels(data.wider)
-    pictures = Pictures(records, int(data.cache_gib * 2**30))
-    samples = settings.optimiser.steps * data.batch * int(os.environ.get("WORLD_SIZE", "1"))
+def _channels_last(network: FaceNetwork) -> FaceNetwork:
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stub lacks it
+    return network
+
+
+def _dataset(recipe: Recipe, ranks: int) -> Dataset[Sample]:
+    data = recipe.data
+    if data.manifest is not None:
+        records = read_manifest(data.manifest)
+    elif data.wider is not None:
+        records = read_wider_labels(data.wider)
+    else:
+        raise RuntimeError("The recipe was not checked.")
+    images = ImageStore(records, int(data.cache_gib * 2**30), data.complete)
+    samples = recipe.optimiser.steps * data.batch * ranks
+    dataset: Composites | SquareCrops
     if data.composites:
-        return Composites(pictures, data.composites, data.size, length=samples)
-    return SquareCrops(pictures, data.size, seed=settings.seed, length=samples)
+        dataset = Composites(images, data.composites, data.size, length=samples)
+    else:
+        dataset = SquareCrops(images, data.size, seed=recipe.seed, length=samples)
+    return cast("Dataset[Sample]", dataset)
 
 
 def _imagenet_backbone(path: Path) -> dict[str, Tensor]:
-    """Return the backbone's part of an ImageNet classifier's checkpoint."""
+    """Return the backbone's part of an ImageNet classifier's weights."""
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     names = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     return {name: tensor for name, tensor in names.items() if not name.startswith("fc.")}
@@ -341,7 +393,12 @@ def _set_modes(student: nn.Module, settings: OptimiserSettings) -> None:
                     module.eval()
 
 
+def _ema(decay: float) -> Callable[..., None]:
+    return cast("Callable[..., None]", get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
+
+
 def _cosine(settings: OptimiserSettings) -> Callable[[int], float]:
+    """Return the factor of the learning rate by step: a linear warm-up, then a cosine to zero."""
     warm = settings.warmup_steps
 
     def factor(step: int) -> float:

@@ -1,4 +1,4 @@
-"""A tiny set of training pictures, packed as a manifest with its zips."""
+"""A tiny set of training images, packed as a manifest with its zips."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory) -> Path:
-    """Eight scenes of two bright ellipses on noise, and eight portraits of one, each labelled."""
-    folder = tmp_path_factory.mktemp("pictures")
+    """Eight labelled scenes of two bright ellipses on noise, eight portraits of one, eight images of none."""
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(3)
     lines = []
-    for source, size, faces in (("scenes", 160, 2), ("portraits", 64, 1)):
+    for source, size, faces in (("scenes", 320, 2), ("portraits", 64, 1), ("blank", 64, 0)):
         with zipfile.ZipFile(folder / f"train-{source}.zip", "w") as archive:
             for number in range(8):
                 pixels = rng.integers(0, 90, (size, size, 3), dtype=np.uint8)

@@ -10,23 +10,23 @@ import torch
 
 from featherface.models import MODELS
 from featherface.training.batches import Batch
-from featherface.training.blocks import BlockDistillation, matching_modules
+from featherface.training.blocks import BlockDistillation, ModuleNameError, matching_modules
 
 
 def batch(seed: int) -> Batch:
     pixels = torch.randint(0, 256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(seed))
-    return Batch(pixels.to(torch.uint8), [], [], [], torch.zeros(2, dtype=torch.bool))
+    return Batch(pixels.to(torch.uint8), [], [], [], [], torch.zeros(2, dtype=torch.bool))
 
 
 def test_patterns_match_part_by_part():
     network = MODELS["v1"].builder()
     assert matching_modules(network, ["body.stage3.?"]) == ["body.stage3.0", "body.stage3.1"]
     assert len(matching_modules(network, ["ssh?.*", "ssh?_cs"])) == 18
-    with pytest.raises(ValueError, match="'neck'"):
+    with pytest.raises(ModuleNameError, match="'neck'"):
         matching_modules(network, ["neck"])
 
 
-def test_a_copy_of_the_teacher_has_no_error_and_a_stranger_learns():
+def test_a_copy_of_the_teacher_has_no_error_and_an_untrained_student_learns():
     torch.manual_seed(0)
     teacher = MODELS["v1"].builder().eval()
     twin = copy.deepcopy(teacher)

@@ -10,11 +10,15 @@ import torch
 from featherface.training.losses import distillation_losses, hint_loss, multibox_losses
 from featherface.training.targets import Targets
 
+UNCERTAIN = -2
+
 
 def targets(face: list[int], landmarks: bool = True) -> Targets:
     count = len(face)
     landm = torch.zeros(count, 10) if landmarks else torch.full((count, 10), torch.nan)
-    return Targets(torch.tensor(face), torch.zeros(count, 4), landm, torch.ones(count))
+    uncertain = torch.tensor(face) == UNCERTAIN
+    faces = torch.tensor(face).clamp_min(-1)
+    return Targets(faces, uncertain, torch.zeros(count, 4), landm, torch.ones(count))
 
 
 def test_multibox_by_hand():
@@ -31,7 +35,15 @@ def test_multibox_by_hand():
     assert losses["landmark"].item() == pytest.approx(10 * 0.125)
 
 
-def test_an_incomplete_picture_teaches_no_background():
+def test_an_uncertain_anchor_is_no_hard_negative():
+    logits = torch.zeros(1, 3, 2)
+    logits[0, 1, 1] = 5.0  # the hardest negative, were it one
+    outputs = (torch.zeros(1, 3, 4), logits, torch.zeros(1, 3, 10))
+    losses = multibox_losses(outputs, [targets([0, UNCERTAIN, -1])], torch.tensor([True]), 1)
+    assert losses["class"].item() == pytest.approx(2 * math.log(2))
+
+
+def test_an_incomplete_image_teaches_no_background():
     outputs = (torch.zeros(1, 3, 4), torch.zeros(1, 3, 2), torch.zeros(1, 3, 10))
     losses = multibox_losses(outputs, [targets([0, -1, -1])], torch.tensor([False]), 7)
     assert losses["class"].item() == pytest.approx(math.log(2))
@@ -89,6 +101,21 @@ def test_boxes_count_only_where_the_teacher_sees_a_face():
         2.0,
     )
     assert losses["box"].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_anchors_that_do_not_count_and_unknown_landmarks_have_no_distillation_loss():
+    teacher = torch.tensor([[[0.0, 5.0], [0.0, 5.0]]]).softmax(-1)
+    landm = torch.full((1, 2, 10), torch.nan)
+    losses = distillation_losses(
+        (torch.ones(1, 2, 4), torch.zeros(1, 2, 2), torch.ones(1, 2, 10)),
+        (torch.zeros(1, 2, 4), teacher, landm),
+        2.0,
+        counted=torch.tensor([[True, False]]),
+    )
+    assert losses["landmark"].item() == 0
+    assert losses["box"].item() == pytest.approx(
+        4 * 0.75 * teacher[0, 0, 1].item()
+    )  # smooth L1 of 1 with beta 0.5
 
 
 def test_hint_loss_of_the_mean_is_one():

@@ -1,4 +1,4 @@
-"""MixUp, CutMix and DropBlock keep targets right."""
+"""MixUp, CutMix and DropBlock keep labels correct."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from featherface.training.batches import Batch
 from featherface.training.mixing import cutmix, dropblock, mixup
 
 
-def two_pictures() -> Batch:
+def two_images() -> Batch:
     pixels = torch.stack((torch.zeros(3, 64, 64), torch.full((3, 64, 64), 200.0))).to(torch.uint8)
     boxes = [torch.tensor([[4.0, 4.0, 24.0, 24.0]]), torch.tensor([[36.0, 36.0, 60.0, 60.0]])]
     landmarks = [box[:, None, :2].repeat(1, 5, 1) + 5 for box in boxes]
-    return Batch(pixels, boxes, landmarks, [torch.ones(1), torch.ones(1)], torch.tensor([True, True]))
+    ones = [torch.ones(1), torch.ones(1)]
+    return Batch(pixels, boxes, landmarks, ones, ones, torch.tensor([True, True]))
 
 
-def test_mixup_keeps_both_pictures_faces_by_their_share():
-    mixed = mixup(two_pictures(), 0.75)
+def test_mixup_keeps_the_faces_of_both_images_by_their_share():
+    mixed = mixup(two_images(), 0.75)
     assert mixed.pixels[0].unique().item() == 50  # a quarter of 200
     assert mixed.pixels[1].unique().item() == 150
     assert mixed.boxes[0].tolist() == [[4, 4, 24, 24], [36, 36, 60, 60]]
@@ -25,20 +26,20 @@ def test_mixup_keeps_both_pictures_faces_by_their_share():
 
 
 def test_cutmix_swaps_a_whole_face_in():
-    mixed = cutmix(two_pictures(), 32, 32, 32, 32)
+    mixed = cutmix(two_images(), 32, 32, 32, 32)
     assert mixed.pixels[0, 0, 40, 40] == 200
     assert mixed.pixels[0, 0, 10, 10] == 0
     assert mixed.boxes[0].tolist() == [[4, 4, 24, 24], [36, 36, 60, 60]]
     assert torch.isfinite(mixed.landmarks[0]).all()
-    assert mixed.boxes[1].shape == (0, 4)  # its face is covered, the other's lies outside the rectangle
+    assert mixed.boxes[1].shape == (0, 4)  # its face is covered, the other face is outside the rectangle
     assert mixed.complete.all()
 
 
 def test_cutmix_drops_landmarks_that_are_covered_and_clips_what_it_pastes():
-    mixed = cutmix(two_pictures(), 2, 2, 8, 8)  # covers a corner of the first face, all its landmarks with it
+    mixed = cutmix(two_images(), 2, 2, 8, 8)  # covers a corner of the first face, all its landmarks with it
     assert mixed.boxes[0].tolist() == [[4, 4, 24, 24]]
     assert torch.isnan(mixed.landmarks[0]).all()
-    assert not mixed.complete[1]  # a sliver of the first face was pasted there, no target, no background
+    assert not mixed.complete[1]  # a part of the first face was pasted there: neither target nor background
 
 
 def test_dropblock_drops_blocks_and_keeps_the_mean():

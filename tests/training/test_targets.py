@@ -1,4 +1,4 @@
-"""Which anchor answers for which face, and offsets that come back as the same face."""
+"""Assignment of faces to anchors, and offsets that decode to the same face."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from featherface.detection.anchors import decode_boxes, decode_landmarks
 from featherface.training.targets import (
     anchor_tensor,
     assign,
+    best_overlaps,
     encode_boxes,
     encode_landmarks,
-    picture_targets,
+    image_targets,
+    iou,
 )
 
 CPU = torch.device("cpu")
@@ -61,9 +63,31 @@ def test_two_faces_on_one_spot_both_get_an_anchor():
     assert set(assign(boxes, anchor_tensor(SIZE, CPU), 0.35).tolist()) >= {0, 1}
 
 
-def test_targets_of_a_picture_without_faces_are_background():
-    targets = picture_targets(
-        torch.zeros(0, 4), torch.zeros(0, 5, 2), torch.zeros(0), anchor_tensor(SIZE, CPU), 0.35
+def test_an_uncertain_box_is_neither_a_face_nor_background():
+    boxes = torch.tensor([[4.0, 4.0, 20.0, 20.0], [68.0, 68.0, 84.0, 84.0]])
+    scores, weights = torch.tensor([0.9, 0.3]), torch.ones(2)
+    anchors = anchor_tensor(SIZE, CPU)
+    targets = image_targets(boxes, torch.zeros(2, 5, 2), scores, weights, anchors, 0.35)
+    assert (targets.face >= 0).sum() == 1
+    assert anchors[targets.uncertain].tolist() == [[76, 76, 16, 16]]
+    assert not (targets.uncertain & (targets.face >= 0)).any()
+
+
+def test_best_overlaps_agree_with_the_whole_matrix_for_a_crowd():
+    corners = torch.rand(600, 2, generator=torch.Generator().manual_seed(4)) * 100
+    boxes = torch.cat((corners, corners + 20), dim=1)
+    anchors = anchor_tensor(SIZE, CPU)
+    overlap, index = best_overlaps(boxes, anchors)
+    low_high = torch.cat((anchors[:, :2] - anchors[:, 2:] / 2, anchors[:, :2] + anchors[:, 2:] / 2), dim=1)
+    expected = iou(boxes, low_high)
+    torch.testing.assert_close(overlap, expected.amax(dim=0))
+    torch.testing.assert_close(expected[index, torch.arange(len(anchors))], overlap)
+
+
+def test_targets_of_an_image_without_faces_are_background():
+    none = torch.zeros(0)
+    targets = image_targets(
+        torch.zeros(0, 4), torch.zeros(0, 5, 2), none, none, anchor_tensor(SIZE, CPU), 0.35
     )
     assert (targets.face == -1).all()
     assert targets.weights.eq(1).all()

@@ -12,25 +12,25 @@ import torch
 from featherface.checkpoints import load_network, save_weights
 from featherface.models import MODELS
 from featherface.training import trainer as trainer_module
-from featherface.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-from featherface.training.composites import CompositeRecipe
-from featherface.training.settings import (
+from featherface.training.composites import CompositeSettings
+from featherface.training.recipe import (
     BlockSettings,
     DataSettings,
     DetectorSettings,
     OptimiserSettings,
-    SettingsError,
-    TrainingSettings,
-    read_settings,
+    Recipe,
+    RecipeError,
+    read_recipe,
 )
+from featherface.training.run_state import RunStateError, load_run_state, save_run_state
 from featherface.training.trainer import DivergedError, Trainer
 
 
 @pytest.fixture
-def settings(manifest: Path, tmp_path: Path) -> TrainingSettings:
-    """A few steps of V2 on the labels of the tiny pictures."""
-    recipe = CompositeRecipe({"scenes": 1.0}, {"portraits": 1.0}, most_scenes=1, most_portraits=2)
-    return TrainingSettings(
+def settings(manifest: Path, tmp_path: Path) -> Recipe:
+    """A few steps of V2 on the labels of the tiny images."""
+    recipe = CompositeSettings({"scenes": 1.0}, {"portraits": 1.0}, most_scenes=1, most_portraits=2)
+    return Recipe(
         model="v2",
         output=tmp_path / "run",
         data=DataSettings(manifest=manifest, composites=recipe, size=64, batch=2, workers=0),
@@ -128,17 +128,6 @@ def test_a_pool_is_gone_through_as_often_as_asked_and_taught_once(settings, tmp_
     assert len(asked) == 6
 
 
-def test_two_processes_with_the_same_gradients_share_them_unchanged(settings, monkeypatch):
-    trainer = Trainer(settings)
-    trainer.ranks = 2
-    sum(trainer.objective(next(trainer._batches())).values()).backward()
-    before = {name: tensor.grad.clone() for name, tensor in trainer.student.named_parameters()}
-    monkeypatch.setattr(trainer_module.distributed, "all_reduce", lambda tensor: tensor.mul_(2))
-    trainer._share_gradients()
-    for name, tensor in trainer.student.named_parameters():
-        torch.testing.assert_close(tensor.grad, before[name], msg=name)
-
-
 def test_a_loss_that_is_no_number_stops_the_run(settings):
     trainer = Trainer(settings)
     with torch.no_grad():
@@ -150,15 +139,15 @@ def test_a_loss_that_is_no_number_stops_the_run(settings):
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     path = tmp_path / "last.pt"
     state = {"model": {}, "ema": {}, "step": 1}
-    save_checkpoint(state, path)
+    save_run_state(state, path)
 
     def no_space(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", no_space)
-    with pytest.raises(CheckpointError, match="No space left"):
-        save_checkpoint({**state, "step": 2}, path)
-    assert load_checkpoint(path)["step"] == 1
+    with pytest.raises(RunStateError, match="No space left"):
+        save_run_state({**state, "step": 2}, path)
+    assert load_run_state(path)["step"] == 1
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
 
 
@@ -166,15 +155,15 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
 def test_a_damaged_checkpoint_is_named(tmp_path, content):
     path = tmp_path / "last.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"last\.pt"):
-        load_checkpoint(path)
+    with pytest.raises(RunStateError, match=r"last\.pt"):
+        load_run_state(path)
 
 
 def test_the_recipes_that_ship_are_readable():
     recipes = sorted((Path(trainer_module.__file__).parent / "recipes").glob("*.toml"))
     assert "study_v2.toml" in {path.name for path in recipes}
     for path in recipes:
-        read_settings(path)
+        read_recipe(path)
 
 
 @pytest.mark.parametrize(
@@ -197,5 +186,5 @@ def test_the_recipes_that_ship_are_readable():
 def test_a_wrong_configuration_is_explained(tmp_path, text, message):
     path = tmp_path / "run.toml"
     path.write_text(text)
-    with pytest.raises(SettingsError, match=message):
-        read_settings(path)
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(path)

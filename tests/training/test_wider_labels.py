@@ -34,8 +34,8 @@ def test_faces_with_and_without_landmarks(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "names no picture"),
-        (FACE, "line 1: a face before the first picture"),
+        ("", "names no image"),
+        (FACE, "line 1: a face before the first image name"),
         ("# 0--Parade/a.png\n1 2 3\n", "line 2: a face has 20 numbers, this line has 3"),
         ("# 0--Parade/a.png\n1 2 x\n", "line 2"),
         ("# 0--Parade/missing.png\n", "line 1: .*missing.png cannot be opened"),

@@ -37,8 +37,8 @@ from featherface.evaluation.wider_zip import WiderZipError, read_wider_zip
 from featherface.models import MODELS, ModelEntry
 from featherface.reporting.evaluation_runs import report_charts, runs
 from featherface.study import results
-from featherface.training.checkpoints import CheckpointError, load_checkpoint
-from featherface.training.settings import SettingsError, read_settings
+from featherface.training.recipe import RecipeError, read_recipe
+from featherface.training.run_state import RunStateError, load_run_state
 from featherface.training.wider_labels import read_wider_labels
 
 __all__ = ["READERS", "Outcome", "outcome"]
@@ -396,7 +396,7 @@ READERS: dict[str, Reader] = {
     "annotations": Reader(600, WiderZipError, _in_zip(ANNOTATED, "a_bbx_gt.txt"), _read_wider_zip),
     "training labels": Reader(600, ManifestError, _damaged(LABELS), _read_labels),
     "labelled picture": Reader(300, ManifestError, _pictures("TIFF"), _read_labelled_picture),
-    "training settings": Reader(700, SettingsError, _damaged_toml, _written("a.toml", read_settings)),
+    "training settings": Reader(700, RecipeError, _damaged_toml, _written("a.toml", read_recipe)),
     "safetensors": Reader(
         1200, WeightsError, _damaged(safetensors.save(STATE)), _written("a.safetensors", inspect_checkpoint)
     ),
@@ -406,6 +406,6 @@ READERS: dict[str, Reader] = {
     ),
     "record of weights": Reader(400, WeightsError, _damaged_json(SHIPPED), _shipped),
     "training checkpoint": Reader(
-        200, CheckpointError, _damaged(TRAINING), _written("last.pt", load_checkpoint)
+        200, RunStateError, _damaged(TRAINING), _written("last.pt", load_run_state)
     ),
 }

@@ -28,7 +28,7 @@ from featherface.detection.images import decode_photo
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
 from featherface.serving.model_service import ModelService
-from featherface.training.checkpoints import CheckpointError, load_checkpoint
+from featherface.training.run_state import RunStateError, load_run_state
 
 V1, V2 = MODELS["v1"], MODELS["v2"]
 
@@ -104,8 +104,8 @@ def test_pickles_that_would_execute_never_do(harm, name, tmp_path):
 def test_training_checkpoints_that_would_execute_never_do(harm, tmp_path):
     path, sentinel = tmp_path / "last.pt", tmp_path / "sentinel"
     torch.save({"model": HARMS[harm](sentinel), "ema": {}, "step": 3}, path)
-    with pytest.raises(CheckpointError) as raised:
-        load_checkpoint(path)
+    with pytest.raises(RunStateError) as raised:
+        load_run_state(path)
     assert is_sentence(str(raised.value))
     assert not sentinel.exists()
 

@@ -1,0 +1,146 @@
+"""The loss of end-to-end training: labels, a teacher, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from featherface.models.compiled import compiled
+from featherface.models.face_network import FaceNetwork, Outputs
+from featherface.training.batches import Batch, network_input
+from featherface.training.losses import distillation_losses, hint_loss, multibox_losses
+from featherface.training.mending import mended
+from featherface.training.mixing import cutmix, dropblock, mixup
+from featherface.training.recipe import DetectorSettings
+from featherface.training.targets import anchor_tensor, image_targets
+
+__all__ = ["DetectorObjective"]
+
+_LANDMARK_SHARE = 0.3  # weight of distilled landmarks: ten values per face should not outweigh its box
+
+
+class _Taught:
+    """A teacher's answer for one batch: its outputs, which anchors count, and its pyramid features."""
+
+    def __init__(self, outputs: Outputs, counted: Tensor, levels: Sequence[Tensor]) -> None:
+        self.outputs, self.counted, self.levels = outputs, counted, levels
+
+
+class DetectorObjective(nn.Module):
+    """The weighted losses of a student on a batch, against its labels and its teacher.
+
+    Its own parameters are the 1 x 1 convolutions that widen the student's features to the teacher's for
+    hints.
+    """
+
+    def __init__(self, student: FaceNetwork, teacher: FaceNetwork | None, settings: DetectorSettings) -> None:
+        super().__init__()
+        self._student = (student,)  # in a tuple: its weights are not this module's
+        self._teach = None if teacher is None else compiled(_WithFeatures(teacher))
+        self._answers: WeakKeyDictionary[Batch, _Taught] = WeakKeyDictionary()
+        self.settings = settings
+        self._weights = {"class": settings.class_weight, "box": settings.box_weight, "landmark": 1.0}
+        hints = settings.hints and teacher is not None
+        self.adapters = nn.ModuleList(_adapters(student, teacher) if hints and teacher is not None else ())
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted loss terms of `batch` by name, scalars."""
+        settings = self.settings
+        (student,) = self._student
+        batch = self._mixed(batch)
+        pixels = network_input(batch.pixels)
+        levels = student.pyramid(pixels)
+        if settings.dropblock:
+            fine, middle, coarse = (dropblock(level, settings.dropblock) for level in levels)
+            levels = fine, middle, coarse
+        outputs = _as_float32(student.heads(levels))
+        losses: dict[str, Tensor] = {}
+        if settings.labels:
+            losses |= self._label_losses(outputs, batch)
+        if self._teach is not None:
+            taught = self._taught(batch, pixels)
+            distilled = distillation_losses(
+                outputs, taught.outputs, settings.temperature, settings.score_power, taught.counted
+            )
+            weights = self._weights | {"landmark": _LANDMARK_SHARE}
+            for name, loss in distilled.items():
+                losses[f"distilled_{name}"] = settings.distillation * weights[name] * loss
+            if settings.hints:
+                mine = [adapter(level) for adapter, level in zip(self.adapters, levels, strict=True)]
+                losses["hints"] = settings.hints * hint_loss(mine, taught.levels)
+        return losses
+
+    def _taught(self, batch: Batch, pixels: Tensor) -> _Taught:
+        """Return the teacher's answer, computed once for as long as the batch is kept."""
+        if self._teach is None:
+            raise RuntimeError("There is no teacher.")
+        if batch not in self._answers:
+            settings = self.settings
+            with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
+                loc, conf, landm, *levels = self._teach(pixels)
+                outputs, counted = (loc, conf, landm), torch.ones_like(conf[..., 1], dtype=torch.bool)
+                if settings.mended_score:
+                    anchors = anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
+                    outputs, counted = mended(
+                        outputs,
+                        batch,
+                        anchors,
+                        match_iou=settings.match_iou,
+                        face_score=settings.mended_score,
+                    )
+            self._answers[batch] = _Taught(outputs, counted, levels if settings.hints else ())
+        return self._answers[batch]
+
+    def _label_losses(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
+        settings = self.settings
+        anchors = anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
+        labels = zip(batch.boxes, batch.landmarks, batch.scores, batch.weights, strict=True)
+        targets = [image_targets(*label, anchors, settings.match_iou) for label in labels]
+        terms = multibox_losses(outputs, targets, batch.complete, settings.negatives)
+        return {
+            f"labelled_{name}": settings.labels * self._weights[name] * loss for name, loss in terms.items()
+        }
+
+    def _mixed(self, batch: Batch) -> Batch:
+        """Apply CutMix or MixUp, with PyTorch's generator, whose state is saved."""
+        settings = self.settings
+        if settings.cutmix and torch.rand(()) < settings.cutmix:
+            size = batch.pixels.shape[-1]
+            side = int(size * float(torch.rand(())) ** 0.5 * 0.7)
+            left, top = (int(torch.randint(size - side + 1, ())) for _ in range(2))
+            return cutmix(batch, left, top, side, side)
+        if settings.mixup_alpha:
+            rng = np.random.default_rng(int(torch.randint(2**31, ())))
+            share = float(rng.beta(settings.mixup_alpha, settings.mixup_alpha))
+            return mixup(batch, max(share, 1 - share))
+        return batch
+
+
+class _WithFeatures(nn.Module):
+    """A network that returns its pyramid levels after its three outputs."""
+
+    def __init__(self, network: FaceNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        levels = self.network.pyramid(pixels)
+        return (*self.network.heads(levels), *levels)
+
+
+def _adapters(student: FaceNetwork, teacher: FaceNetwork) -> Iterator[nn.Module]:
+    """Yield one 1 x 1 convolution per level from the student's pyramid channels to the teacher's."""
+    example = torch.zeros(1, 3, 64, 64, device=next(student.parameters()).device)
+    with torch.no_grad():
+        mine, theirs = (network.eval().pyramid(example) for network in (student, teacher))
+    for a, b in zip(mine, theirs, strict=True):
+        yield nn.Conv2d(a.shape[1], b.shape[1], 1)
+
+
+def _as_float32(outputs: Outputs) -> Outputs:
+    loc, conf, landm = outputs
+    return loc.float(), conf.float(), landm.float()
