@@ -28,8 +28,9 @@ class Record:
     """One image and its faces.
 
     `boxes` (F, 4) float32, x1 y1 x2 y2 in pixels of the packed image; `scores` (F,) float32 in 0..1, the
-    certainty of each label (1 unless another detector made it); `ignore` (F,) bool, True for faces that do not
-    count: too small, invalid or uncertain; `landmarks` (F, 5, 2) float32, x y in pixels, NaN where unknown.
+    certainty of each label (1 unless a detector made it); `ignore` (F,) bool, True for faces that do not
+    count: too small, invalid or uncertain; `landmarks` (F, 5, 2) float32, x y in pixels, NaN where a face
+    has none.
     """
 
     image: str  # the image's path inside its zip
