@@ -138,7 +138,7 @@ class NoiseLimit:
 
 NOISE_LIMITS: Mapping[str, NoiseLimit] = {
     "spread": NoiseLimit(
-        0.10, "in an undisturbed run, half of the rounds lie within a few per cent of the median"
+        0.10, "in an undisturbed run, half of the rounds lie within a few percent of the median"
     ),
     "drift": NoiseLimit(0.05, "a change between the two halves of a run shifts the median"),
     "starvation": NoiseLimit(

@@ -85,7 +85,7 @@ def _speed_up(measured: Measurements, _: str, __: str) -> Reading | None:
     settings = latency.settings
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     how = (
-        f"median of V1 over median of V2, {latency.rounds} alternating rounds at {settings.width} x "
+        f"median of V1 over median of V2, {latency.rounds} alternating rounds at {settings.width} × "
         f"{settings.height}, {threads}, 95% bootstrap interval"
     )
     if latency.rounds < settings.runs:

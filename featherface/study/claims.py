@@ -13,6 +13,7 @@ import dacite
 from featherface.errors import FeatherFaceError, sentence
 from featherface.study.claim_measurements import MEASUREMENTS, Reading
 from featherface.study.measurements import Measurements
+from featherface.study.provenance import Badge
 
 __all__ = [
     "CLAIMS",
@@ -136,7 +137,7 @@ def _judge(claim: Claim, reading: Reading | None) -> AuditRow:
     if reading is None:
         return AuditRow(claim, None, Verdict.NOT_MEASURED, "Not measured yet.")
     verdict = Verdict.UNSETTLED if reading.caution else _verdict(claim, reading)
-    text = f"{reading.badge.value.capitalize()} {_with_unit(reading.value, claim.unit)}"
+    text = _value_text(reading, claim.unit)
     if reading.low < reading.high:
         text += f" ({_number(reading.low)} to {_number(reading.high)})"
     if verdict in (Verdict.OFF, Verdict.WRONG):
@@ -147,6 +148,13 @@ def _judge(claim: Claim, reading: Reading | None) -> AuditRow:
     if reading.caution:
         text += f" {reading.caution}"
     return AuditRow(claim, reading, verdict, text)
+
+
+def _value_text(reading: Reading, unit: str) -> str:
+    value = _with_unit(reading.value, unit)
+    if reading.badge is Badge.DEFINITION:
+        return f"{value} by definition"
+    return f"{reading.badge.value.capitalize()} {value}"
 
 
 def _verdict(claim: Claim, reading: Reading) -> Verdict:

@@ -41,7 +41,7 @@ def findings(measurements: Measurements) -> tuple[Finding, ...]:
         _counted(parameters, "parameters", "{:,.0f}", 1, "Exact: every tensor is counted."),
         _counted(
             macs,
-            f"multiply-accumulates at {size.width} x {size.height}",
+            f"multiply-accumulates at {size.width} × {size.height}",
             "{:.3f} G",
             1e9,
             "Exact for convolutions, deformable ones included, and batch norm; activations, pooling and "
@@ -79,7 +79,7 @@ def _latency(measurements: Measurements) -> Finding:
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     sureness = (
         f"95% confidence interval of the speed-up {found.low:.2f} to {found.high:.2f}, from {latency.rounds} "
-        f"alternating rounds at {settings.width} x {settings.height} on {threads}. Other machines differ."
+        f"alternating rounds at {settings.width} × {settings.height} on {threads}. Other machines differ."
     )
     if noise.noisy:
         sureness += " This run was noisy; treat the result as unreliable."

@@ -34,7 +34,7 @@ def headlines(measurements: Measurements) -> tuple[Headline, ...]:
         for key, model in models.items()
     }
     macs = {
-        key: counted(model.cost.macs, "MACs", f"layer by layer at {size.width} x {size.height}")
+        key: counted(model.cost.macs, "MACs", f"layer by layer at {size.width} × {size.height}")
         for key, model in models.items()
     }
     stored = {
@@ -74,7 +74,7 @@ def _times(measurements: Measurements) -> Mapping[str, Quantity | None]:
         return dict.fromkeys(measurements.models)
     settings = latency.settings
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    point = f"{settings.width} x {settings.height}, {threads}"
+    point = f"{settings.width} × {settings.height}, {threads}"
     how = f"median of {latency.rounds} rounds at {point}: {', '.join(latency.stages)}"
     return {
         key: measured(summary(latency, key).median, "ms", how, latency.when, latency.machine)

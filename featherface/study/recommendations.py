@@ -47,7 +47,7 @@ def _little_storage(measured: Measurements) -> Recommendation:
         f"stored weights {first.stored_bytes / 1e6:.2f} MB and {second.stored_bytes / 1e6:.2f} MB",
         f"as int8 {first.int8.total_bytes / 1e6:.2f} MB and {second.int8.total_bytes / 1e6:.2f} MB",
         f"peak activation memory {first.cost.memory.peak_bytes / 1e6:.1f} MB and "
-        f"{second.cost.memory.peak_bytes / 1e6:.1f} MB at {second.cost.width} x {second.cost.height}",
+        f"{second.cost.memory.peak_bytes / 1e6:.1f} MB at {second.cost.width} × {second.cost.height}",
     )
     text = (
         f"V2 needs {share:.0%} less storage. Its activations take "
@@ -66,7 +66,7 @@ def _real_time(measured: Measurements) -> Recommendation:
     numbers = (
         _speed_up_words(measured),
         *(f"{key.upper()} {median:.1f} ms, {1000 / median:.1f} images/s" for key, median in medians.items()),
-        f"{settings.width} x {settings.height}, {_threads(settings.threads)}",
+        f"{settings.width} × {settings.height}, {_threads(settings.threads)}",
     )
     in_time = [key.upper() for key, median in medians.items() if median <= REAL_TIME_MILLISECONDS]
     reach = f"Within {REAL_TIME_MILLISECONDS:.0f} ms per frame: {', '.join(in_time) or 'neither model'}."

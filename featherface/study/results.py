@@ -116,7 +116,7 @@ def accuracy(saved: SavedCurves) -> Accuracy | None:
         protocol=_protocol_words(saved, saved.evaluation.protocol),
         images=saved.evaluation.images,
         badge=Badge.MEASURED,
-        source=f"weights {saved.weights_sha256[:12]}, {saved.date}",
+        source=f"weights {saved.weights_sha256[:12]}, {saved.date[:10]}",
         mean_interval=saved.evaluation.mean_interval,
         used_for_selection=saved.used_for_selection,
     )
@@ -125,7 +125,7 @@ def accuracy(saved: SavedCurves) -> Accuracy | None:
 def input_words(saved: SavedCurves | SavedComparison) -> str:
     """Return the input size of an evaluation in words."""
     words = {"original": "original size", "fit": f"longer side {saved.side}"}
-    return words.get(saved.resize, f"stretched to {saved.side} x {saved.side}")
+    return words.get(saved.resize, f"stretched to {saved.side} × {saved.side}")
 
 
 def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict[str, Accuracy]:

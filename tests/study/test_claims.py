@@ -136,7 +136,7 @@ def test_counts_definitions_and_measurements_are_labelled_as_such(counted):
     assert sum(badge is Badge.COUNTED for badge in badges.values()) == 16
     texts = {row.claim.id: row.text for row in audit(counted)}
     assert texts["v1-parameters"] == "Counted 592.4 thousand."
-    assert texts["radar-speed-v1"] == "Definition 1."
+    assert texts["radar-speed-v1"] == "1 by definition."
 
 
 def test_accuracy_claims_are_judged_by_their_interval(counted):
