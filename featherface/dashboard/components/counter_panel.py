@@ -54,11 +54,11 @@ def _missed_by_thop(key: str, found: Cost) -> str:
     name, thop = MODELS[key].name, found.count(CounterName.THOP_AS_IN_STUDY).macs
     missed = found.macs - thop
     if missed <= 0:
-        return f"{name}: {found.macs / 1e9:.3f} GMACs; thop misses nothing."
+        return f"{name}: {found.macs / 1e9:.3f} GMACs. thop, as used in the study, reports the same."
     return (
         f"{name}: {found.macs / 1e9:.3f} GMACs. thop, as used in the study, reports {thop / 1e9:.3f} GMACs: "
-        f"it misses {missed / 1e6:.1f} million MACs of deformable convolutions, which are functions and not "
-        "layers."
+        f"it counts modules only and misses {missed / 1e6:.1f} million MACs of deformable convolutions, "
+        "which are called as functions."
     )
 
 
