@@ -42,7 +42,7 @@ def test_a_run_that_was_stopped_says_how_many_rounds_it_has(rounds, tmp_path, mo
         times = {key: {"network": (1.0,) * rounds} for key in MODELS}
         settings = LatencySettings(64, 64, runs=15, warmup=0)
         result = LatencyResult(settings, this_machine(), now(), times, 1.0, complete=False)
-        yield Progress(rounds, 15, (result,) if rounds else ())
+        yield Progress(rounds, 15, 0.0, (result,) if rounds else ())
         raise KeyboardInterrupt
 
     monkeypatch.setattr("featherface.profiling.latency.benchmark", stopped)
