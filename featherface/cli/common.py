@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featherface.config import DEFAULT_SIDE, SIDE_RANGE
+from featherface.config import (
+    CONFIDENCE_RANGE,
+    DEFAULT_CONFIDENCE,
+    DEFAULT_NMS_IOU,
+    DEFAULT_SIDE,
+    NMS_IOU_RANGE,
+    SIDE_RANGE,
+)
 from featherface.errors import FeatherFaceError
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ __all__ = [
     "add_model_option",
     "add_network_options",
     "add_threads_option",
+    "add_threshold_options",
     "chosen_weights",
     "error_line",
     "finished_points",
@@ -112,6 +120,24 @@ def add_threads_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_threshold_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--conf` and `--nms`."""
+    parser.add_argument(
+        "--conf",
+        type=float,
+        default=DEFAULT_CONFIDENCE,
+        metavar="SCORE",
+        help=f"{range_help('confidence threshold', CONFIDENCE_RANGE)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--nms",
+        type=float,
+        default=DEFAULT_NMS_IOU,
+        metavar="IOU",
+        help=f"{range_help('IoU threshold of NMS', NMS_IOU_RANGE)} (default: %(default)s)",
+    )
+
+
 def add_network_options(parser: argparse.ArgumentParser, *, resize: str) -> None:
     """Add `--weights`, `--resize` and `--size`; `resize` is the default mode."""
     parser.add_argument(
@@ -135,7 +161,7 @@ def add_network_options(parser: argparse.ArgumentParser, *, resize: str) -> None
 
 def range_help(what: str, allowed: tuple[float, float]) -> str:
     """Return help for a number with its inclusive range; the default is added by the caller."""
-    return f"{what}, {allowed[0]} to {allowed[1]}"
+    return f"{what}, {allowed[0]:,} to {allowed[1]:,}"
 
 
 def _weights_option(text: str) -> tuple[str, Path]:

@@ -14,18 +14,12 @@ from featherface.cli.common import (
     Command,
     add_model_option,
     add_network_options,
+    add_threshold_options,
     chosen_weights,
     error_line,
     model_keys,
     photo_paths,
     print_json,
-    range_help,
-)
-from featherface.config import (
-    CONFIDENCE_RANGE,
-    DEFAULT_CONFIDENCE,
-    DEFAULT_NMS_IOU,
-    NMS_IOU_RANGE,
 )
 
 if TYPE_CHECKING:
@@ -44,20 +38,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_model_option(parser)
     add_network_options(parser, resize="fit")
-    parser.add_argument(
-        "--conf",
-        type=float,
-        default=DEFAULT_CONFIDENCE,
-        metavar="SCORE",
-        help=f"{range_help('confidence threshold', CONFIDENCE_RANGE)} (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--nms",
-        type=float,
-        default=DEFAULT_NMS_IOU,
-        metavar="IOU",
-        help=f"{range_help('IoU threshold of NMS', NMS_IOU_RANGE)} (default: %(default)s)",
-    )
+    add_threshold_options(parser)
     parser.add_argument("--top-k", type=int, metavar="N", help="at most N faces per photo (default: all)")
     parser.add_argument(
         "--save-dir",

@@ -14,16 +14,11 @@ from featherface.cli.common import (
     CommandError,
     add_input_size_option,
     add_model_option,
+    add_threshold_options,
     model_keys,
     range_help,
 )
-from featherface.config import (
-    CONFIDENCE_RANGE,
-    DEFAULT_CONFIDENCE,
-    DEFAULT_NMS_IOU,
-    NMS_IOU_RANGE,
-    SIDE_RANGE,
-)
+from featherface.config import SIDE_RANGE
 
 if TYPE_CHECKING:
     from featherface.video.analysis import Detect, FrameFaces, VideoFaces
@@ -49,20 +44,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frames", type=_positive, metavar="N", help="stop after N analysed frames (default: at the end)"
     )
-    parser.add_argument(
-        "--conf",
-        type=float,
-        default=DEFAULT_CONFIDENCE,
-        metavar="SCORE",
-        help=f"{range_help('confidence threshold', CONFIDENCE_RANGE)} (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--nms",
-        type=float,
-        default=DEFAULT_NMS_IOU,
-        metavar="IOU",
-        help=f"{range_help('IoU threshold of NMS', NMS_IOU_RANGE)} (default: %(default)s)",
-    )
+    add_threshold_options(parser)
     parser.add_argument(
         "--save",
         type=Path,
