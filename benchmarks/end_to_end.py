@@ -1,4 +1,4 @@
-"""From a photo in memory to faces: this project against the study's own way, on the same photo."""
+"""Time from a decoded photo to faces: this project vs the study's implementation, on the same photo."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from featherface.models import MODELS
 from featherface.profiling.machine import torch_threads
 from featherface.serving.model_service import ModelService
 
-_TARGETS = {"v1": 1.5, "v2": 3.0}  # times faster than the study's way
+_TARGETS = {"v1": 1.5, "v2": 3.0}  # times faster than the study's implementation
 _SAMPLE = Path(__file__).resolve().parents[1] / "assets/samples/eileen_collins.jpg"
 _SETTINGS = DetectionSettings(confidence=0.02, nms_iou=0.4, resize=Resize.STUDY, side=640)
 
@@ -51,7 +51,7 @@ def main() -> int:
         detector = Detector(network)
         calls = {
             f"study, {cores} threads (its default)": on_threads(cores, studied(network, photo)),
-            "service (one core a pass)": served(service, key, photo),
+            "service (one core per pass)": served(service, key, photo),
             f"detector, {cores} threads": on_threads(cores, detected(detector, photo)),
             "study, 1 thread": on_threads(1, studied(network, photo)),
             "detector, 1 thread": on_threads(1, detected(detector, photo)),
@@ -69,7 +69,7 @@ def main() -> int:
             }
             for name, each in times.items()
         ]
-        faster = f"{entry.name}, times faster than the study's way"
+        faster = f"{entry.name}, times faster than the study's implementation"
         targets += [
             Target(
                 f"{faster}: service against its default", default / service_times, _TARGETS[key], "x", True
@@ -79,7 +79,7 @@ def main() -> int:
             *same_faces(entry.name, network, detector, photo),
         ]
     return report(
-        f"From photo to faces at 640 x 640, milliseconds, {given.rounds} rounds taking turns",
+        f"From photo to faces at 640 x 640, milliseconds, {given.rounds} alternating rounds",
         rows,
         targets,
         given.json,
@@ -110,13 +110,13 @@ def on_threads(count: int, call: Callable[[int], object]) -> Callable[[int], obj
 
 
 def same_faces(name: str, network: torch.nn.Module, detector: Detector, photo: Photo) -> Sequence[Target]:
-    """Compare what both ways find at the study's threshold."""
+    """Compare the faces of both implementations at the study's threshold."""
     boxes, scores, _ = detect_faces(network, np.ascontiguousarray(photo.pixels[:, :, ::-1]))
     found: Detections = detector.detect(photo, _SETTINGS)
     if len(found) != len(boxes):
         return [
             Target(
-                f"{name}, faces the study's way finds and this one does not",
+                f"{name}, difference in the number of faces",
                 abs(len(boxes) - len(found)),
                 0,
                 "",

@@ -1,4 +1,4 @@
-"""What people do in the dashboard and the files that they bring, drawn from a seeded generator."""
+"""Actions of visitors and the files that they upload, drawn from a seeded generator."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Diary:
 
 
 def photo_variation(rng: np.random.Generator, megapixels: float | None = None) -> bytes:
-    """Return a picture file like no other, made of a bundled sample: size, light, place and format differ."""
+    """Return a unique photo file made from a sample: size, brightness, crop and format vary."""
     pixels = cv2.imread(str(rng.choice(_SAMPLES)))
     wanted = megapixels or float(rng.choice(_MEGAPIXELS))
     scale = (wanted * 1e6 / (pixels.shape[0] * pixels.shape[1])) ** 0.5
@@ -107,7 +107,7 @@ def photo_variation(rng: np.random.Generator, megapixels: float | None = None) -
 
 
 def bad_file(rng: np.random.Generator) -> bytes:
-    """Return a file that is no picture, though it may begin as one."""
+    """Return a file that cannot be decoded, though it may start like a photo."""
     photo = photo_variation(rng, 0.5)
     vast = cv2.imencode(".png", np.zeros((1, 65_000), np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 9])[
         1
@@ -140,7 +140,7 @@ def think(rng: np.random.Generator, seconds: float, ended: Event) -> None:
 
 
 def annotated_zip(rng: np.random.Generator) -> bytes:
-    """Return three pictures with one face each, laid out as WIDER FACE is."""
+    """Return a zip of three images with one face each, in the layout of WIDER FACE."""
     buffer, lines = io.BytesIO(), []
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(3):

@@ -1,4 +1,4 @@
-"""Twenty visitors at once: no mixed-up result, quick sliders, flat memory, and a full queue that says so."""
+"""Twenty visitors at once: correct results, fast sliders, flat memory, and positions in a full queue."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def _expected(answer: Answer, photo: Photo, service: ModelService) -> dict[str, 
 
 
 def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:
-    """Have many visitors ask for long passes at the same moment, each on a photo of its own."""
+    """Let many visitors request long passes at the same moment, each for their own photo."""
     together = Event()
 
     def ask(number: int) -> set[str]:
@@ -283,7 +283,7 @@ def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:
 
 
 def _memory(curve: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return by how many MB the last minute's median is above the second's, and the slope in MB a minute."""
+    """Return the growth in MB from the second minute's median to the last's, and the slope in MB per minute."""
     seconds, megabytes = np.array(curve).T
     settling = min(_SETTLING, seconds[-1] / 3)
     early = megabytes[(seconds >= settling) & (seconds < 2 * settling)]

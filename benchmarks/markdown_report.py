@@ -1,4 +1,4 @@
-"""What every benchmark does around its own work: options, taking turns, medians, the table and the file."""
+"""What all benchmarks share: options, alternating rounds, medians, the table and the JSON file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PHOTOS = (ROOT / "assets/samples/eileen_collins.jpg", ROOT.parent / "shared/ref
 
 @dataclass(frozen=True)
 class Target:
-    """One number that was promised, and what came out."""
+    """A target and the measured value."""
 
     what: str
     measured: float
@@ -48,7 +48,7 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Whether the promise is kept."""
+        """Whether the target is met."""
         return bool(self.measured >= self.limit if self.at_least else self.measured <= self.limit)
 
 
@@ -63,7 +63,7 @@ def options(about: str, name: str) -> argparse.ArgumentParser:
 
 
 def trained_weights(folder: Path) -> dict[str, WeightsFile]:
-    """Return the weights of every model in a folder; ends the program in a sentence where one has none."""
+    """Return the weights of every model in a folder; exit with a message if a model has none."""
     files = {key: shipped_weights(entry, folder) for key, entry in MODELS.items()}
     for key, file in files.items():
         if file is None:
@@ -72,7 +72,7 @@ def trained_weights(folder: Path) -> dict[str, WeightsFile]:
 
 
 def photo_file(megapixels: float, seed: int = 0) -> bytes:
-    """Return a JPEG of a portrait, 4:3, that many megapixels, unlike that of any other seed."""
+    """Return a 4:3 JPEG of portraits of the given size; every seed gives another one."""
     portrait = decode_photo(next(path for path in _PHOTOS if path.exists())).pixels
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
     height = round(width * 3 / 4)
@@ -89,7 +89,7 @@ def photo_file(megapixels: float, seed: int = 0) -> bytes:
 
 
 def same_photo_again(photo: Photo, turn: int) -> Photo:
-    """Return the photo with one value changed, so that no cache knows it."""
+    """Return the photo with one value changed, so that it is in no cache."""
     pixels = photo.pixels.copy()
     pixels[0, 0, 0] = turn % 256
     return decode_photo(pixels)
@@ -98,9 +98,9 @@ def same_photo_again(photo: Photo, turn: int) -> Photo:
 def taking_turns(
     calls: Mapping[str, Callable[[int], object]], rounds: int, warmup: int
 ) -> dict[str, np.ndarray]:
-    """Time each call once a round, in alternating order; it is given the round's number.
+    """Time each call once per round, in alternating order; calls receive the round's number.
 
-    Returns (rounds,) float64 milliseconds of each. Rounds to warm up come first and are not kept.
+    Returns (rounds,) float64 milliseconds of each. Warm-up rounds come first and are discarded.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(warmup + rounds):
@@ -113,7 +113,7 @@ def taking_turns(
 
 
 def spread(milliseconds: np.ndarray | Sequence[float]) -> dict[str, float]:
-    """Return median and tails, in milliseconds."""
+    """Return median and tails in milliseconds."""
     values = np.asarray(milliseconds)
     median, p95, p99 = np.percentile(values, (50, 95, 99))
     return {
@@ -127,7 +127,7 @@ def spread(milliseconds: np.ndarray | Sequence[float]) -> dict[str, float]:
 
 
 def tracebacks(log: Path) -> list[str]:
-    """Return the last lines of all tracebacks, but for those of visitors who vanish in mid-upload."""
+    """Return the last lines of all tracebacks except those of visitors who disconnect during an upload."""
     logged = log.read_text(encoding="utf-8", errors="replace")
     ends = re.findall(r"^Traceback \(most recent call last\):\n(?:[ \n].*\n|\n)*(.*)$", logged, re.MULTILINE)
     return [end for end in ends if end != "starlette.requests.ClientDisconnect"]
@@ -144,7 +144,7 @@ def report(
         end="",
     )
     load = psutil.getloadavg()[0] / machine.cores
-    print(f"load {load:.2f} a core{', NOT IDLE' if load > 1.5 else ''}; {now()}\n")
+    print(f"load {load:.2f} per core{', NOT IDLE' if load > 1.5 else ''}; {now()}\n")
     _print_table(rows)
     print()
     for target in targets:

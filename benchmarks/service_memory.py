@@ -1,4 +1,4 @@
-"""Whether memory stays flat over many different 12-megapixel photos: the model service, the dashboard."""
+"""Memory of the model service and of the dashboard over many different 12-megapixel photos."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One move of the confidence slider on the detection page, from the message sent to the last one received.
 
-The dashboard runs in a process of its own. What is timed holds everything that the server does for one move,
-and the work of the visitor who asks besides: decoding what comes back.
+The dashboard runs in a process of its own. The time includes
+everything that the server does for one move, and the decoding of its answer by the visitor.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def main() -> int:
         {"what": f"of it NMS and agreement, {size} MP", **spread(each)} for size, each in filtering.items()
     ]
     moves = len(times) * (given.rounds + given.warmup)
-    print(f"The server spent {1000 * spent / moves:.1f} ms of processor time a move, on all its threads.")
+    print(f"The server spent {1000 * spent / moves:.1f} ms of processor time per move, on all its threads.")
     return report(
-        f"A slider move, milliseconds, {given.rounds} moves taking turns",
+        f"A slider move, milliseconds, {given.rounds} alternating moves",
         rows,
         targets,
         given.json,

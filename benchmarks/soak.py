@@ -1,4 +1,4 @@
-"""A long day: mixed use by visitors who come and go, with the server's memory and answers on record."""
+"""Mixed use by visitors who come and go over a long time; memory and response times are recorded."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def main() -> int:
         [
             Target("errors seen by visitors", len(diary.errors), 0, "errors"),
             Target("tracebacks in the server's log", len(tracebacks(log)), 0, "tracebacks"),
-            Target("growth of memory once settled", growth, 50, "MB an hour"),
+            Target("growth of memory once settled", growth, 50, "MB per hour"),
         ],
         given.json,
         note=given.note,
@@ -103,7 +103,7 @@ def main() -> int:
 
 
 def guest(address: str, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
-    """Visit again and again, a little differently each time, until `ended`."""
+    """Visit repeatedly, with other actions each time, until `ended`."""
     while not ended.is_set():
         try:
             visit(address, diary, rng, ended)
@@ -114,7 +114,7 @@ def guest(address: str, diary: Diary, rng: np.random.Generator, ended: Event) ->
 
 
 def visit(address: str, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
-    """Open the dashboard, do one kind of thing, and leave, politely or not."""
+    """Open the dashboard, do one kind of action, and leave, with or without closing the connection."""
     doings = (look, browse, bring_bad_files, bring_a_zip, benchmark, break_off)
     doing = doings[rng.choice(len(doings), p=(0.5, 0.14, 0.14, 0.04, 0.08, 0.1))]
     with Visitor(address, DETECTION) as visitor:
@@ -140,7 +140,7 @@ def look(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event)
 
 
 def browse(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
-    """Go from page to page, and take the report along."""
+    """Open every page and download the report."""
     for page in rng.permutation(_PAGES).tolist():
         if ended.is_set():
             return
@@ -151,16 +151,16 @@ def browse(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Even
 
 
 def bring_bad_files(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
-    """Upload what is no picture; each time a sentence has to come back."""
+    """Upload files that cannot be decoded; each time a message must appear."""
     for _ in range(int(rng.integers(1, 5))):
         diary.note("bad upload", visitor.upload(page_labels.PHOTOS, "bad.jpg", bad_file(rng)))
         if not visitor.elements("alert"):
-            raise PageError("A file that is no picture was taken without a word.")
+            raise PageError("A file that cannot be decoded was accepted without a message.")
         think(rng, _THINKING, ended)
 
 
 def bring_a_zip(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
-    """Have average precision computed on a few annotated pictures."""
+    """Compute average precision on a few annotated images."""
     diary.note("page", visitor.go("accuracy"))
     diary.note("upload of a zip", visitor.upload(page_labels.ZIP, "own.zip", annotated_zip(rng)))
     if not ended.is_set():
@@ -175,7 +175,7 @@ def benchmark(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: E
 
 
 def break_off(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
-    """Get lost in the middle of an upload."""
+    """Disconnect in the middle of an upload."""
     visitor.half_upload("lost.jpg", photo_variation(rng)).close()
 
 
@@ -221,7 +221,7 @@ def sample(dashboard: Dashboard, diary: Diary, start: float) -> Sample:
 
 
 def quarters(diary: Diary, samples: Sequence[Sample], start: float) -> list[dict[str, object]]:
-    """Return one row a quarter of an hour, with the server's state and the times of moves and uploads."""
+    """Return one row per quarter of an hour, with the server's state and the times of moves and uploads."""
     rows = []
     for since in np.arange(0, samples[-1].seconds, _QUARTER):
         inside = [each for each in samples if since <= each.seconds < since + _QUARTER]
@@ -248,7 +248,7 @@ def actions(diary: Diary) -> Mapping[str, Mapping[str, float]]:
 
 
 def slope(seconds: Sequence[float], megabytes: Sequence[float]) -> float:
-    """Return the growth in MB an hour, by least squares, once caches have filled."""
+    """Return the growth in MB per hour, by least squares, once caches are full."""
     since = min(_SETTLING, seconds[-1] / 3)
     settled = [(at / 3600, memory) for at, memory in zip(seconds, megabytes, strict=True) if at >= since]
     return float(np.polyfit(*zip(*settled, strict=True), 1)[0])

@@ -1,4 +1,4 @@
-"""The study's own way of finding faces, rebuilt from the description in its notebook (sections 2 and 7).
+"""The study's implementation of detection, rebuilt from its notebook (sections 2 and 7).
 
 Only what it does on a CPU: the photo stretched to 640 x 640 by OpenCV, anchors made in Python loops at each
 call, the float32 network as it was defined, every anchor decoded, greedy NMS in NumPy. The study's V1 runs
@@ -27,7 +27,7 @@ _VARIANCE = (0.1, 0.2)
 def detect_faces(
     network: nn.Module, image: np.ndarray, confidence: float = 0.02, nms: float = 0.4
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return boxes (N, 4), scores (N,) and landmarks (N, 10) of a BGR picture (H, W, 3) uint8."""
+    """Return boxes (N, 4), scores (N,) and landmarks (N, 10) of a BGR image (H, W, 3) uint8."""
     height, width, _ = image.shape
     resized = cv2.resize(image, (_SIDE, _SIDE)).astype(np.float32)
     resized -= (104, 117, 123)

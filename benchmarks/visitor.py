@@ -119,7 +119,7 @@ class Visitor:
     """
 
     def __init__(self, address: str, page: str = "") -> None:
-        """Open `page`, a page's path in the address, and wait until it is there."""
+        """Open the page with the path `page` and wait until it is complete."""
         self._address = address
         self._socket = connect(
             f"ws://{urlsplit(address).netloc}/_stcore/stream",

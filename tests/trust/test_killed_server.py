@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from corpus import encoded, noise
 
 from benchmarks import page_labels
@@ -20,6 +21,7 @@ def files_with(marker: bytes, folder: Path, since: float) -> list[Path]:
     return [path for path in files if marker in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_an_upload(seeded, tmp_path, monkeypatch):
     started, marker = time.time(), os.urandom(32)
     photo = encoded(noise(48, 32), "PNG")

@@ -22,6 +22,8 @@ from benchmarks.visitor import PATIENCE, Dashboard, Visitor, served
 from featherface.config import WEIGHTS_DIR
 from featherface.serving.model_service import ModelService
 
+pytestmark = pytest.mark.slow
+
 VISITORS = 4
 ELSEWHERE = "http://elsewhere.example"
 LARGE = 1_280  # pixels; passes of this size wait at the gate

@@ -20,6 +20,8 @@ from featherface.detection.images import ImageError, Photo
 from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.models import MODELS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 V2 = MODELS["v2"]
 PATIENCE = 300  # seconds for one run of a page

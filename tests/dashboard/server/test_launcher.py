@@ -19,6 +19,8 @@ from websockets.sync.client import connect
 
 from benchmarks.visitor import Dashboard, Visitor, served
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 120  # seconds
 PAGES = ("detection", "", "architecture", "flops", "speed", "accuracy")
