@@ -283,7 +283,7 @@ def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:
 
 
 def _memory(curve: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return the growth in MB from the second minute's median to the last's, and the slope in MB per minute."""
+    """Return the growth in MB from the second minute to the last (medians) and the slope in MB per minute."""
     seconds, megabytes = np.array(curve).T
     settling = min(_SETTLING, seconds[-1] / 3)
     early = megabytes[(seconds >= settling) & (seconds < 2 * settling)]
