@@ -1,4 +1,4 @@
-"""Layers that both FeatherFace networks use: fast normalised fusion, channel shuffle, head layout."""
+"""Operations of both FeatherFace networks: fast normalised fusion, channel shuffle, head layout."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _FUSION_EPSILON = 1e-4  # keeps the fusion weights finite when all of them are z
 
 
 def fuse(weights: Tensor, *maps: Tensor) -> Tensor:
-    """Fast normalised fusion (EfficientDet, arXiv 1911.09070): sum of ReLU weights over their total.
+    """Return the weighted mean of `maps` (N, C, H, W).
 
-    `weights` (K,) float with K at least `len(maps)`; all K take part in the total. Maps (N, C, H, W).
+    Fast normalised fusion (EfficientDet, arXiv 1911.09070): `weights` (K,) float pass a ReLU and are divided
+    by their total; K may exceed the number of maps.
     """
     positive = functional.relu(weights)
     normalised = positive / (positive.sum() + _FUSION_EPSILON)
@@ -25,15 +26,12 @@ def fuse(weights: Tensor, *maps: Tensor) -> Tensor:
 
 
 def upsample_to(source: Tensor, target: Tensor) -> Tensor:
-    """Nearest-neighbour resize of `source` (N, C, h, w) to the height and width of `target`."""
+    """Resize `source` (N, C, h, w) to the height and width of `target` by nearest neighbour."""
     return functional.interpolate(source, size=target.shape[-2:], mode="nearest")
 
 
 class ChannelShuffle(nn.Module):
-    """Interleave the channels of (N, C, H, W) (ShuffleNet, arXiv 1707.01083).
-
-    The channel axis is seen as `rows` x `C / rows`, then transposed.
-    """
+    """Channel shuffle (ShuffleNet, arXiv 1707.01083): the channel axis as `rows` x `C / rows`, transposed."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()
@@ -41,11 +39,12 @@ class ChannelShuffle(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return `features` (N, C, H, W) with its channels reordered."""
-        return features.unflatten(1, (self.rows, -1)).transpose(1, 2).flatten(1, 2)
+        grid: Tensor = features.unflatten(1, (self.rows, -1))  # type: ignore[no-untyped-call]
+        return grid.transpose(1, 2).flatten(1, 2)
 
 
 def cells_first(head: Tensor, values: int) -> Tensor:
-    """Lay a head's map (N, A * values, H, W) out as (N, H * W * A, values), anchors innermost."""
+    """Rearrange a head's map (N, A * values, H, W) into (N, H * W * A, values), anchors innermost."""
     return head.permute(0, 2, 3, 1).reshape(head.shape[0], -1, values)
 
 
@@ -54,7 +53,7 @@ def detector_outputs(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Join the levels' head maps into `loc` (N, A, 4), `conf` (N, A, 2) and `landm` (N, A, 10).
 
-    `conf` holds logits when training and probabilities (index 1 is "face") when not.
+    `conf` contains logits when `training`, else probabilities; index 1 is "face".
     """
     loc = torch.cat([cells_first(level, 4) for level in boxes], dim=1)
     conf = torch.cat([cells_first(level, 2) for level in classes], dim=1)

@@ -12,7 +12,7 @@ from torch.nn import functional
 __all__ = ["InferenceDeformableConv2d", "ModulatedDeformableConv2d", "modulated_deformable_conv2d"]
 
 _TAPS = 9  # of the 3 x 3 kernel, row-major
-_CORNERS = 4  # that a bilinear sample is mixed from
+_CORNERS = 4  # that a bilinear sample interpolates
 
 
 def modulated_deformable_conv2d(features: Tensor, offsets: Tensor, masks: Tensor, weight: Tensor) -> Tensor:
@@ -50,8 +50,8 @@ class ModulatedDeformableConv2d(nn.Module):
         self.regular_conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
         # DCNv2 starts as a plain convolution: no offset, every mask 1
         for conv in (self.offset_conv, self.modulator_conv):
-            nn.init.zeros_(conv.weight)
-            nn.init.zeros_(conv.bias)
+            for parameter in conv.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, O, H, W)."""
@@ -62,16 +62,17 @@ class ModulatedDeformableConv2d(nn.Module):
 
 
 class InferenceDeformableConv2d(nn.Module):
-    """A frozen twin of a `ModulatedDeformableConv2d` that takes a third of its time; not for training.
+    """A frozen copy of a `ModulatedDeformableConv2d` that takes a third of its time; inference only.
 
-    It multiplies first and samples afterwards, which is the same since both are linear: every cell meets all
-    nine taps of the kernel, and each output cell is the weighted sum of 9 taps x 4 corners of those products,
-    which `embedding_bag` gathers in one go. Offsets and masks come from one convolution.
+    Multiplication comes before sampling, which gives the same result as both are linear: every cell is
+    multiplied by all nine taps of the kernel, and each output cell is the weighted sum of 9 taps x 4 corners
+    of those products, gathered by one `embedding_bag`. Offsets and masks come from one convolution.
     """
 
     def __init__(self, layer: ModulatedDeformableConv2d) -> None:
         super().__init__()
         offsets, masks, kernel = layer.offset_conv, layer.modulator_conv, layer.regular_conv.weight.detach()
+        offset_bias, mask_bias = offsets.get_parameter("bias"), masks.get_parameter("bias")
         self.out_channels, in_channels = kernel.shape[:2]
         tap = torch.arange(3, dtype=kernel.dtype, device=kernel.device) - 1
         self.points = nn.Conv2d(in_channels, 3 * _TAPS, 3, padding=1)  # nine y, nine x, nine masks
@@ -81,9 +82,9 @@ class InferenceDeformableConv2d(nn.Module):
         self.points.bias = nn.Parameter(
             torch.cat(
                 (
-                    offsets.bias[0::2] + tap.repeat_interleave(3),
-                    offsets.bias[1::2] + tap.repeat(3),
-                    masks.bias,
+                    offset_bias[0::2] + tap.repeat_interleave(3),
+                    offset_bias[1::2] + tap.repeat(3),
+                    mask_bias,
                 )
             ).detach()
         )
@@ -95,7 +96,7 @@ class InferenceDeformableConv2d(nn.Module):
         y, x, masks = self.points(features).permute(0, 2, 3, 1).split(_TAPS, dim=-1)  # (N, H, W, 9) each
         y = y + torch.arange(height, dtype=y.dtype, device=y.device).view(height, 1, 1)
         x = x + torch.arange(width, dtype=x.dtype, device=x.device).view(width, 1)
-        y, x = y.clamp_(-1, height), x.clamp_(-1, width)  # from there on all four corners count nothing
+        y, x = y.clamp_(-1, height), x.clamp_(-1, width)  # from there on all four corners are zeros
         top, left = y.floor(), x.floor()
         down, right = y.sub_(top), x.sub_(left)
         masks = torch.sigmoid(masks).mul_(2)
@@ -113,7 +114,7 @@ class InferenceDeformableConv2d(nn.Module):
         first = (torch.arange(batch, device=y.device) * (height + 3) + 1) * stride + 1
         rows = cells.add_(first.view(batch, 1, 1, 1).int()).mul_(_TAPS)
         rows = rows.add_(torch.arange(_TAPS, device=y.device).int())  # of `products`, top left corner
-        # offsets that are not numbers (weights gone wild) must not read elsewhere
+        # NaN offsets (diverged weights) must not read other memory
         rows = rows.clamp_(0, _TAPS * (batch * (height + 3) - 1) * stride - _TAPS - 1)
         below = rows + _TAPS * stride
         corners = torch.stack((rows, rows + _TAPS, below, below + _TAPS), dim=-2)

@@ -1,13 +1,13 @@
-"""What every registered network is: a backbone, a pyramid and heads, with one form of input and output."""
+"""The base class of the networks: backbone, pyramid and heads, with common inputs and outputs."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-__all__ = ["FaceNetwork", "Levels", "Outputs"]
+__all__ = ["FaceNetwork", "HeadOutputs", "PyramidLevels"]
 
-Levels = tuple[Tensor, Tensor, Tensor]  # feature maps (N, C, H/s, W/s) at strides 8, 16 and 32
-Outputs = tuple[Tensor, Tensor, Tensor]  # loc (N, A, 4), conf (N, A, 2), landm (N, A, 10)
+PyramidLevels = tuple[Tensor, Tensor, Tensor]  # feature maps (N, C, H/s, W/s) at strides 8, 16 and 32
+HeadOutputs = tuple[Tensor, Tensor, Tensor]  # loc (N, A, 4), conf (N, A, 2), landm (N, A, 10)
 
 
 class FaceNetwork(nn.Module):
@@ -16,17 +16,17 @@ class FaceNetwork(nn.Module):
     Receptive fields are measured on `body` and `pyramid`; distillation compares the pyramids of two networks.
     """
 
-    body: nn.Module  # the backbone: pixels (N, 3, H, W) to `Levels`
+    body: nn.Module  # the backbone: pixels (N, 3, H, W) to `PyramidLevels`
 
-    def pyramid(self, pixels: Tensor) -> Levels:
+    def pyramid(self, pixels: Tensor) -> PyramidLevels:
         """Map pixels (N, 3, H, W) to the feature maps that the heads read."""
         raise NotImplementedError
 
-    def heads(self, levels: Levels) -> Outputs:
+    def heads(self, levels: PyramidLevels) -> HeadOutputs:
         """Map the pyramid's feature maps to the outputs that `forward` describes."""
         raise NotImplementedError
 
-    def forward(self, pixels: Tensor) -> Outputs:
+    def forward(self, pixels: Tensor) -> HeadOutputs:
         """Detect faces in BGR pixels (N, 3, H, W), float32, 0..255 minus the mean, H and W at least 32.
 
         Returns `loc` (N, A, 4), `conf` (N, A, 2), probabilities in evaluation mode and logits in training

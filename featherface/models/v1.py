@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from featherface.models.convolutions import ChannelShuffle, detector_outputs, fuse, upsample_to
 from featherface.models.deformable import ModulatedDeformableConv2d
-from featherface.models.face_network import FaceNetwork, Levels, Outputs
+from featherface.models.face_network import FaceNetwork, HeadOutputs, PyramidLevels
 from featherface.models.mobilenet import STAGE_CHANNELS, MobileNetV1Quarter
 
 __all__ = ["FeatherFaceV1", "V1Config", "max_pool_same"]
@@ -58,7 +58,8 @@ class SpatialConv(nn.Module):
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Map (N, 2, H, W) to (N, 1, H, W)."""
-        return self.bn(self.conv(pooled))
+        gate: Tensor = self.bn(self.conv(pooled))
+        return gate
 
 
 class SpatialGate(nn.Module):
@@ -83,20 +84,25 @@ class CBAM(nn.Module):
         self.SpatialGate = SpatialGate()
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return (N, C, H, W) attended, with the input added."""
+        """Apply both gates to (N, C, H, W) and add the input."""
         return functional.relu(self.SpatialGate(self.ChannelGate(features)) + features)
 
 
 class NamedConv(nn.Module):
     """A convolution whose parameters lie under `.conv`, as the published checkpoint names them."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, **options: object) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, groups: int = 1, bias: bool = True
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, **options)
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=bias
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """Convolve (N, C, H, W) at stride 1."""
-        return self.conv(features)
+        convolved: Tensor = self.conv(features)
+        return convolved
 
 
 class SeparableConv(nn.Module):
@@ -110,7 +116,8 @@ class SeparableConv(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        return self.bn(self.pointwise_conv(self.depthwise_conv(features)))
+        convolved: Tensor = self.bn(self.pointwise_conv(self.depthwise_conv(features)))
+        return convolved
 
 
 def _projection(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -210,7 +217,7 @@ def _shuffle_block(channels: int) -> nn.Sequential:
 
 
 class Head(nn.Module):
-    """A 1 x 1 convolution that predicts `values` numbers a cell."""
+    """A 1 x 1 convolution that predicts `values` numbers per cell."""
 
     def __init__(self, channels: int, values: int) -> None:
         super().__init__()
@@ -218,7 +225,8 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, values, H, W)."""
-        return self.conv1x1(features)
+        predictions: Tensor = self.conv1x1(features)
+        return predictions
 
 
 class FeatherFaceV1(FaceNetwork):
@@ -246,18 +254,18 @@ class FeatherFaceV1(FaceNetwork):
         self.BboxHead = nn.ModuleList(Head(channels, config.anchors * 4) for _ in range(3))
         self.LandmarkHead = nn.ModuleList(Head(channels, config.anchors * 10) for _ in range(3))
 
-    def pyramid(self, pixels: Tensor) -> Levels:
+    def pyramid(self, pixels: Tensor) -> PyramidLevels:
         """Map pixels (N, 3, H, W) to the three maps (N, 64, H/s, W/s) that the heads read."""
         c3, c4, c5 = self.body(pixels)
-        attended = self.bacbkbone_0_cbam(c3), self.bacbkbone_1_cbam(c4), self.bacbkbone_2_cbam(c5)
-        p3, p4, p5 = self.bifpn(attended)
+        gated = self.bacbkbone_0_cbam(c3), self.bacbkbone_1_cbam(c4), self.bacbkbone_2_cbam(c5)
+        p3, p4, p5 = self.bifpn(gated)
         return (
             self.ssh1_cs(self.ssh1(self.bif_cbam_0(p3))),
             self.ssh2_cs(self.ssh2(self.bif_cbam_1(p4))),
             self.ssh3_cs(self.ssh3(self.bif_cbam_2(p5))),
         )
 
-    def heads(self, levels: Levels) -> Outputs:
+    def heads(self, levels: PyramidLevels) -> HeadOutputs:
         """Map the pyramid's maps (N, 64, H/s, W/s) to the outputs that `forward` describes."""
         return detector_outputs(
             [head(level) for head, level in zip(self.BboxHead, levels, strict=True)],

@@ -1,6 +1,6 @@
-"""FeatherFace V2: V1 slimmed to 256,156 parameters.
+"""FeatherFace V2: V1 reduced to 256,156 parameters.
 
-Against V1: half the pyramid channels, two lighter BiFPN cells, one spatial gate for three levels,
+Compared with V1: half the pyramid channels, two lighter BiFPN cells, one spatial gate for three levels,
 grouped instead of deformable context convolutions. Module names are those of the study's V2.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from featherface.models.convolutions import ChannelShuffle, detector_outputs, fuse, upsample_to
-from featherface.models.face_network import FaceNetwork, Levels, Outputs
+from featherface.models.face_network import FaceNetwork, HeadOutputs, PyramidLevels
 from featherface.models.mobilenet import STAGE_CHANNELS, MobileNetV1Quarter
 
 __all__ = ["FeatherFaceV2", "V2Config"]
@@ -63,7 +63,7 @@ class SpatialGate(nn.Module):
 
 
 class SharedCBAM(nn.Module):
-    """CBAM with a channel gate a level and one spatial gate for all levels, residual, ReLU."""
+    """CBAM with one channel gate per level and one spatial gate for all levels, residual, ReLU."""
 
     def __init__(self, channels: Mapping[str, int], config: V2Config) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class SharedCBAM(nn.Module):
         self.spatial_gate = SpatialGate()
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Attend to each level (N, C, H, W), fine to coarse."""
+        """Apply the gates to each level (N, C, H, W), fine to coarse."""
         return tuple(
             functional.relu(self.spatial_gate(gate(level)) + level)
             for gate, level in zip(self.channel_gates.values(), levels, strict=True)
@@ -92,7 +92,8 @@ class LightConv(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        return self.bn2(self.pointwise(functional.relu(self.bn1(self.depthwise(features)))))
+        convolved: Tensor = self.bn2(self.pointwise(functional.relu(self.bn1(self.depthwise(features)))))
+        return convolved
 
 
 def _projection(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -155,7 +156,7 @@ def _squeeze(in_channels: int, out_channels: int) -> list[nn.Module]:
 
 
 class GroupedSSH(nn.Module):
-    """Context module of three receptive fields, squeezed by 1 x 1 and convolved in groups."""
+    """Context module with three receptive fields: 1 x 1 squeeze, then grouped convolutions."""
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
@@ -193,7 +194,8 @@ class ShuffleBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        return self.conv(self.shuffle(features))
+        mixed: Tensor = self.conv(self.shuffle(features))
+        return mixed
 
 
 class LevelHeads(nn.Module):
@@ -228,7 +230,7 @@ class FeatherFaceV2(FaceNetwork):
         self.ssh1_cs, self.ssh2_cs, self.ssh3_cs = (ShuffleBlock(channels, groups) for _ in range(3))
         self.shared_heads = nn.ModuleList(LevelHeads(channels, config.anchors) for _ in range(3))
 
-    def pyramid(self, pixels: Tensor) -> Levels:
+    def pyramid(self, pixels: Tensor) -> PyramidLevels:
         """Map pixels (N, 3, H, W) to the three maps (N, 32, H/s, W/s) that the heads read."""
         p3, p4, p5 = self.bifpn_cbam_manager(self.bifpn(self.backbone_cbam_manager(self.body(pixels))))
         return (
@@ -237,7 +239,7 @@ class FeatherFaceV2(FaceNetwork):
             self.ssh3_cs(self.ssh3(p5)),
         )
 
-    def heads(self, levels: Levels) -> Outputs:
+    def heads(self, levels: PyramidLevels) -> HeadOutputs:
         """Map the pyramid's maps (N, 32, H/s, W/s) to the outputs that `forward` describes."""
         maps = [head(level) for head, level in zip(self.shared_heads, levels, strict=True)]
         boxes, classes, points = (list(kind) for kind in zip(*maps, strict=True))
