@@ -1,8 +1,9 @@
 """Read weights files into named tensors, strictly and within bounds.
 
-Formats: safetensors, and PyTorch state dicts (.pth, .pt) as the published FeatherFace V1 is. The names may
-carry the prefix `module.` (from DataParallel), and profiling buffers (from thop) may lie among the tensors.
-Both are removed; nothing else is forgiven.
+Formats: safetensors, and PyTorch state dicts (.pth, .pt, .ckpt, .pth.tar), bare as the published FeatherFace
+V1 is, or inside a training checkpoint under one of the usual names. Wrappers' prefixes (DataParallel,
+torch.compile, Lightning) and profiling buffers (thop) are removed, and half precision becomes float32.
+Nothing else is changed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import io
 import pickletools
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -19,15 +21,38 @@ from torch import Tensor
 
 from featherface.errors import FeatherFaceError
 
-__all__ = ["MAX_WEIGHTS_BYTES", "SUFFIXES", "WeightsError", "read_file", "read_tensors"]
+__all__ = [
+    "MAX_WEIGHTS_BYTES",
+    "SUFFIXES",
+    "WeightsError",
+    "has_weights_suffix",
+    "read_file",
+    "read_tensors",
+]
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".pth.tar")  # in any case
 MAX_WEIGHTS_BYTES = 64 * 10**6  # over ten times what a registered network needs, and harmless in memory
 _MAX_PICKLE_BYTES = 4 * 10**6  # names and shapes only; the published V1 has 127 kB
 _MAX_NAME = 1_000  # characters
 _ZIP_START = b"PK\x03\x04"
-_DATA_PARALLEL = "module."
-_PROFILING = ("total_ops", "total_params")  # buffers that thop leaves in the model it profiles
+# Where training checkpoints keep their weights; the first of these that is present is read. Averaged weights
+# (EMA) come first, as they are what a training run evaluates.
+_ENTRIES = (
+    "ema",
+    "ema_state_dict",
+    "state_dict_ema",
+    "model_ema",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "module",
+    "network",
+    "net",
+)
+_MAX_DEPTH = 4  # of checkpoints inside checkpoints, such as {"ema": {"module": {...}}}
+_PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel and AveragedModel, torch.compile, Lightning
+_EXTRAS = ("total_ops", "total_params", "n_averaged")  # buffers that thop and AveragedModel leave
+_HALF = (torch.float16, torch.bfloat16)
 
 
 class WeightsError(FeatherFaceError):
@@ -53,21 +78,37 @@ def read_file(path: Path, limit: int) -> bytes:
     return data
 
 
+def has_weights_suffix(path: Path) -> bool:
+    """Say whether the file name ends as a weights file's does."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
 def read_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
     """Return the named CPU tensors in `data`, the content of `path`, whose suffix tells the format.
 
-    Profiling buffers, and the prefix `module.` where all names carry it, are removed. Raises WeightsError.
+    Prefixes that all names carry, and profiling buffers, are removed; half precision becomes float32. Raises
+    WeightsError.
     """
-    if path.suffix == ".safetensors":
+    if path.name.lower().endswith(".safetensors"):
         tensors = _read_safetensors(path.name, data)
-    elif path.suffix in SUFFIXES:
+    elif has_weights_suffix(path):
         tensors = _read_pytorch(path.name, data)
     else:
         raise WeightsError(f"{path.name} is not a weights file; its name must end in {', '.join(SUFFIXES)}.")
-    weights = {name: tensor for name, tensor in tensors.items() if name.split(".")[-1] not in _PROFILING}
-    if weights and all(name.startswith(_DATA_PARALLEL) for name in weights):
-        return {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in weights.items()}
+    weights = {
+        name: tensor.float() if tensor.dtype in _HALF else tensor
+        for name, tensor in tensors.items()
+        if name.split(".")[-1] not in _EXTRAS
+    }
+    while prefix := _shared_prefix(weights):
+        weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
     return weights
+
+
+def _shared_prefix(weights: Mapping[str, Tensor]) -> str:
+    """Return the wrapper's prefix that all names carry, or an empty string."""
+    shared = (prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in weights))
+    return next(shared, "") if weights else ""
 
 
 def _read_safetensors(name: str, data: bytes) -> dict[str, Tensor]:
@@ -92,12 +133,25 @@ def _read_pytorch(name: str, data: bytes) -> dict[str, Tensor]:
         raise WeightsError(
             f"{name} is damaged or contains more than plain tensors, and only plain tensors are loaded."
         ) from error
+    state = _unwrapped(state)
     if not isinstance(state, dict):
         raise WeightsError(f"{name} contains a {type(state).__name__} instead of a state dict.")
     wrong = [str(key) for key, value in state.items() if not isinstance(key, str) or not _is_plain(value)]
     if wrong:
         raise WeightsError(f"{name} is not a state dict: its entry {wrong[0]!r:.80} is not a plain tensor.")
     return state
+
+
+def _unwrapped(checkpoint: object) -> object:
+    """Return the state dict inside a training checkpoint, or the checkpoint itself if it has none."""
+    for _ in range(_MAX_DEPTH):
+        if not isinstance(checkpoint, dict):
+            break
+        inner = [checkpoint[name] for name in _ENTRIES if isinstance(checkpoint.get(name), dict)]
+        if not inner:
+            break
+        checkpoint = inner[0]
+    return checkpoint
 
 
 def _unpacked_bytes(data: bytes) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from featherface.checkpoints.formats import SUFFIXES, WeightsError
+from featherface.checkpoints.formats import WeightsError, has_weights_suffix
 from featherface.checkpoints.loading import inspect_checkpoint
 from featherface.checkpoints.records import WeightsFile, read_record, record_path
 from featherface.models import MODELS, ModelEntry
@@ -44,7 +44,7 @@ def user_checkpoints(folder: Path) -> list[UserCheckpoint]:
     models = tuple(MODELS)
     found = []
     for path in sorted(folder.glob("*")):
-        if path.suffix in SUFFIXES and path.name not in shipped and path.is_file():
+        if has_weights_suffix(path) and path.name not in shipped and path.is_file():
             status = path.stat()
             found.append(_inspect_once(path, status.st_mtime_ns, status.st_size, models))
     return found

@@ -57,6 +57,52 @@ def test_only_prefix_and_profiling_buffers_are_removed(
     assert read(path).keys() == expected
 
 
+def prefixed(prefix: str) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in STATE.items()}
+
+
+@pytest.mark.parametrize(
+    "checkpoint",
+    [
+        pytest.param({"state_dict": STATE, "epoch": 3, "best": 0.9}, id="PyTorch's examples"),
+        pytest.param(
+            {"model_state_dict": STATE, "optimizer_state_dict": {"state": {}}}, id="PyTorch's tutorials"
+        ),
+        pytest.param({"model": STATE, "epoch": 3, "optimizer": {"lr": 0.1}}, id="torchvision"),
+        pytest.param({"model": {"weight": torch.ones(1)}, "ema": STATE}, id="averaged weights first"),
+        pytest.param({"model": STATE, "ema": None}, id="no averaged weights yet"),
+        pytest.param({"ema": {"module": STATE, "updates": 7}}, id="averaged weights with a counter"),
+        pytest.param(prefixed("_orig_mod."), id="torch.compile"),
+        pytest.param({"state_dict": prefixed("module._orig_mod.")}, id="DataParallel of a compiled network"),
+        pytest.param(prefixed("_orig_mod.module."), id="compiled DataParallel"),
+        pytest.param({"state_dict": prefixed("model."), "hyper_parameters": {}}, id="Lightning"),
+        pytest.param({**prefixed("module."), "n_averaged": torch.tensor(3)}, id="AveragedModel"),
+    ],
+)
+def test_training_checkpoints_are_unwrapped(checkpoint: dict[str, object], tmp_path: Path) -> None:
+    tensors = read(pth(tmp_path / "last.ckpt", checkpoint))
+    assert tensors.keys() == STATE.keys()
+    assert all(torch.equal(tensor, STATE[name]) for name, tensor in tensors.items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_half_precision_becomes_float32_and_integers_stay(
+    dtype: torch.dtype, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"half{suffix}"
+    state = {"weight": STATE["weight"].to(dtype), "batches": torch.tensor(3)}
+    path.write_bytes(safetensors.save(state)) if suffix == ".safetensors" else torch.save(state, path)
+    tensors = read(path)
+    torch.testing.assert_close(tensors["weight"], STATE["weight"], rtol=0, atol=0)  # 0 to 5 are exact
+    assert tensors["batches"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("name", ["a.PTH", "a.Pt", "last.ckpt", "best.pth.tar", "BEST.PTH.TAR"])
+def test_suffixes_in_any_case(name: str, tmp_path: Path) -> None:
+    assert read(pth(tmp_path / name, STATE)).keys() == STATE.keys()
+
+
 def empty(path: Path) -> Path:
     path.touch()
     return path
@@ -98,7 +144,18 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zip bomb": (lambda folder: zip_bomb(folder / "a.pth"), "unpack to more than 64 MB"),
     "before PyTorch 1.6": (lambda folder: legacy(folder / "a.pth"), "PyTorch 1.6"),
     "list": (lambda folder: pth(folder / "a.pth", [torch.zeros(1)]), "a list instead of a state dict"),
-    "nested": (lambda folder: pth(folder / "a.pth", {"model": STATE}), "entry 'model' is not a plain"),
+    "no known entry": (
+        lambda folder: pth(folder / "a.pth", {"teacher": STATE}),
+        "entry 'teacher' is not a plain",
+    ),
+    "nested without end": (
+        lambda folder: pth(folder / "a.pth", {"model": {"model": {"model": {"model": {"model": STATE}}}}}),
+        "entry 'model' is not a plain",
+    ),
+    "an entry of something else": (
+        lambda folder: pth(folder / "a.pth", {"state_dict": {"weight": 1.0}}),
+        "entry 'weight' is not a plain",
+    ),
     "number as a name": (lambda folder: pth(folder / "a.pth", {3: torch.zeros(1)}), "entry '3' is not"),
     "sparse": (
         lambda folder: pth(folder / "a.pth", {"x": torch.ones(2, 2).to_sparse()}),

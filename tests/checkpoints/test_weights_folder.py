@@ -9,6 +9,7 @@ from torch import Tensor
 from featherface.checkpoints import (
     WeightsError,
     inspect_checkpoint,
+    load_network,
     save_weights,
     shipped_weights,
     user_checkpoints,
@@ -63,6 +64,22 @@ def test_a_checkpoint_fits_a_model_registered_later(tmp_path: Path, monkeypatch:
     register_third_model(monkeypatch)
     (after,) = user_checkpoints(tmp_path)
     assert after.weights.key == third.key
+
+
+def test_training_checkpoints_are_offered_and_load_strictly(
+    v1_state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    halves = {
+        f"module.{name}": tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in v1_state.items()
+    }
+    torch.save({"state_dict": halves, "epoch": 7}, tmp_path / "best.pth.tar")
+    torch.save({"model": dict(list(v1_state.items())[1:])}, tmp_path / "incomplete.CKPT")
+    whole, incomplete = user_checkpoints(tmp_path)
+    assert whole.weights.key == "v1"
+    loaded = load_network(V1, whole.path).state_dict()
+    assert all(torch.equal(loaded[name], v1_state[name].half().to(loaded[name].dtype)) for name in v1_state)
+    assert "1 missing" in incomplete.refusal
 
 
 def test_an_absent_folder_holds_no_checkpoints(tmp_path: Path) -> None:
