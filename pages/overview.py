@@ -44,7 +44,7 @@ with profile:
     show_radar(radar(measured), f"{redesign.short_name} / {baseline.short_name}")
 with photo:
     st.subheader("Example")
-    show_sample(SAMPLES[0])
+    sample = st.container()
 st.header("Recommendations")
 show_recommendations(recommendations(measured))
 st.header("Claims audit")
@@ -54,3 +54,5 @@ show_report_downloads(measured, report_charts(curves_of_shipped_weights()), SAMP
 with latency:
     show_latency_check(measured)
 choose_chart_format()
+with sample, st.skeleton(height=420):  # last, as a first visit waits here until the networks have run
+    show_sample(SAMPLES[0])

@@ -62,7 +62,7 @@ def show_peers(official: Sequence[Run]) -> None:
             data=rows,
         )
     st.markdown(
-        f":small[:gray[Gray:] {badge_text(Badge.PUBLISHED)} :gray[by the source given in the tooltip. In "
+        f":small[:gray[Grey:] {badge_text(Badge.PUBLISHED)} :gray[by the source given in the tooltip. In "
         f"color:] {badge_text(Badge.MEASURED)} :gray[here.]]"
     )
     left_out = rows[rows["x"].isna()]["name"]

@@ -93,7 +93,7 @@ def _show_cell(file: PhotoFile, shown: DisplayPhoto, fields: Mapping[str, Sequen
 
 
 def _cell_centre(percent: int, pixels: int, stride: int) -> float:
-    """Return the center, in pixels, of the cell `percent` of the way along an axis of `pixels` pixels."""
+    """Return the centre, in pixels, of the cell `percent` of the way along an axis of `pixels` pixels."""
     cells = -(-pixels // stride)
     return (min(percent * cells // 100, cells - 1) + 0.5) * stride
 

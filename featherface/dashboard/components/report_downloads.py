@@ -10,7 +10,7 @@ import streamlit as st
 from featherface.dashboard.components.downloads import download_button
 from featherface.dashboard.state.photos import PhotoFile, own_photos
 from featherface.dashboard.state.sample_comparison import annotated_photo
-from featherface.reporting.html_report import ReportChart, html_report
+from featherface.reporting.html_report import REPORT_FILE, ReportChart, html_report
 from featherface.study.measurements import Measurements
 from featherface.study.summary import SUMMARY_FILE, record
 
@@ -40,13 +40,13 @@ def show_report_downloads(measured: Measurements, charts: Sequence[ReportChart],
             lambda: html_report(
                 measured, charts, [annotated_photo(file) for file in photos] if with_photos else []
             ),
-            "featherface_report.html",
+            REPORT_FILE,
             "text/html",
             key="report_file",
             icon=":material/article:",
         )
     st.caption(
         "The summary has the fields of the study's notebook and every number on this page with its origin. "
-        "The report is a single HTML file that works offline; print it to get a PDF. Command line: `python "
-        "-m featherface study --out DIR [--quick]`."
+        "The report is a single HTML file that works offline; print it to get a PDF. Both "
+        "are also written by `featherface study --out DIR [--quick]`."
     )

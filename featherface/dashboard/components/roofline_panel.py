@@ -57,7 +57,7 @@ def show_roofline(costs: Mapping[str, Cost], height: int, width: int) -> None:
     st.caption(
         f"Peak: {peak.gflops:.1f} GFLOPS and {peak.gigabytes_per_second:.1f} GB/s; the ridge is at "
         f"{peak.ridge:.1f} FLOPs per byte. Filled stars: achieved at {size_text(height, width)} in the "
-        "newest benchmark with the same thread count. Open markers: attainable. Caching is not modeled, so "
+        "newest benchmark with the same thread count. Open markers: attainable. Caching is not modelled, so "
         "a network whose feature maps fit into the cache can lie above the slope."
         + (
             ""

@@ -126,7 +126,7 @@ class Viewer {
     this.place();
   }
 
-  // Zoom by `factor` about a point of the photo, by default the center of the view.
+  // Zoom by `factor` about a point of the photo, by default the centre of the view.
   zoom(factor, about) {
     const { width, height } = this.data;
     const { x, y, zoom } = this.window;
