@@ -186,7 +186,7 @@ def notes(page: AppTest) -> list[str]:
     return [shown(caption.value) for caption in page.caption if "more memory" in caption.value]
 
 
-PHOTO_PAGES = {"detection": {}, "architecture": {"architecture": "Anchors and view"}}
+PHOTO_PAGES = {"detection": {}, "architecture": {"architecture": "Anchors and receptive fields"}}
 
 
 @pytest.mark.parametrize("name", PHOTO_PAGES)
