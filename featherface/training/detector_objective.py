@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from featherface.models.compiled import compiled
-from featherface.models.face_network import FaceNetwork, Outputs
+from featherface.models.face_network import FaceNetwork, HeadOutputs
 from featherface.training.batches import Batch, network_input
 from featherface.training.losses import distillation_losses, hint_loss, multibox_losses
 from featherface.training.mending import mended
@@ -26,7 +26,7 @@ _LANDMARK_SHARE = 0.3  # weight of distilled landmarks: ten values per face shou
 class _Taught:
     """A teacher's answer for one batch: its outputs, which anchors count, and its pyramid features."""
 
-    def __init__(self, outputs: Outputs, counted: Tensor, levels: Sequence[Tensor]) -> None:
+    def __init__(self, outputs: HeadOutputs, counted: Tensor, levels: Sequence[Tensor]) -> None:
         self.outputs, self.counted, self.levels = outputs, counted, levels
 
 
@@ -95,7 +95,7 @@ class DetectorObjective(nn.Module):
             self._answers[batch] = _Taught(outputs, counted, levels if settings.hints else ())
         return self._answers[batch]
 
-    def _label_losses(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
+    def _label_losses(self, outputs: HeadOutputs, batch: Batch) -> dict[str, Tensor]:
         settings = self.settings
         anchors = anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
         labels = zip(batch.boxes, batch.landmarks, batch.scores, batch.weights, strict=True)
@@ -141,6 +141,6 @@ def _adapters(student: FaceNetwork, teacher: FaceNetwork) -> Iterator[nn.Module]
         yield nn.Conv2d(a.shape[1], b.shape[1], 1)
 
 
-def _as_float32(outputs: Outputs) -> Outputs:
+def _as_float32(outputs: HeadOutputs) -> HeadOutputs:
     loc, conf, landm = outputs
     return loc.float(), conf.float(), landm.float()

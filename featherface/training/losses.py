@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featherface.models.face_network import Outputs
+from featherface.models.face_network import HeadOutputs
 from featherface.training.targets import Targets
 
 __all__ = ["distillation_losses", "hint_loss", "multibox_losses"]
@@ -17,7 +17,7 @@ _BACKGROUND_WEIGHT = 1e-3  # of an anchor where neither the teacher nor the stud
 
 
 def multibox_losses(
-    outputs: Outputs, targets: Sequence[Targets], complete: Tensor, negatives: int
+    outputs: HeadOutputs, targets: Sequence[Targets], complete: Tensor, negatives: int
 ) -> dict[str, Tensor]:
     """Return the MultiBox losses `box`, `class` and `landmark` as scalars.
 
@@ -62,8 +62,8 @@ def _hard_negatives(losses: Tensor, positive: Tensor, excluded: Tensor, ratio: i
 
 
 def distillation_losses(
-    student: Outputs,
-    teacher: Outputs,
+    student: HeadOutputs,
+    teacher: HeadOutputs,
     temperature: float,
     score_power: float = 1.0,
     counted: Tensor | None = None,

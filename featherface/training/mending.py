@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from featherface.models.face_network import Outputs
+from featherface.models.face_network import HeadOutputs
 from featherface.training.batches import Batch
 from featherface.training.samples import CERTAIN
 from featherface.training.targets import best_overlaps, decode_boxes, encode_boxes, encode_landmarks, iou
@@ -28,8 +28,8 @@ _PART_AREA = 0.2  # most area of such a part as a share of the face's
 
 
 def mended(
-    outputs: Outputs, batch: Batch, anchors: Tensor, *, match_iou: float, face_score: float
-) -> tuple[Outputs, Tensor]:
+    outputs: HeadOutputs, batch: Batch, anchors: Tensor, *, match_iou: float, face_score: float
+) -> tuple[HeadOutputs, Tensor]:
     """Return the teacher's outputs corrected by the labels, and which anchors count, (N, A) bool.
 
     `outputs` are loc (N, A, 4), class probabilities (N, A, 2) and landm (N, A, 10); anchors (A, 4) cx cy w h
