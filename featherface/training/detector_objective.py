@@ -24,10 +24,10 @@ _LANDMARK_SHARE = 0.3  # weight of distilled landmarks: ten values per face shou
 
 
 class _Taught:
-    """A teacher's answer for one batch: its outputs, which anchors count, and its pyramid features."""
+    """A teacher's answer for one batch: its outputs and its pyramid features."""
 
-    def __init__(self, outputs: HeadOutputs, counted: Tensor, levels: Sequence[Tensor]) -> None:
-        self.outputs, self.counted, self.levels = outputs, counted, levels
+    def __init__(self, outputs: HeadOutputs, levels: Sequence[Tensor]) -> None:
+        self.outputs, self.levels = outputs, levels
 
 
 class DetectorObjective(nn.Module):
@@ -64,7 +64,11 @@ class DetectorObjective(nn.Module):
         if self._teach is not None:
             taught = self._taught(batch, pixels)
             distilled = distillation_losses(
-                outputs, taught.outputs, settings.temperature, settings.score_power, taught.counted
+                outputs,
+                taught.outputs,
+                settings.temperature,
+                settings.score_power,
+                per_image=settings.per_image,
             )
             weights = self._weights | {"landmark": _LANDMARK_SHARE}
             for name, loss in distilled.items():
@@ -82,17 +86,17 @@ class DetectorObjective(nn.Module):
             settings = self.settings
             with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
                 loc, conf, landm, *levels = self._teach(pixels)
-                outputs, counted = (loc, conf, landm), torch.ones_like(conf[..., 1], dtype=torch.bool)
+                outputs = loc, conf, landm
                 if settings.mended_score:
                     anchors = anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
-                    outputs, counted = mended(
+                    outputs = mended(
                         outputs,
                         batch,
                         anchors,
                         match_iou=settings.match_iou,
                         face_score=settings.mended_score,
                     )
-            self._answers[batch] = _Taught(outputs, counted, levels if settings.hints else ())
+            self._answers[batch] = _Taught(outputs, levels if settings.hints else ())
         return self._answers[batch]
 
     def _label_losses(self, outputs: HeadOutputs, batch: Batch) -> dict[str, Tensor]:

@@ -66,15 +66,17 @@ def distillation_losses(
     teacher: HeadOutputs,
     temperature: float,
     score_power: float = 1.0,
-    counted: Tensor | None = None,
+    *,
+    per_image: bool = False,
 ) -> dict[str, Tensor]:
     """Return the losses `class`, `box` and `landmark` of the student against the teacher, scalars from 0.
 
     `student` holds logits, `teacher` probabilities (a network in evaluation mode). The class loss is the
     Kullback-Leibler divergence of scores softened by `temperature`, times its square, weighted by the higher
-    of the two scores to the power of `score_power`: a lower power gives uncertain anchors more weight. Boxes
-    and landmarks are weighted by the teacher's score; landmarks count only where they are finite. Anchors
-    where `counted` (N, A) bool is False have no weight.
+    of the two scores to the power of `score_power`: a lower power gives uncertain anchors more weight. It is
+    averaged over all anchors of the batch, or, with `per_image`, first over those of each image, so that
+    images with few faces or none count as much as crowds. Boxes and landmarks are weighted by the teacher's
+    score; landmarks count only where they are finite.
 
     Reference: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
     """
@@ -85,8 +87,6 @@ def distillation_losses(
     wanted_odds = logarithms[..., 1] - logarithms[..., 0]
     seen = probabilities[..., 1]
     weight = torch.maximum(seen, odds.detach().sigmoid()) ** score_power + _BACKGROUND_WEIGHT
-    if counted is not None:
-        seen, weight = seen * counted, weight * counted
     soft = (wanted_odds / temperature).sigmoid()
     divergence = functional.binary_cross_entropy_with_logits(odds / temperature, soft, reduction="none")
     divergence = divergence - functional.binary_cross_entropy_with_logits(
@@ -98,10 +98,16 @@ def distillation_losses(
     box = functional.smooth_l1_loss(loc, wanted_loc, reduction="none", beta=0.5).sum(dim=-1)
     points = functional.smooth_l1_loss(landm, wanted_landm, reduction="none", beta=0.5).sum(dim=-1)
     return {
-        "class": temperature**2 * (divergence * weight).sum() / weight.sum(),
+        "class": temperature**2 * _weighted_mean(divergence, weight, per_image=per_image),
         "box": (box * seen).sum() / faces,
         "landmark": (points * seen).sum() / faces,
     }
+
+
+def _weighted_mean(values: Tensor, weights: Tensor, *, per_image: bool) -> Tensor:
+    if per_image:
+        return ((values * weights).sum(dim=1) / weights.sum(dim=1)).mean()
+    return (values * weights).sum() / weights.sum()
 
 
 def hint_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:

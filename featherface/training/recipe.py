@@ -82,6 +82,7 @@ class DetectorSettings:
     )
     temperature: float = 4.0  # of the distilled class scores
     score_power: float = 1.0  # exponent of an anchor's score in its weight in the distilled class loss
+    per_image: bool = False  # average the distilled class loss over each image, then over images
     match_iou: float = 0.35  # IoU with a face from which an anchor is a positive
     negatives: int = 7  # hard negatives per positive
     class_weight: float = 1.0

@@ -103,19 +103,28 @@ def test_boxes_count_only_where_the_teacher_sees_a_face():
     assert losses["box"].item() == pytest.approx(0, abs=1e-6)
 
 
-def test_anchors_that_do_not_count_and_unknown_landmarks_have_no_distillation_loss():
-    teacher = torch.tensor([[[0.0, 5.0], [0.0, 5.0]]]).softmax(-1)
-    landm = torch.full((1, 2, 10), torch.nan)
+def test_unknown_landmarks_have_no_distillation_loss():
+    outputs = (torch.ones(1, 2, 4), torch.zeros(1, 2, 2), torch.ones(1, 2, 10))
     losses = distillation_losses(
-        (torch.ones(1, 2, 4), torch.zeros(1, 2, 2), torch.ones(1, 2, 10)),
-        (torch.zeros(1, 2, 4), teacher, landm),
-        2.0,
-        counted=torch.tensor([[True, False]]),
+        outputs, (outputs[0], torch.full((1, 2, 2), 0.5), torch.full((1, 2, 10), torch.nan)), 2.0
     )
     assert losses["landmark"].item() == 0
-    assert losses["box"].item() == pytest.approx(
-        4 * 0.75 * teacher[0, 0, 1].item()
-    )  # smooth L1 of 1 with beta 0.5
+
+
+def test_per_image_a_false_positive_counts_as_much_as_a_crowd():
+    """One image is a crowd that is copied, the other has one false positive: half of its own loss."""
+    teacher = torch.full((2, 50, 2), 0.5)
+    teacher[1] = torch.tensor([1 - 1e-4, 1e-4])
+    logits = torch.zeros(2, 50, 2)
+    logits[1, 1:] = teacher[1, 1:].log()
+    student = (torch.zeros(2, 50, 4), logits, torch.zeros(2, 50, 10))
+    wanted = (torch.zeros(2, 50, 4), teacher, torch.zeros(2, 50, 10))
+    batch = distillation_losses(student, wanted, 1.0)["class"].item()
+    second = [tuple(part[1:] for part in outputs) for outputs in (student, wanted)]
+    alone = distillation_losses(*second, 1.0)["class"].item()
+    image = distillation_losses(student, wanted, 1.0, per_image=True)["class"].item()
+    assert image == pytest.approx(alone / 2, rel=1e-4)
+    assert batch < alone / 20
 
 
 def test_hint_loss_of_the_mean_is_one():
