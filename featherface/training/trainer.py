@@ -40,11 +40,11 @@ from featherface.training.samples import Sample
 from featherface.training.selection import half_of
 from featherface.training.wider_labels import read_wider_labels
 
-__all__ = ["DivergedError", "Trainer"]
+__all__ = ["LOG_STEPS", "DivergedError", "Trainer"]
 
 logger = logging.getLogger(__name__)
 
-_LOG_STEPS = 20  # steps averaged in one row of the log
+LOG_STEPS = 20  # steps averaged in one row of the log
 
 
 class DivergedError(FeatherFaceError):
@@ -84,6 +84,7 @@ class Trainer:
         )
         self.step = 0
         self.best = -1.0
+        self.images_per_second = 0.0  # over the last LOG_STEPS steps, of all processes
         self.saved_at = self.scored_at = time.monotonic()
         torch.manual_seed(recipe.seed + self.rank)
         self._resume()
@@ -95,13 +96,17 @@ class Trainer:
         """
         steps = self.recipe.optimiser.steps
         recent: list[dict[str, float]] = []
+        logged_at = time.monotonic()
         feed = self._batches()
         while self.step < steps:
             recent.append(self._learn(next(feed)))
             self.step += 1
-            if self.step % _LOG_STEPS == 0:
+            if self.step % LOG_STEPS == 0:
+                images = len(recent) * self.recipe.data.batch * self.ranks
+                self.images_per_second = images / (time.monotonic() - logged_at)
                 self._log({name: fmean(row[name] for row in recent) for name in recent[0]})
                 recent.clear()
+                logged_at = time.monotonic()
             save, score = self._due()
             if save:
                 self._save()
@@ -319,6 +324,9 @@ class Trainer:
             **losses,
         }
         self._append("log.csv", row)
+        logger.info(
+            "Step %d of %d, %.1f images/s.", self.step, self.recipe.optimiser.steps, self.images_per_second
+        )
 
     def _append(self, name: str, row: Mapping[str, object]) -> None:
         path = self.recipe.output / name

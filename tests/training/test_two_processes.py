@@ -24,7 +24,7 @@ LOG_STEPS = 3  # two rows of the log
 
 def train(rank: int, port: int, recipe: Recipe, stop: int | None) -> None:
     """Train as process `rank` of two; with `stop`, save the state at that step and exit 2 steps later."""
-    trainer_module._LOG_STEPS = LOG_STEPS
+    trainer_module.LOG_STEPS = LOG_STEPS
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     trainer = Trainer(recipe)
