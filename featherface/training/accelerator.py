@@ -3,8 +3,8 @@
     python -m featherface.training.accelerator pack RECIPE.toml FOLDER
     python -m featherface.training.accelerator train FOLDER --minutes 10
 
-The folder has labelled images of at most 640 pixels, the teacher, the weights to start from and the recipe, in
-at most 64 MiB. Training saves its state every two minutes and continues from it when started again.
+The folder has labelled images of at most 640 pixels, the teacher, the weights to start from and the recipe,
+in at most 64 MiB. Training saves its state every two minutes and continues from it when started again.
 """
 
 from __future__ import annotations
