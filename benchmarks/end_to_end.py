@@ -27,6 +27,7 @@ from featherface.detection.detector import Detector
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
+from featherface.engines.choice import load_engine
 from featherface.models import MODELS
 from featherface.profiling.machine import torch_threads
 from featherface.serving.model_service import ModelService
@@ -48,7 +49,7 @@ def main() -> int:
     rows, targets = [], []
     for key, entry in MODELS.items():
         network = load_network(entry, files[key].path)
-        detector = Detector(network)
+        detector = Detector(load_engine(network))
         calls = {
             f"study, {cores} threads (its default)": on_threads(cores, studied(network, photo)),
             "service (one core per pass)": served(service, key, photo),

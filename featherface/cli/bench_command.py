@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featherface.cli.common import Command, add_threads_option, finished_points, print_json
+from featherface.cli.common import (
+    Command,
+    CommandError,
+    add_engine_option,
+    add_threads_option,
+    finished_points,
+    print_json,
+)
 from featherface.config import DEFAULT_SIDE, WEIGHTS_DIR
 
 if TYPE_CHECKING:
@@ -36,6 +45,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="warm-up rounds per size, discarded (default: %(default)s)",
     )
     add_threads_option(parser)
+    add_engine_option(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the results to this JSON file")
     parser.add_argument(
         "--photo",
         type=Path,
@@ -45,22 +56,36 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from featherface.engines.choice import chosen_engine
     from featherface.profiling.latency import LatencySettings, benchmark
     from featherface.study.results import load_networks
 
+    engine = chosen_engine(arguments.engine).key
     points = [
-        LatencySettings(size, size, 1, arguments.threads, arguments.runs, arguments.warmup)
+        LatencySettings(size, size, 1, arguments.threads, arguments.runs, arguments.warmup, engine)
         for size in arguments.sizes
     ]
     photo = arguments.photo and arguments.photo.read_bytes()
     networks, _ = load_networks(WEIGHTS_DIR)
     results = finished_points(benchmark(networks, points, photo))
+    record = {"points": [_point(result) for result in results]}
+    if arguments.out is not None:
+        _write(arguments.out, record)
     if arguments.json:
-        print_json({"points": [_point(result) for result in results]})
+        print_json(record)
         return 0
     for result in results:
         _print_point(result)
     return 0
+
+
+def _write(path: Path, record: Mapping[str, object]) -> None:
+    from featherface.files import write_files
+
+    try:
+        write_files({path: json.dumps(record, indent=1).encode() + b"\n"})
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _point(result: LatencyResult) -> dict[str, object]:
@@ -83,11 +108,15 @@ def _speed_ups(result: LatencyResult) -> dict[str, SpeedUp]:
 
 
 def _print_point(result: LatencyResult) -> None:
+    from featherface.engines.choice import ENGINES
     from featherface.models import MODELS
     from featherface.profiling.latency import noise, summary
 
     settings = result.settings
-    print(f"{settings.width} x {settings.height}, {settings.threads} threads, {result.rounds} rounds")
+    print(
+        f"{settings.width} x {settings.height}, {ENGINES[settings.engine].name} {result.engine_version}, "
+        f"{settings.threads} threads, {result.rounds} rounds"
+    )
     for key in result.milliseconds:
         found = summary(result, key)
         stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in found.stages.items())
@@ -108,7 +137,7 @@ COMMAND = Command(
     summary="measure latency on this machine",
     description="Measure the latency of all models on this machine, running them alternately on the same\n"
     "input. Ctrl-C stops early and reports the rounds finished so far.\n\n"
-    'JSON: {"points": [{"settings", "machine", "when", "complete", "cpu_share",\n'
+    'JSON: {"points": [{"settings", "machine", "when", "complete", "cpu_share", "engine_version",\n'
     '  "milliseconds": {MODEL: {STAGE: [...]}, ...},\n'
     '  "summary": {MODEL: {"median", "p95", "p99", "fastest", "stages", "frames_per_second"}, ...},\n'
     '  "speed_up": {MODEL: {"ratio", "low", "high"}, ...} (over the first model, 95% bootstrap interval),\n'

@@ -35,11 +35,13 @@ __all__ = [
     "INTERRUPTED",
     "Command",
     "CommandError",
+    "add_engine_option",
     "add_input_size_option",
     "add_model_option",
     "add_network_options",
     "add_threads_option",
     "add_threshold_options",
+    "add_weights_option",
     "chosen_weights",
     "error_line",
     "finished_points",
@@ -116,7 +118,17 @@ def add_threads_option(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="PyTorch threads (default: %(default)s, as in the dashboard)",
+        help="threads per pass (default: %(default)s, as in the dashboard)",
+    )
+
+
+def add_engine_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--engine`, a key in ENGINES or None."""
+    parser.add_argument(
+        "--engine",
+        metavar="ENGINE",
+        help="what runs the networks: onnxruntime, openvino or pytorch "
+        "(default: FEATHERFACE_ENGINE, or the fastest installed)",
     )
 
 
@@ -138,8 +150,8 @@ def add_threshold_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_network_options(parser: argparse.ArgumentParser, *, resize: str) -> None:
-    """Add `--weights`, `--resize` and `--size`; `resize` is the default mode."""
+def add_weights_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--weights`, to be read with `chosen_weights`."""
     parser.add_argument(
         "--weights",
         action="append",
@@ -149,6 +161,12 @@ def add_network_options(parser: argparse.ArgumentParser, *, resize: str) -> None
         help="use your own checkpoint for a model, as in v1=my.pth; repeat for other models "
         "(default: the shipped weights)",
     )
+
+
+def add_network_options(parser: argparse.ArgumentParser, *, resize: str) -> None:
+    """Add `--weights`, `--engine`, `--resize` and `--size`; `resize` is the default mode."""
+    add_weights_option(parser)
+    add_engine_option(parser)
     parser.add_argument(
         "--resize",
         choices=("fit", "original", "study"),

@@ -53,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from featherface.serving.model_service import ModelService
 
     settings = _settings(arguments)
-    service = ModelService()
+    service = ModelService(engine=arguments.engine)
     weights = chosen_weights(service, model_keys(arguments.model), dict(arguments.weights))
     paths = photo_paths(arguments.photos)
     if arguments.save_dir is not None:

@@ -191,6 +191,7 @@ def _predictions(
 ) -> list[Prediction]:
     """Predict all images with one model, resuming its predictions file."""
     from featherface.checkpoints import load_network
+    from featherface.engines.choice import chosen_engine
     from featherface.evaluation.predictions import resume_predictions
     from featherface.evaluation.run import Predictor, predict_images
     from featherface.models import MODELS
@@ -200,10 +201,13 @@ def _predictions(
     if output is not None:
         if arguments.model == ALL_MODELS:
             output = output.with_stem(f"{output.stem}-{weights.key}")
-        run = {"model": weights.key, "weights_sha256": weights.sha256, **asdict(settings)}
+        engine = chosen_engine(arguments.engine).key
+        run = {"model": weights.key, "weights_sha256": weights.sha256, "engine": engine, **asdict(settings)}
         finished = resume_predictions(output, run)
     return predict_images(
-        Predictor(load_network(MODELS[weights.key], weights.path, weights.sha256), settings),
+        Predictor(
+            load_network(MODELS[weights.key], weights.path, weights.sha256), settings, arguments.engine
+        ),
         images,
         finished=finished,
         output=output,

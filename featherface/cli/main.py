@@ -23,6 +23,7 @@ COMMANDS = (
     "params",
     "flops",
     "study",
+    "export",
     "train",
     "label",
 )

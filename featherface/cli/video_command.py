@@ -12,6 +12,7 @@ from featherface.cli.common import (
     INTERRUPTED,
     Command,
     CommandError,
+    add_engine_option,
     add_input_size_option,
     add_model_option,
     add_threshold_options,
@@ -33,6 +34,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="a video file, the number of a camera (0, 1, ...) or an rtsp:// address",
     )
     add_model_option(parser)
+    add_engine_option(parser)
     add_input_size_option(parser, range_help("input size in pixels", SIDE_RANGE))
     parser.add_argument(
         "--every",
@@ -82,7 +84,7 @@ def _detectors(arguments: argparse.Namespace) -> Mapping[str, Detect]:
     from featherface.serving.model_service import ModelService
 
     settings = DetectionSettings(arguments.conf, arguments.nms, side=arguments.size)
-    service = ModelService()
+    service = ModelService(engine=arguments.engine)
 
     def detector(key: str) -> Detect:
         return lambda photo: service.detect_frame(photo, key, settings)[0]

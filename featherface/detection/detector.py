@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import nn
+import numpy as np
 
 from featherface.config import DEFAULT_SIDE, MAX_BATCH_PIXELS
 from featherface.detection.detections import Detections
@@ -15,7 +14,7 @@ from featherface.detection.images import Photo, memory_errors_as_sentence
 from featherface.detection.postprocess import decode_candidates, select
 from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.detection.settings import DetectionSettings
-from featherface.models.compiled import compiled
+from featherface.engines.protocol import Engine
 
 __all__ = ["Detector", "RawResult"]
 
@@ -34,10 +33,13 @@ class RawResult:
 
 
 class Detector:
-    """A network prepared for inference on photos. It keeps no state between calls: threads may share it."""
+    """A network, loaded into an engine, that runs on photos. Threads may share it.
 
-    def __init__(self, network: nn.Module) -> None:
-        self._network = compiled(network)
+    engine: what runs the network.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
     @memory_errors_as_sentence("A photo", "choose a smaller input size or try again later")
     def candidates(
@@ -65,13 +67,12 @@ class Detector:
 
     def _run(self, inputs: list[Prepared], preprocess: list[float]) -> list[RawResult]:
         start = time.perf_counter()
-        with torch.inference_mode():
-            loc, conf, landm = self._network(torch.cat([prepared.tensor for prepared in inputs]))
+        loc, conf, landm = self.engine.run(np.stack([prepared.image for prepared in inputs]))
         network = _milliseconds_since(start) / len(inputs)
         results = []
         for index, prepared in enumerate(inputs):
             start = time.perf_counter()
-            outputs = loc[index].numpy(), conf[index].numpy(), landm[index].numpy()
+            outputs = loc[index], conf[index], landm[index]
             candidates = decode_candidates(*outputs, prepared.size, prepared.extent)
             milliseconds = {
                 "preprocess": preprocess[index],

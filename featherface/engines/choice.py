@@ -5,17 +5,28 @@ The order is that of `benchmarks/engine_choice.py`.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from featherface.engines.protocol import Engine, EngineError, Precision
 
-__all__ = ["ENGINES", "ENGINE_VARIABLE", "EngineEntry", "default_engine", "installed_engines", "load_engine"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = [
+    "ENGINES",
+    "ENGINE_VARIABLE",
+    "EngineEntry",
+    "chosen_engine",
+    "default_engine",
+    "installed_engines",
+    "load_engine",
+]
 
 ENGINE_VARIABLE = "FEATHERFACE_ENGINE"  # the environment variable that names the engine
 
@@ -33,6 +44,11 @@ class EngineEntry:
     def installed(self) -> bool:
         """Whether every package is there."""
         return all(importlib.util.find_spec(package) is not None for package in self.packages)
+
+    @property
+    def version(self) -> str:
+        """Return the version of the library, which must be installed."""
+        return importlib.metadata.version(self.packages[-1])
 
 
 _ENTRIES = (
@@ -58,6 +74,11 @@ def default_engine() -> str:
     return _known(named) if named else installed_engines()[0]
 
 
+def chosen_engine(key: str | None) -> EngineEntry:
+    """Return the entry of the engine `key`, which is `default_engine()` if None. Raises EngineError."""
+    return ENGINES[_known(key or default_engine())]
+
+
 def load_engine(
     network: nn.Module,
     key: str | None = None,
@@ -68,7 +89,7 @@ def load_engine(
 
     Without a `key`, a network with layers that have no ONNX form runs in PyTorch. Raises EngineError.
     """
-    entry = ENGINES[_known(key or default_engine())]
+    entry = chosen_engine(key)
     if precision not in entry.precisions:
         choices = ", ".join(entry.precisions)
         raise EngineError(f"{entry.name} runs a network in {choices}, not in {precision}.")

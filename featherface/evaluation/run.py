@@ -25,6 +25,7 @@ from featherface.detection.detector import Detector
 from featherface.detection.images import ImageError, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
+from featherface.engines.choice import load_engine
 from featherface.errors import FeatherFaceError
 from featherface.evaluation.average_precision import evaluate
 from featherface.evaluation.ground_truth import GroundTruth, manifest_ground_truth
@@ -53,19 +54,20 @@ class Predictor:
 
     network: nn.Module
     settings: DetectionSettings = PUBLISHED
+    engine: str | None = None  # key in ENGINES; the default engine if None
 
     @cached_property
     def detector(self) -> Detector:
-        """The compiled network; each process compiles its own."""
-        return Detector(self.network)
+        """The network in its engine; each process loads its own."""
+        return Detector(load_engine(self.network, self.engine))
 
-    def __reduce__(self) -> tuple[type[Predictor], tuple[nn.Module, DetectionSettings]]:
-        return Predictor, (self.network, self.settings)  # a compiled detector does not pickle
+    def __reduce__(self) -> tuple[type[Predictor], tuple[nn.Module, DetectionSettings, str | None]]:
+        return Predictor, (self.network, self.settings, self.engine)  # a loaded engine does not pickle
 
     def __call__(self, name: str, content: bytes) -> Prediction:
         """Detect the faces of the encoded image `content`; raises `ImageError` for one that is damaged.
 
-        Leaves the calling thread with one torch thread: images run side by side, not parts of a image.
+        Leaves the calling thread with one torch thread: images run side by side, not parts of an image.
         """
         torch.set_num_threads(1)
         found = self.detector.detect(decode_photo(content), self.settings).to_dict()

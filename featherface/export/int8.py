@@ -24,7 +24,7 @@ from onnxruntime.quantization import (
 )
 
 from featherface.engines.onnx_graph import INPUT
-from featherface.export.errors import ExportError
+from featherface.export.export_error import ExportError
 
 __all__ = ["quantised"]
 

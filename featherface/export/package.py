@@ -14,15 +14,14 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 import onnx
-import openvino
 from torch import nn
 
+from featherface.engines.choice import chosen_engine
 from featherface.engines.onnx_graph import OPSET, onnx_model
 from featherface.engines.onnx_rules import DeformableForm
 from featherface.engines.onnxruntime_engine import OnnxRuntimeEngine
-from featherface.engines.openvino_engine import OpenVinoEngine, openvino_model
 from featherface.engines.protocol import Engine, Precision
-from featherface.export.errors import ExportError
+from featherface.export.export_error import ExportError
 from featherface.export.float16 import with_float16_weights
 from featherface.export.int8 import quantised
 from featherface.export.parity import Parity, parity
@@ -74,7 +73,7 @@ _WORDINGS = {
         "network.reshape([1, height, width, 3])  # a fixed size is up to three times as fast\n"
         'compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})\n'
         "loc, conf, landm = (compiled(image)[index][0] for index in range(3))",
-        note="Fix the size with `reshape`, as the script does: OpenVINO then runs up to three times as fast.\n",
+        note="Fix the size with `reshape`, as the script does: that is up to three times as fast.\n",
     ),
 }
 
@@ -109,7 +108,7 @@ def export_network(
 
     `samples` are compared, `calibration` sets the ranges of an int8 export; both hold (1, H, W, 3) uint8 RGB
     images. Raises ExportError for an int8 export without calibration images or for another precision, and
-    EngineError for a layer that has no ONNX form.
+    EngineError for a layer that has no ONNX form or where the format's engine is not installed.
     """
     if precision not in EXPORT_PRECISIONS:
         raise ExportError(f"A network is exported in {', '.join(EXPORT_PRECISIONS)}, not in {precision}.")
@@ -155,8 +154,8 @@ def _onnx_files(
     described = f"- `{names[DeformableForm.SAMPLED]}`: for every engine that reads ONNX opset {OPSET}."
     if DeformableForm.NATIVE in models:
         described += (
-            f"\n- `{names[DeformableForm.NATIVE]}`: the same with the operator `DeformConv`, which is faster where "
-            "an engine has it (ONNX Runtime from 1.25)."
+            f"\n- `{names[DeformableForm.NATIVE]}`: the same with the operator `DeformConv`, faster where an "
+            "engine has it (ONNX Runtime from 1.25)."
         )
     return files, described, OnnxRuntimeEngine(next(iter(files.values())), precision=precision)
 
@@ -164,6 +163,11 @@ def _onnx_files(
 def _openvino_files(
     network: nn.Module, stem: str, precision: Precision, calibration: Sequence[npt.NDArray[np.uint8]]
 ) -> _Files:
+    chosen_engine("openvino")
+    import openvino  # an extra
+
+    from featherface.engines.openvino_engine import OpenVinoEngine, openvino_model
+
     model = onnx_model(network)
     if precision is Precision.INT8:
         model = quantised(model, calibration)

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from featherface.config import DEFAULT_SIDE, PIXEL_MEAN_BGR
+from featherface.config import DEFAULT_SIDE
 from featherface.detection.detector import Detector
 from featherface.detection.images import decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
+from featherface.engines.choice import ENGINES, default_engine, load_engine
+from featherface.engines.protocol import Engine
 from featherface.errors import FeatherFaceError
-from featherface.models.compiled import compiled
 from featherface.profiling.layers import check_size
-from featherface.profiling.machine import Machine, now, this_machine, torch_threads
+from featherface.profiling.machine import Machine, now, this_machine
 
 __all__ = [
     "NOISE_LIMITS",
@@ -61,15 +62,18 @@ class LatencySettings:
     height: int = DEFAULT_SIDE  # pixels of the network's input
     width: int = DEFAULT_SIDE
     batch: int = 1
-    threads: int = 1  # PyTorch's, pinned while a round runs
+    threads: int = 1  # of one pass
     runs: int = 50  # rounds to measure; each runs every model once
     warmup: int = 5  # rounds discarded first: memory pools, code caches, processor frequency
+    engine: str = field(default_factory=default_engine)  # key in ENGINES
 
     def __post_init__(self) -> None:
         check_size(self.height, self.width)
         for name, least in (("batch", 1), ("threads", 1), ("runs", 2), ("warmup", 0)):
             if getattr(self, name) < least:
                 raise BenchmarkError(f"The {name} must be at least {least}, not {getattr(self, name)}.")
+        if self.engine not in ENGINES:
+            raise BenchmarkError(f"There is no engine {self.engine!r}; choose from {', '.join(ENGINES)}.")
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class LatencyResult:
     milliseconds: Mapping[str, Mapping[str, tuple[float, ...]]]
     cpu_share: float
     complete: bool  # false where the benchmark was stopped or still runs
+    engine_version: str = ""  # of the library; unknown where empty
 
     @property
     def rounds(self) -> int:
@@ -179,8 +184,7 @@ def benchmark(
 
     Stop by dropping the iterator; the last progress holds what was measured. With `photo`, the bytes of an
     image file, everything from decoding to faces is timed, fitted to each point's longer side; otherwise the
-    networks alone on random pixels. Both run the compiled copies that `Detector` runs, on input in the same
-    memory layout. Raises BenchmarkError.
+    networks alone on random pixels. Both run in each point's engine. Raises BenchmarkError and EngineError.
     """
     if photo is not None and any(point.batch > 1 for point in points):
         raise BenchmarkError("A photo is timed by itself; set the batch to 1.")
@@ -190,7 +194,7 @@ def benchmark(
     work = sum(_work(point) * (point.warmup + point.runs) for point in points)
     done, worked, start = 0, 0, time.perf_counter()
     for point in points:
-        for result in _measure(runners(point), point):
+        for result in _measure(*runners(point), point):
             done, worked = done + 1, worked + _work(point)
             remaining = (time.perf_counter() - start) / worked * (work - worked)
             yield Progress(done, total, remaining, (*finished, result))
@@ -202,12 +206,14 @@ def variations(
     sides: Sequence[int] = (),
     batches: Sequence[int] = (),
     threads: Sequence[int] = (),
+    engines: Sequence[str] = (),
 ) -> tuple[LatencySettings, ...]:
-    """Return points that differ from `base` in one setting at a time: square side, batch or threads."""
+    """Return points that differ from `base` in one setting at a time: square side, batch, threads, engine."""
     return (
         *(replace(base, height=side, width=side) for side in sides),
         *(replace(base, batch=batch) for batch in batches),
         *(replace(base, threads=count) for count in threads),
+        *(replace(base, engine=key) for key in engines),
     )
 
 
@@ -263,6 +269,7 @@ def from_record(record: Mapping[str, Any]) -> LatencyResult:
         milliseconds=milliseconds,
         cpu_share=record["cpu_share"],
         complete=record["complete"],
+        engine_version=record["engine_version"],
     )
 
 
@@ -271,28 +278,35 @@ _Runner = Callable[[], Mapping[str, float]]  # runs one model once; milliseconds
 
 def _runners(
     networks: Mapping[str, nn.Module], photo: bytes | None
-) -> Callable[[LatencySettings], dict[str, _Runner]]:
-    """Compile the networks once and return a function that makes the runners of one point."""
-    if photo is not None:
-        detectors = {key: Detector(network) for key, network in networks.items()}
-        return lambda point: {
-            key: _photo_runner(detector, photo, point) for key, detector in detectors.items()
+) -> Callable[[LatencySettings], tuple[dict[str, _Runner], str]]:
+    """Return a function that makes the runners of one point, and tells the version of their engine."""
+
+    @cache
+    def engines(key: str, threads: int) -> dict[str, Engine]:
+        named = None if key == default_engine() else key  # the default runs networks without ONNX form too
+        return {model: load_engine(network, named, threads) for model, network in networks.items()}
+
+    def runners(point: LatencySettings) -> tuple[dict[str, _Runner], str]:
+        loaded = engines(point.engine, point.threads)
+        made = {
+            model: _network_runner(engine, point)
+            if photo is None
+            else _photo_runner(Detector(engine), photo, point)
+            for model, engine in loaded.items()
         }
-    fast = {key: compiled(network) for key, network in networks.items()}
+        return made, next(iter(loaded.values())).info.version
 
-    def alone(point: LatencySettings) -> dict[str, _Runner]:
-        pixels = _random_pixels(point)
-        return {key: _tensor_runner(network, pixels) for key, network in fast.items()}
-
-    return alone
+    return runners
 
 
-def _tensor_runner(network: Callable[[torch.Tensor], object], pixels: torch.Tensor) -> _Runner:
+def _network_runner(engine: Engine, point: LatencySettings) -> _Runner:
+    shape = (point.batch, point.height, point.width, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
     def run() -> Mapping[str, float]:
-        with torch.inference_mode():
-            start = time.perf_counter()
-            network(pixels)
-            return {"network": _milliseconds_since(start)}
+        start = time.perf_counter()
+        engine.run(images)
+        return {"network": _milliseconds_since(start)}
 
     return run
 
@@ -313,28 +327,19 @@ def _photo_runner(detector: Detector, source: bytes, point: LatencySettings) -> 
     return run
 
 
-def _random_pixels(point: LatencySettings) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    shape = (point.batch, 3, point.height, point.width)
-    pixels = torch.randint(0, 256, shape, generator=generator).float()
-    centred = pixels - torch.tensor(PIXEL_MEAN_BGR).view(1, 3, 1, 1)
-    return centred.contiguous(memory_format=torch.channels_last)  # as `prepare` makes it of a photo
-
-
-def _measure(runners: Mapping[str, _Runner], point: LatencySettings) -> Iterator[LatencyResult]:
+def _measure(
+    runners: Mapping[str, _Runner], engine_version: str, point: LatencySettings
+) -> Iterator[LatencyResult]:
     """Yield the result so far after each round, warm-up included (then without times)."""
     machine, when = replace(this_machine(), threads=point.threads), now()
     samples: dict[str, dict[str, list[float]]] = {key: {} for key in runners}
     wall = processor = 0.0
     for number in range(point.warmup + point.runs):
         keys = list(runners)[:: 1 if number % 2 == 0 else -1]
-        with torch_threads(point.threads):
-            wall_start, processor_start = time.perf_counter(), time.process_time()
-            times = {key: runners[key]() for key in keys}
-            wall_round, processor_round = (
-                time.perf_counter() - wall_start,
-                time.process_time() - processor_start,
-            )
+        wall_start, processor_start = time.perf_counter(), time.process_time()
+        times = {key: runners[key]() for key in keys}
+        wall_round = time.perf_counter() - wall_start
+        processor_round = time.process_time() - processor_start
         if number >= point.warmup:
             wall, processor = wall + wall_round, processor + processor_round
             for key, stages in times.items():
@@ -350,6 +355,7 @@ def _measure(runners: Mapping[str, _Runner], point: LatencySettings) -> Iterator
             },
             cpu_share=processor / wall if wall else 0.0,
             complete=number == point.warmup + point.runs - 1,
+            engine_version=engine_version,
         )
 
 

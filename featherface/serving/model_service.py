@@ -20,6 +20,8 @@ from featherface.detection.images import Photo
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
+from featherface.engines.choice import chosen_engine, load_engine
+from featherface.engines.protocol import EngineInfo
 from featherface.errors import FeatherFaceError
 from featherface.models import MODELS
 from featherface.profiling.machine import now
@@ -56,6 +58,7 @@ class DetectionResult:
     input_size: height and width of the network input in pixels.
     when: the time at which it ran, UTC to the second, ISO 8601.
     from_cache: the network ran for an earlier call.
+    engine: what ran the network.
     """
 
     detections: Detections
@@ -64,22 +67,27 @@ class DetectionResult:
     weights: WeightsFile
     when: str
     from_cache: bool
+    engine: EngineInfo
 
 
 class ModelService:
     """Networks, their weights and their results, shared by all sessions; all methods are thread-safe.
 
-    Weights once loaded stay in use until the process ends, whatever happens to their file.
+    Weights once loaded stay in use until the process ends, whatever happens to their file. `engine` is a key
+    in ENGINES (default: FEATHERFACE_ENGINE, or the fastest installed); an unusable one raises EngineError.
     """
 
     def __init__(
         self,
         folder: Path = WEIGHTS_DIR,
         *,
+        engine: str | None = None,
         queue: NetworkQueue | None = None,
         cache_bytes: int = _CACHE_BYTES,
     ) -> None:
         self.folder = folder
+        self._engine = engine
+        self.engine = chosen_engine(engine)  # what runs the networks, for people to see
         self._queue = queue or NetworkQueue()
         self._loading = threading.Lock()  # guards the next two; held while a network loads
         self._shipped: dict[str, Detector] = {}  # by checksum
@@ -193,7 +201,8 @@ class ModelService:
             done.wait()  # then check again: if the other caller failed, this one runs the network
 
     def _pass(self, photo: Photo, weights: WeightsFile, resize: Resize, side: int) -> DetectionResult:
-        (raw,) = self._detector(weights).candidates([photo], resize, side)
+        detector = self._detector(weights)
+        (raw,) = detector.candidates([photo], resize, side)
         for array in (raw.candidates.boxes, raw.candidates.scores, raw.candidates.landmarks):
             array.setflags(write=False)
         return DetectionResult(
@@ -203,6 +212,7 @@ class ModelService:
             weights,
             now(),
             from_cache=False,
+            engine=detector.engine.info,
         )
 
     def _detector(self, weights: WeightsFile) -> Detector:
@@ -210,7 +220,7 @@ class ModelService:
         with self._loading:
             if weights.sha256 not in kept:
                 network = load_network(MODELS[weights.key], weights.path, weights.sha256)
-                kept[weights.sha256] = Detector(network)
+                kept[weights.sha256] = Detector(load_engine(network, self._engine))
             detector = kept[weights.sha256]
         if weights.source == "shipped":
             with self._lock:

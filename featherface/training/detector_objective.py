@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from featherface.models.compiled import compiled
 from featherface.models.face_network import FaceNetwork, HeadOutputs
+from featherface.models.inference import inference_copy
 from featherface.training.batches import Batch, network_input
 from featherface.training.losses import distillation_losses, hint_loss, multibox_losses
 from featherface.training.mending import mended
@@ -40,7 +40,7 @@ class DetectorObjective(nn.Module):
     def __init__(self, student: FaceNetwork, teacher: FaceNetwork | None, settings: DetectorSettings) -> None:
         super().__init__()
         self._student = (student,)  # in a tuple: its weights are not this module's
-        self._teach = None if teacher is None else compiled(_WithFeatures(teacher))
+        self._teach = None if teacher is None else inference_copy(_WithFeatures(teacher))
         self._answers: WeakKeyDictionary[Batch, _Taught] = WeakKeyDictionary()
         self.settings = settings
         self._weights = {"class": settings.class_weight, "box": settings.box_weight, "landmark": 1.0}

@@ -12,20 +12,22 @@ from featherface.checkpoints import load_network, shipped_weights
 from featherface.config import WEIGHTS_DIR
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
+from featherface.engines.choice import installed_engines, load_engine
 from featherface.models import MODELS
 
 
 @pytest.fixture(scope="session")
 def v1_detector() -> Detector:
-    """V1 with the shipped weights."""
+    """V1 with the shipped weights, in the default engine."""
     shipped = shipped_weights(MODELS["v1"], WEIGHTS_DIR)
-    return Detector(load_network(MODELS["v1"], shipped.path, shipped.sha256))
+    return Detector(load_engine(load_network(MODELS["v1"], shipped.path, shipped.sha256)))
 
 
-@pytest.fixture(scope="session")
-def published_v1_detector(shared: Path) -> Detector:
-    """V1 with the published weights, which the repository does not contain."""
-    return Detector(load_network(MODELS["v1"], shared / "checkpoints/featherface_v1_published.pth"))
+@pytest.fixture(scope="session", params=installed_engines())
+def published_v1_detector(request: pytest.FixtureRequest, shared: Path) -> Detector:
+    """V1 with the published weights, which the repository does not contain, in each engine."""
+    network = load_network(MODELS["v1"], shared / "checkpoints/featherface_v1_published.pth")
+    return Detector(load_engine(network, request.param))
 
 
 @pytest.fixture

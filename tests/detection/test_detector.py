@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from featherface.checkpoints import load_network
 from featherface.config import CANDIDATE_FLOOR, WEIGHTS_DIR
 from featherface.detection import detector as detector_module
 from featherface.detection.detections import Detections
@@ -15,6 +16,7 @@ from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, SettingsError
+from featherface.engines.choice import installed_engines, load_engine
 from featherface.models import MODELS
 
 SAMPLES = WEIGHTS_DIR.parent / "assets" / "samples"
@@ -53,6 +55,26 @@ def test_published_v1_finds_what_the_reference_finds(
         np.testing.assert_allclose(faces.scores, golden[f"{kind}_scores"][expected], atol=1e-3)
         points = golden[f"{kind}_landmarks"][expected].reshape(-1, 5, 2)
         np.testing.assert_allclose(faces.landmarks, points, atol=0.5)
+
+
+@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize(
+    ("resize", "side"), [(Resize.FIT, 640), (Resize.FIT, 333), (Resize.STUDY, 320), (Resize.ORIGINAL, 640)]
+)
+def test_every_engine_finds_the_same_faces(key: str, resize: Resize, side: int) -> None:
+    network = load_network(MODELS[key], WEIGHTS_DIR / MODELS[key].weights)
+    photos = [decode_photo(SAMPLES / name).shrunk(700) for name in ("eileen_collins.jpg", "size_ladder.jpg")]
+    expected, *others = (
+        [
+            select(raw.candidates, CANDIDATE_FLOOR, 0.4)
+            for raw in Detector(load_engine(network, engine)).candidates(photos, resize, side)
+        ]
+        for engine in ("pytorch", *installed_engines())
+    )
+    assert all(len(faces) for faces in expected)
+    for found in others:
+        for actual, reference in zip(found, expected, strict=True):
+            assert_same(actual, reference)
 
 
 def test_published_v1_finds_everybody_in_a_group_photo(shared: Path, published_v1_detector: Detector) -> None:
@@ -143,7 +165,7 @@ def test_a_lack_of_memory_is_one_sentence(
 def test_the_network_itself_is_left_alone() -> None:
     network = MODELS["v2"].builder().train()
     names = list(network.state_dict())
-    Detector(network)
+    Detector(load_engine(network))
     assert network.training
     assert list(network.state_dict()) == names
     assert next(network.parameters()).is_contiguous()

@@ -43,7 +43,7 @@ STREAMLIT_SUBMODULES = {
     f"streamlit.{module.name}" for module in iter_modules([str(Path(find_spec("streamlit").origin).parent)])
 }
 LIBRARIES = {"streamlit", "starlette", "uvicorn", "PIL"}
-EXTRAS = {"distributed", "thop", "onnx", "onnxruntime", "openvino"}  # of pyproject.toml
+EXTRAS = {"distributed", "thop", "openvino"}  # of pyproject.toml
 PAGE_LINES = 150
 
 

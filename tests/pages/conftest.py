@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from featherface.checkpoints import WeightsFile, save_weights
 from featherface.detection.detections import Detections
+from featherface.engines.protocol import EngineInfo, Precision
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves
 from featherface.evaluation.paired_bootstrap import (
@@ -25,6 +26,7 @@ from featherface.models import MODELS
 from featherface.serving.model_service import DetectionResult, ModelService
 
 ROOT = Path(__file__).resolve().parents[2]
+ENGINE = EngineInfo("onnxruntime", "ONNX Runtime", "1.32.0", Precision.FLOAT32, 1)
 
 
 def faces(*lefts_and_scores: tuple[float, float]) -> Detections:
@@ -46,7 +48,7 @@ def result(key: str) -> DetectionResult:
     spent = MappingProxyType({"preprocess": 1.0, "network": 20.0, "postprocess": 2.0})
     weights = WeightsFile(Path(f"{key}.safetensors"), key, f"checksum of {key}", {}, "shipped")
     return DetectionResult(
-        FOUND[key], spent, (640, 480), weights, "2026-01-01T00:00:00+00:00", from_cache=False
+        FOUND[key], spent, (640, 480), weights, "2026-01-01T00:00:00+00:00", from_cache=False, engine=ENGINE
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from featherface.engines.choice import default_engine, installed_engines
 from featherface.profiling.latency import STAGES, LatencyResult, LatencySettings
 from featherface.profiling.machine import Machine
 from featherface.serving.benchmark_queue import (
@@ -148,14 +149,34 @@ def test_the_chosen_result_outlasts_another_page(monkeypatch, tmp_path):
 
 
 def test_points_that_differ_in_size_alone_make_a_sweep(open_page):
-    settings = (LatencySettings(320, 320), LatencySettings(batch=2), LatencySettings())  # oldest first
+    settings = (  # oldest first
+        LatencySettings(320, 320),
+        LatencySettings(batch=2),
+        LatencySettings(engine="openvino"),
+        LatencySettings(),
+    )
     page = open_page(*(timing(point) for point in settings))
 
     assert not page.exception
-    assert len(page.get("plotly_chart")) == 3  # histogram, by size, by batch
-    assert len(page.dataframe[-1].value) == 3
+    assert len(page.get("plotly_chart")) == 4  # histogram, by size, by batch, by engine
+    assert len(page.dataframe[-1].value) == 4
     page.toggle(key="same_setting").set_value(True).run()
     assert len(page.dataframe[-1].value) == 1
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[BenchmarkRequest]:
+    """The benchmarks that the page asks for; each has ended by then."""
+    requests: list[BenchmarkRequest] = []
+
+    def submit(_queue: BenchmarkQueue, request: BenchmarkRequest) -> BenchmarkJob:
+        requests.append(request)
+        job = BenchmarkJob(request)
+        job.state = "finished"
+        return job
+
+    monkeypatch.setattr(BenchmarkQueue, "submit", submit)
+    return requests
 
 
 @pytest.mark.parametrize(
@@ -166,22 +187,25 @@ def test_points_that_differ_in_size_alone_make_a_sweep(open_page):
         ({"vary": "Batch size"}, [(640, 1, 1), (640, 2, 1), (640, 4, 1), (640, 8, 1)]),
     ],
 )
-def test_start_asks_for_what_is_set(open_page, monkeypatch, query, points):
-    asked = []
-
-    def submit(_queue: BenchmarkQueue, request: BenchmarkRequest) -> BenchmarkJob:
-        asked.append(request)
-        job = BenchmarkJob(request)
-        job.state = "finished"
-        return job
-
-    monkeypatch.setattr(BenchmarkQueue, "submit", submit)
+def test_start_asks_for_what_is_set(open_page, submitted, query, points):
     page = open_page(**query)
     page.button[0].click().run()
 
     assert not page.exception
-    (request,) = asked
+    (request,) = submitted
     assert [(point.height, point.batch, point.threads) for point in request.points] == points
+    assert {point.engine for point in request.points} == {default_engine()}
+
+
+@pytest.mark.parametrize(
+    ("query", "engines"),
+    [({"engine": "PyTorch"}, ("pytorch",)), ({"vary": "Engine"}, installed_engines())],
+)
+def test_the_engine_is_a_choice_and_a_sweep(open_page, submitted, query, engines):
+    open_page(**query).button[0].click().run()
+
+    (request,) = submitted
+    assert tuple(point.engine for point in request.points) == engines
 
 
 def test_photos_are_timed_one_at_a_time(open_page):

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from featherface.detection.images import Photo
-from featherface.detection.preprocess import prepare
+from featherface.engines.choice import default_engine
+from featherface.engines.protocol import EngineInfo, Precision
+from featherface.engines.pytorch_engine import PyTorchEngine
 from featherface.models import MODELS
-from featherface.models.compiled import compiled
 from featherface.profiling import latency
 from featherface.profiling.latency import (
     STAGES,
@@ -53,32 +53,42 @@ def test_every_round_reports_and_runs_each_model_once(networks):
     assert torch.get_num_threads() == before
 
 
-def test_the_networks_alone_run_as_the_detector_runs_them(networks, monkeypatch):
-    runs = []
+@pytest.mark.parametrize("photo", [None, b"file"])
+def test_each_point_runs_in_its_engine(networks, monkeypatch, photo):
+    loads, runs = [], []
 
-    def recorded(network):
-        fast = compiled(network)
-        return lambda pixels: runs.append(network) or fast(pixels)
+    class Recorder:
+        info = EngineInfo("any", "Any", "1.2.3", Precision.FLOAT32, 1)
 
-    monkeypatch.setattr(latency, "compiled", recorded)
-    for _ in benchmark(networks, variations(SMALL, sides=(32, 64))):
-        pass
-    assert [runs.count(network) for network in networks.values()] == [10, 10]
+        def __init__(self, *loaded):
+            self.loaded = loaded
 
+        def run(self, images):
+            runs.append((*self.loaded, images.shape))
+            return PyTorchEngine(self.loaded[0]).run(images)
 
-def test_the_networks_alone_get_the_memory_layout_that_the_detector_feeds(networks, monkeypatch):
-    fed = []
+    def load(network, key, threads):
+        loads.append((network, key, threads))
+        return Recorder(network, key, threads)
 
-    def recorded(network):
-        fast = compiled(network)
-        return lambda pixels: fed.append(pixels) or fast(pixels)
+    monkeypatch.setattr(latency, "load_engine", load)
+    if photo is not None:
+        file = io.BytesIO()
+        Image.new("RGB", (128, 128), "teal").save(file, "PNG")
+        photo = file.getvalue()
+    base = replace(SMALL, height=128, width=128, threads=2)
+    points = variations(base, sides=(128, 160), engines=("pytorch", "openvino"))
+    *_, last = benchmark(networks, points, photo)
 
-    monkeypatch.setattr(latency, "compiled", recorded)
-    for _ in benchmark(networks, [replace(SMALL, batch=2)]):
-        pass
-    photo = Photo(np.zeros((64, 64, 3), np.uint8))
-    assert prepare(photo).tensor.is_contiguous(memory_format=torch.channels_last)
-    assert all(pixels.is_contiguous(memory_format=torch.channels_last) for pixels in fed)
+    assert [result.engine_version for result in last.results] == ["1.2.3"] * 4
+    assert [point.engine for point in points] == [default_engine()] * 2 + ["pytorch", "openvino"]
+    # loaded once per engine; the default engine is not named, so that any network runs
+    keys = [None, "pytorch", "openvino"]
+    assert loads == [(network, key, 2) for key in keys for network in networks.values()]
+    for network in networks.values():
+        ran = [(key, shape[1:]) for loaded, key, _, shape in runs if loaded is network]
+        sizes = [(None, 128), (None, 160), ("pytorch", 128), ("openvino", 128)]
+        assert ran == [(key, (side, side, 3)) for key, side in sizes for _ in range(5)]
 
 
 def test_a_stopped_benchmark_keeps_what_it_has(networks):

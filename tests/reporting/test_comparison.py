@@ -15,9 +15,11 @@ from featherface.checkpoints import WeightsFile
 from featherface.detection.detections import Detections
 from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.settings import DetectionSettings
+from featherface.engines.protocol import EngineInfo, Precision
 from featherface.reporting.comparison import Comparison, compare
 from featherface.serving.model_service import DetectionResult
 
+ENGINE = EngineInfo("onnxruntime", "ONNX Runtime", "1.32.0", Precision.FLOAT32, 1)
 SIZE = (200, 100)
 
 
@@ -38,6 +40,7 @@ def comparison(name: str = "party.jpg", **found: Detections) -> Comparison:
             WeightsFile(Path(f"/somewhere/{key}.safetensors"), key, "abc", {}, "shipped"),
             "2026-01-01T00:00:00+00:00",
             from_cache=False,
+            engine=ENGINE,
         )
         for key, faces in found.items()
     }

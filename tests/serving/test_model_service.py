@@ -17,6 +17,7 @@ from featherface.detection.detector import Detector
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
+from featherface.engines.choice import load_engine
 from featherface.models import MODELS
 from featherface.serving import model_service as service_module
 from featherface.serving.model_service import ModelService, UntrainedError
@@ -121,7 +122,7 @@ def test_status_of_trained_and_untrained(trained):
 
 def test_detects_what_the_detector_detects(trained):
     result = ModelService(trained).detect(photo(0), "v2", SETTINGS)
-    expected = Detector(load_network(V2, trained / V2.weights)).detect(photo(0), SETTINGS)
+    expected = Detector(load_engine(load_network(V2, trained / V2.weights))).detect(photo(0), SETTINGS)
     assert len(expected) > 0
     assert same(result.detections, expected)
     assert set(result.milliseconds) == {"preprocess", "network", "postprocess"}

@@ -9,6 +9,7 @@ from featherface.dashboard.components.timings import ALONE, AXES, WHOLE, setting
 from featherface.dashboard.components.widgets import plain, required_choice, whole_number
 from featherface.dashboard.state.photos import SAMPLES
 from featherface.dashboard.state.shared_service import benchmark_queue, machine
+from featherface.engines.choice import ENGINES, default_engine, installed_engines
 from featherface.models import MODELS
 from featherface.profiling.latency import (
     BenchmarkError,
@@ -94,6 +95,14 @@ def _choose_setting() -> LatencySettings:
         side = whole_number("Input size (px, square)", *SIDE_RANGE, DEFAULT_SIDE, 32, "bench_side", width=170)
         batch = whole_number("Batch size", 1, 16, 1, 1, "batch", width=130)
         threads = required_choice("Threads", _thread_counts(), 1, "threads")
+        engine = required_choice(
+            "Engine",
+            installed_engines(),
+            default_engine(),
+            "engine",
+            format_func=lambda key: ENGINES[key].name,
+            help="The library that runs the networks. Photos always run in the default one.",
+        )
         runs = whole_number("Rounds", 5, 500, 50, 5, "runs", width=140)
         warmup = whole_number(
             "Warm-up rounds",
@@ -105,7 +114,7 @@ def _choose_setting() -> LatencySettings:
             width=150,
             help="Warm-up rounds (discarded) let memory pools, code caches and the clock frequency settle.",
         )
-    return LatencySettings(side, side, batch, threads, runs, warmup)
+    return LatencySettings(side, side, batch, threads, runs, warmup, engine)
 
 
 def _points(base: LatencySettings, vary: str) -> tuple[LatencySettings, ...]:
@@ -114,6 +123,7 @@ def _points(base: LatencySettings, vary: str) -> tuple[LatencySettings, ...]:
         "Input size": variations(base, sides=_SIZES),
         "Batch size": variations(base, batches=_BATCHES),
         "Threads": variations(base, threads=_thread_counts()),
+        "Engine": variations(base, engines=installed_engines()),
     }[vary]
 
 

@@ -167,7 +167,8 @@ def _show_model_card(key: str, faces: Detections, result: DetectionResult) -> No
         st.metric("Latency", f"{sum(result.milliseconds.values()):.0f} ms", width="content")
     stages = ", ".join(f"{name} {spent:.1f}" for name, spent in result.milliseconds.items())
     height, width = result.input_size
-    st.caption(f"Stages (ms): {stages}. Input size: {width} × {height} pixels.")
+    engine = f"{result.engine.name} {result.engine.version}"
+    st.caption(f"Stages (ms): {stages}. Input size: {width} × {height} pixels. Engine: {engine}.")
     origin_badge(
         Badge.MEASURED,
         f"{when_text(result.when)}, on {machine().processor}. A single run alongside other work on the "

@@ -18,6 +18,7 @@ from featherface.dashboard.components.timings import (
     timing_table,
 )
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
+from featherface.engines.choice import ENGINES
 from featherface.models import MODELS
 from featherface.profiling.latency import STAGES, SpeedUp, noise, summary
 from featherface.reporting.figures.timing import histogram, stage_bars, sweep_lines
@@ -73,7 +74,8 @@ def _show_cards(timing: Timing) -> None:
     settings = result.settings
     origin_badge(
         Badge.MEASURED,
-        f"{when_text(result.when)}, on {machine_text(result.machine)}. {result.rounds} rounds after "
+        f"{when_text(result.when)}, on {machine_text(result.machine)}, "
+        f"{ENGINES[settings.engine].name} {result.engine_version}. {result.rounds} rounds after "
         f"{settings.warmup} warm-up rounds; in each round all models run on the same input, with threads "
         f"limited to {settings.threads}. Latency is the median; confidence intervals are bootstrapped over "
         f"rounds. Speed-up: median latency of {MODELS[baseline].short_name} divided by that of the model.",
@@ -157,7 +159,7 @@ def _show_stages(timing: Timing) -> None:
 def _show_sweeps(timing: Timing, timings: Sequence[Timing]) -> None:
     sweeps = [(axis, sweep_points(axis, timing, timings)) for axis in AXES]
     sweeps = [(axis, points) for axis, points in sweeps if len(points) > 1]
-    st.subheader("Latency by input size, batch size and threads")
+    st.subheader("Latency by input size, batch size, threads and engine")
     if not sweeps:
         st.caption("To see how latency scales, choose a sweep above and run the benchmark.")
         return

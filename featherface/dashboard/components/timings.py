@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import streamlit as st
 
+from featherface.engines.choice import ENGINES
 from featherface.models import MODELS
 from featherface.profiling.latency import (
     LatencyResult,
@@ -42,13 +43,14 @@ class SweepAxis:
 
     name: str
     label: str
-    place: Callable[[LatencySettings], int]
+    place: Callable[[LatencySettings], int | str]
 
 
 AXES = (
     SweepAxis("Input size", "Input size (px, square)", lambda settings: settings.height),
     SweepAxis("Batch size", "Batch size", lambda settings: settings.batch),
     SweepAxis("Threads", "Threads", lambda settings: settings.threads),
+    SweepAxis("Engine", "Engine", lambda settings: ENGINES[settings.engine].name),
 )
 
 
@@ -81,23 +83,25 @@ class Timing:
 
 
 def setting_text(settings: LatencySettings) -> str:
-    """Return input size, batch size and threads in words."""
+    """Return input size, batch size, threads and engine in words."""
     batch = f"batch size {settings.batch}"
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    return f"{settings.width} × {settings.height}, {batch}, {threads}"
+    return f"{settings.width} × {settings.height}, {batch}, {threads}, {ENGINES[settings.engine].name}"
 
 
-def sweep_points(axis: SweepAxis, timing: Timing, timings: Iterable[Timing]) -> list[tuple[int, Timing]]:
+def sweep_points(
+    axis: SweepAxis, timing: Timing, timings: Iterable[Timing]
+) -> list[tuple[int | str, Timing]]:
     """Return the first timing at each value of an axis, in order; other settings are those of `timing`."""
     others = [other for other in AXES if other is not axis]
-    points: dict[int, Timing] = {}
+    points: dict[int | str, Timing] = {}
     for found in timings:
         settings = found.result.settings
         if found.request.photo == timing.request.photo and all(
             other.place(settings) == other.place(timing.result.settings) for other in others
         ):
             points.setdefault(axis.place(settings), found)
-    return sorted(points.items())
+    return sorted(points.items(), key=lambda point: point[0])
 
 
 def stage_table(summaries: Mapping[str, LatencySummary]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from featherface.dashboard.server.streamlit_internals import (
     show_reasons_of_failed_downloads,
 )
 from featherface.dashboard.server.threads import shorten_thread_switch_interval
+from featherface.engines.choice import default_engine
 
 __all__ = ["lifespan"]
 
@@ -29,8 +30,9 @@ _DEFAULT_PORT = 8501  # Streamlit's
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
-    """Set up the process before the first request is served. Raises InternalsError."""
+    """Set up the process before the first request is served. Raises InternalsError and EngineError."""
     check_internals()
+    default_engine()  # a setting that names an engine that cannot run ends the start with its sentence
     limit_memory_pools()
     shorten_thread_switch_interval()
     keep_uploads_in_memory()

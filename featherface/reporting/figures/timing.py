@@ -86,7 +86,7 @@ def stage_bars(summaries: Mapping[str, LatencySummary]) -> go.Figure:
     return go.Figure(data=traces, layout=layout)
 
 
-def sweep_lines(axis: str, points: Sequence[tuple[float, LatencyResult]]) -> go.Figure:
+def sweep_lines(axis: str, points: Sequence[tuple[float | str, LatencyResult]]) -> go.Figure:
     """Return each model's median latency per image against `axis`, with error bars up to p95."""
     keys = dict.fromkeys(key for _, result in points for key in result.milliseconds)
     layout = chart_layout(
@@ -98,7 +98,7 @@ def sweep_lines(axis: str, points: Sequence[tuple[float, LatencyResult]]) -> go.
     return go.Figure(data=[_sweep_line(key, points) for key in keys], layout=layout)
 
 
-def _sweep_line(key: str, points: Sequence[tuple[float, LatencyResult]]) -> dict[str, object]:
+def _sweep_line(key: str, points: Sequence[tuple[float | str, LatencyResult]]) -> dict[str, object]:
     found = [
         (place, summary(result, key), result.settings.batch)
         for place, result in points

@@ -1,0 +1,136 @@
+"""Exported files, run as another machine would run them."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from featherface.engines.onnxruntime_engine import OnnxRuntimeEngine
+from featherface.engines.openvino_engine import OpenVinoEngine
+from featherface.engines.protocol import Engine, Precision
+from featherface.export.export_error import ExportError
+from featherface.export.package import EXPORT_PRECISIONS, Export, ExportFormat, export_network
+from featherface.models import MODELS, FaceNetwork
+
+SAMPLE = Path(__file__).resolve().parents[2] / "assets/samples/eileen_collins.jpg"
+LARGEST_DRIFT = {Precision.FLOAT32: 0.05, Precision.FLOAT16: 0.5, Precision.INT8: 20.0}  # input pixels
+
+Exports = tuple[ExportFormat, Precision, Mapping[str, Export]]
+
+
+@pytest.fixture(
+    scope="module", params=[(form, precision) for form in ExportFormat for precision in EXPORT_PRECISIONS]
+)
+def exports(
+    request: pytest.FixtureRequest, networks: Mapping[str, FaceNetwork], faces: list[np.ndarray]
+) -> Exports:
+    form, precision = request.param
+    made = {
+        key: export_network(MODELS[key], network, form, precision, faces, faces, "abc123")
+        for key, network in networks.items()
+    }
+    return form, precision, made
+
+
+def loaded(export: Export, form: ExportFormat, folder: Path) -> Engine:
+    for name, data in export.files.items():
+        (folder / name).write_bytes(data)
+    if form is ExportFormat.ONNX:
+        return OnnxRuntimeEngine(export.files[export.model])
+    return OpenVinoEngine.of_file(folder / export.model)
+
+
+def test_the_same_faces(exports: Exports) -> None:
+    _, precision, made = exports
+    for export in made.values():
+        assert export.parity.faces > 2
+        assert export.parity.box_drift < LARGEST_DRIFT[precision]
+        if precision is not Precision.INT8:
+            assert (export.parity.gained, export.parity.lost) == (0, 0)
+
+
+def test_any_size_runs(exports: Exports, tmp_path: Path) -> None:
+    form, _, made = exports
+    for export in made.values():
+        engine = loaded(export, form, tmp_path)
+        for height, width in ((32, 32), (33, 57), (129, 255), (64, 96), (97, 161)):
+            cells = sum(-(-height // stride) * -(-width // stride) for stride in (8, 16, 32))
+            outputs = engine.run(np.full((2, height, width, 3), 128, np.uint8))
+            assert [output.shape for output in outputs] == [(2, 2 * cells, values) for values in (4, 2, 10)]
+            assert all(np.isfinite(output).all() for output in outputs)
+
+
+def test_files_and_sizes(exports: Exports) -> None:
+    form, precision, made = exports
+    suffix = "" if precision is Precision.FLOAT32 else f"_{precision}"
+    texts = {"README.md", "detect_onnxruntime.py" if form is ExportFormat.ONNX else "detect_openvino.py"}
+    for key, export in made.items():
+        stem = f"featherface_{key}{suffix}"
+        models = {f"{stem}.onnx"} if form is ExportFormat.ONNX else {f"{stem}.xml", f"{stem}.bin"}
+        deformable = {f"{stem}_deformconv.onnx"} if form is ExportFormat.ONNX and key == "v1" else set()
+        assert set(export.files) == models | deformable | texts
+        readme = export.files["README.md"].decode()
+        assert "abc123" in readme
+        assert "$" not in readme
+        assert export.model in readme
+        archive = zipfile.ZipFile(io.BytesIO(export.zipped()))
+        assert {name: archive.read(name) for name in archive.namelist()} == export.files
+
+
+def test_the_script_finds_the_face_with_that_engine_alone(exports: Exports, tmp_path: Path) -> None:
+    form, _, made = exports
+    export = made["v2"]
+    loaded(export, form, tmp_path)
+    script = next(name for name in export.files if name.endswith(".py"))
+    assert not {"torch", "featherface", "cv2"} & set(export.files[script].decode().split())
+    done = subprocess.run(
+        [sys.executable, script, export.model, str(SAMPLE)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    best = done.stdout.splitlines()[0]
+    assert float(best.split()[0]) > 0.9
+    left, top, right, bottom = (float(part.strip("[],")) for part in best.split()[1:5])
+    assert right - left > 50
+    assert bottom - top > 50
+
+
+def test_smaller_precisions_make_smaller_files(
+    networks: Mapping[str, FaceNetwork], faces: list[np.ndarray]
+) -> None:
+    def size(precision: Precision) -> int:
+        export = export_network(MODELS["v2"], networks["v2"], ExportFormat.ONNX, precision, [], faces)
+        return len(export.files[export.model])
+
+    assert size(Precision.FLOAT32) > 1.7 * size(Precision.FLOAT16)
+    assert size(Precision.FLOAT32) > 1.7 * size(Precision.INT8)
+
+
+def test_int8_keeps_the_first_stage_in_float(
+    networks: Mapping[str, FaceNetwork], faces: list[np.ndarray]
+) -> None:
+    export = export_network(MODELS["v2"], networks["v2"], ExportFormat.ONNX, Precision.INT8, [], faces)
+    graph = onnx.load_from_string(export.files[export.model]).graph
+    widened = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    in_float = {node.name for node in graph.node if node.op_type == "Conv" and node.input[1] not in widened}
+    assert in_float == {
+        node.name for node in graph.node if node.op_type == "Conv" and node.name.startswith("body.stage1.")
+    }
+
+
+def test_refusals(networks: Mapping[str, FaceNetwork]) -> None:
+    entry, network = MODELS["v2"], networks["v2"]
+    with pytest.raises(ExportError, match="needs calibration images"):
+        export_network(entry, network, ExportFormat.ONNX, Precision.INT8, [])
+    with pytest.raises(ExportError, match="float32, float16, int8, not in bfloat16"):
+        export_network(entry, network, ExportFormat.ONNX, Precision.BFLOAT16, [])

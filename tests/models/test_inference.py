@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from featherface.models import MODELS
+from featherface.models.inference import inference_copy
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_the_copy_computes_what_the_network_does_and_leaves_it_alone(key: str) -> None:
+    torch.manual_seed(0)
+    network = MODELS[key].builder().eval()
+    copied = inference_copy(network.train())
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert not any(parameter.requires_grad for parameter in copied.parameters())
+    network.eval()
+    for shape in ((1, 3, 32, 32), (2, 3, 33, 95), (1, 3, 160, 96)):  # smallest; batch, odd sizes; portrait
+        pixels = torch.randn(shape) * 60
+        with torch.inference_mode():
+            for ours, theirs in zip(copied(pixels), network(pixels), strict=True):
+                torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
