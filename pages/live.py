@@ -13,12 +13,11 @@ from featherface.config import (
     NMS_IOU_RANGE,
     SIDE_RANGE,
 )
+from featherface.dashboard.components.frame_handover import open_on_detection_page
 from featherface.dashboard.components.live_view import show_live_view
 from featherface.dashboard.components.model_pair import choose_model_pair
-from featherface.dashboard.components.widgets import plain, required_choice
-from featherface.dashboard.state.photos import select_frame
+from featherface.dashboard.components.widgets import required_choice
 from featherface.detection.drawing import Hide
-from featherface.detection.images import ImageError
 from featherface.detection.settings import DetectionSettings
 
 HIDE: dict[str, Hide | None] = {"Off": None, "Blur": "blur", "Pixelate": "pixelate"}
@@ -26,8 +25,8 @@ LIVE_INPUT_SIZE = 640
 
 st.title("Compare on live video")
 st.caption(
-    "Your camera through both models, on the same frames. Frames go to this server only; they are analysed in "
-    "memory and not kept."
+    "Your camera through both models, on the same frames. Frames go to this server only; they are analysed "
+    "in memory and not kept."
 )
 models = choose_model_pair()
 confidence_column, nms_column, size_column, hide_column = st.columns(4, gap="medium")
@@ -69,9 +68,4 @@ with hide_column:
     )
 frozen = show_live_view(models, DetectionSettings(confidence, nms_iou, side=input_size), HIDE[hide])
 if frozen is not None:
-    try:
-        select_frame(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen)
-    except ImageError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-    else:
-        st.switch_page("pages/detection.py")
+    open_on_detection_page(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen)

@@ -65,7 +65,8 @@ def film(path: Path, sample: str) -> Path:
     with path.open("wb") as file:
         for step in range(20):
             canvas = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
-            canvas[:, 40 + 5 * step : 40 + 5 * step + image.shape[1]] = image
+            left = 5 * step
+            canvas[:, left : left + image.shape[1]] = image[:, : SIZE[0] - left]
             file.write(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
     return path
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from featherface.checkpoints import WeightsError
 from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_SIDE
+from featherface.dashboard.components.frame_handover import DETECTION_PAGE
 from featherface.dashboard.components.widgets import plain
 from featherface.dashboard.state.photos import PhotoFile
 from featherface.dashboard.state.sample_comparison import annotated_photo, untrained_models
@@ -17,8 +16,6 @@ from featherface.reporting.wording import faces_text
 from featherface.serving.network_queue import ServiceBusyError
 
 __all__ = ["show_sample"]
-
-_DETECTION = Path(__file__).resolve().parents[3] / "pages" / "detection.py"
 
 
 def show_sample(sample: PhotoFile) -> None:
@@ -41,4 +38,4 @@ def show_sample(sample: PhotoFile) -> None:
         f"{agreement}Default settings: longer side {DEFAULT_SIDE} pixels, confidence threshold "
         f"{DEFAULT_CONFIDENCE}."
     )
-    st.page_link(_DETECTION, label="Try your own photos", icon=":material/frame_person:")
+    st.page_link(DETECTION_PAGE, label="Try your own photos", icon=":material/frame_person:")

@@ -11,16 +11,16 @@ import pandas as pd
 import streamlit as st
 
 from featherface.dashboard.components.downloads import download_button
+from featherface.dashboard.components.frame_handover import open_on_detection_page
 from featherface.dashboard.components.viewer import Panel, show_viewer
 from featherface.dashboard.components.widgets import plain, required_choice
 from featherface.dashboard.server.streamlit_internals import discard_uploads
-from featherface.dashboard.state.photos import select_frame
 from featherface.dashboard.state.session_video import session_video, video_store
 from featherface.dashboard.state.shared_service import model_service
 from featherface.detection.agreement import Agreement
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import Hide, encode_image
-from featherface.detection.images import ImageError, Photo
+from featherface.detection.images import Photo
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
 from featherface.reporting.figures.video_timeline import video_timeline
@@ -229,14 +229,8 @@ def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> Non
         scores=True,
     )
     if st.button("Open this frame on the Detection page", icon=":material/open_in_new:"):
-        try:
-            select_frame(
-                f"{Path(video.name).stem} frame {found.index}.png", encode_image(photo.pixels, "png")
-            )
-        except ImageError as error:
-            st.error(plain(str(error)), icon=":material/error:")
-        else:
-            st.switch_page("pages/detection.py")
+        name = f"{Path(video.name).stem} frame {found.index}.png"
+        open_on_detection_page(name, encode_image(photo.pixels, "png"))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Decoding the frame")
