@@ -68,6 +68,12 @@ page = st.navigation(
             icon=":material/target:",
             help="Average precision on WIDER FACE and on your own images, other detectors, and training.",
         ),
+        st.Page(
+            _PAGES / "robustness.py",
+            title="Robustness",
+            icon=":material/blur_on:",
+            help="Which model loses faces first under noise, blur, darkness and other corruptions.",
+        ),
     ],
     position="top",
 )

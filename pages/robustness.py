@@ -1,0 +1,26 @@
+"""Robustness: which model loses faces first as a photo gets worse."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from featherface.dashboard.components.model_pair import choose_model_pair
+from featherface.dashboard.components.photo_strip import choose_photo
+from featherface.dashboard.components.stress_panel import (
+    choose_corruption,
+    choose_stress_settings,
+    show_photo_stress,
+)
+from featherface.dashboard.components.widgets import choose_chart_format
+
+st.title("Robustness")
+st.caption(
+    "Noise, blur, darkness and other corruptions in five severities. Photos stay in memory while the page is "
+    "open and are never written to disk."
+)
+file = choose_photo()
+models = choose_model_pair()
+corruption = choose_corruption()
+settings = choose_stress_settings()
+show_photo_stress(file, corruption, models, settings)
+choose_chart_format()

@@ -1,0 +1,134 @@
+"""The Robustness page over a service that loses faces as photos get worse, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from featherface.detection.detections import Detections
+from featherface.detection.images import Photo
+from featherface.models import MODELS
+from featherface.robustness.corruptions import CORRUPTIONS
+from featherface.serving.model_service import DetectionResult, ModelService
+from featherface.serving.network_queue import ServiceBusyError
+from tests.pages.conftest import ROOT, faces, result
+from tests.third_model import register_third_model
+
+ROW = faces((10, 0.95), (100, 0.9), (200, 0.8), (300, 0.7))
+NAME = CORRUPTIONS["jpeg"].name  # as in a link
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def passes() -> list[tuple[str, str]]:
+    """Model and photo of each pass of a network."""
+    return []
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, measured_weights: Path, passes: list[tuple[str, str]]) -> Open:
+    """A function that opens the page; the first model loses one face per severity, the second every other.
+
+    found: by model, what it finds in any photo instead.
+    """
+    monkeypatch.setenv("FEATHERFACE_WEIGHTS", str(measured_weights))
+    monkeypatch.chdir(ROOT)
+
+    def opened(found: dict[str, Detections | Exception] | None = None, **query: str) -> AppTest:
+        def candidates(
+            _self: ModelService, photo: Photo, key: str, *_: object, **__: object
+        ) -> DetectionResult:
+            passes.append((key, photo.digest))
+            given = (found or {}).get(key)
+            if isinstance(given, Exception):
+                raise given
+            times = sum(1 for model, _ in passes if model == key) - 1
+            left = len(ROW) - (times if key == "v1" else times // 2)
+            faces_left = ROW[: max(0, left)] if given is None else given
+            return replace(result("v1"), detections=faces_left)
+
+        monkeypatch.setattr(ModelService, "candidates", candidates)
+        st.cache_resource.clear()
+        page = AppTest.from_file(str(ROOT / "pages" / "robustness.py"), default_timeout=120)
+        page.query_params.update(query)
+        return page.run()
+
+    return opened
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(block.value for block in (*page.markdown, *page.caption, *page.info, *page.error))
+
+
+def test_the_verdict_counts_and_formula(open_page: Open, passes: list[tuple[str, str]]) -> None:
+    page = open_page(corruption=NAME)
+    assert not page.exception
+    assert page.title[0].value == "Robustness"
+    assert "JPEG of quality" in texts(page)
+    # 4, 3, 2, 1 faces: below one half at severity 3; the other has 4, 4, 3, 3, 2, 2
+    assert (
+        "FeatherFace V1 breaks first: it loses more than half of the faces at severity 3; "
+        "FeatherFace V2 does not, up to severity 5." in texts(page)
+    )
+    assert [card.value for card in page.metric] == ["1 of 4", "3 of 4"]
+    assert page.subheader[0].value == "JPEG compression, severity 3"
+    assert len(passes) == 12
+    assert len(set(passes)) == 12  # six different photos per model
+
+
+def test_a_severity_is_shown_without_another_pass(open_page: Open, passes: list[tuple[str, str]]) -> None:
+    page = open_page(corruption=NAME)
+    page.select_slider(key="severity").set_value(0).run()
+    assert not page.exception
+    assert page.subheader[0].value == "Clean photo"
+    assert [card.value for card in page.metric] == ["4 of 4", "4 of 4"]
+    assert len(passes) == 12
+
+
+@pytest.mark.parametrize(
+    "corruption", ["eyes", "rotation"], ids=["needs landmarks", "changes the size of the photo"]
+)
+def test_a_corruption_opens_by_its_link(open_page: Open, corruption: str) -> None:
+    page = open_page({"v1": ROW, "v2": ROW}, corruption=CORRUPTIONS[corruption].name, stress_side="128")
+    assert not page.exception
+    assert page.selectbox(key="corruption").value == corruption
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        pytest.param({"v2": ROW[:0]}, "agree on no face in the clean photo", id="no agreed face"),
+        pytest.param({"v2": ServiceBusyError(7)}, "Busy, position 7 in the queue", id="busy"),
+        pytest.param({"v1": ROW, "v2": ROW}, "Neither model loses more than half", id="nothing lost"),
+    ],
+)
+def test_what_happened_is_one_sentence(
+    open_page: Open, found: dict[str, Detections | Exception], sentence: str
+) -> None:
+    page = open_page(found)
+    assert not page.exception
+    assert sentence in texts(page)
+
+
+def test_a_model_without_weights_is_one_sentence(open_page: Open, measured_weights: Path) -> None:
+    (measured_weights / MODELS["v2"].weights).unlink()
+    page = open_page()
+    assert not page.exception
+    assert "which is missing" in texts(page)
+
+
+def test_a_third_model_can_be_one_of_the_two(
+    monkeypatch: pytest.MonkeyPatch, open_page: Open, measured_weights: Path
+) -> None:
+    third = register_third_model(monkeypatch, measured_weights)
+    page = open_page({third.key: ROW[:1]}, pair=f"{MODELS['v1'].name} vs {third.name}", corruption=NAME)
+    assert not page.exception
+    assert f"{third.name} " in texts(page)
+    assert [card.label.split(":")[0] for card in page.metric] == [MODELS["v1"].name, third.name]
+    assert np.isin(["1 of 1"], [card.value for card in page.metric]).all()
