@@ -27,7 +27,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="FILE", help="manifest with the new labels"
     )
     parser.add_argument("--source", metavar="NAME", help="label only the images of this source")
-    parser.add_argument("--model", default="v1", metavar="MODEL", help="the detector (default: %(default)s)")
+    parser.add_argument("--model", metavar="MODEL", help="the detector (default: the first one)")
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="checkpoint of that model (default: the shipped weights)"
     )
@@ -44,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
     low, high = _SCALE_RANGE
     if not all(low <= scale <= high for scale in arguments.scales):
         raise CommandError(f"--scales must be from {low} to {high}.")
-    keys = model_keys(arguments.model)
+    keys = list(MODELS)[:1] if arguments.model is None else model_keys(arguments.model)
     if len(keys) != 1:
         raise CommandError("Labelling needs one model; choose it with --model.")
     own = {} if arguments.weights is None else {keys[0]: arguments.weights}

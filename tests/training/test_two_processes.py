@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import os
 import socket
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
+from torch import distributed
 
 from featherface.training import trainer as trainer_module
 from featherface.training.composites import CompositeSettings
@@ -20,42 +22,46 @@ from featherface.training.trainer import Trainer
 
 STEPS = 6
 LOG_STEPS = 3  # two rows of the log
+SAVE_STEP, CRASH_STEP = 2, 4  # the crash loses a row of the log, which the resumed run must replace
 
 
-def train(rank: int, port: int, recipe: Recipe, stop: int | None) -> None:
-    """Train as process `rank` of two; with `stop`, save the state at that step and exit 2 steps later."""
+class CrashError(Exception):
+    """Raised in place of a crash."""
+
+
+def train(rank: int, ports: list[int], straight: Recipe, stopped: Recipe) -> None:
+    """As process `rank` of two: train `straight`; train `stopped` until a crash; resume it."""
     trainer_module.LOG_STEPS = LOG_STEPS
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
-    trainer = Trainer(recipe)
-    if stop is not None:
-        trainer._due = lambda: (trainer.step == stop, False)
-        trainer._learn = limited(trainer, stop + 2)
-    trainer.run()
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    for port, recipe, crash in zip(
+        ports, (straight, stopped, stopped), (None, CRASH_STEP, None), strict=True
+    ):
+        os.environ["MASTER_PORT"] = str(port)
+        trainer = Trainer(recipe)
+        trainer._due = lambda trainer=trainer: (trainer.step == SAVE_STEP, False)
+        trainer._learn = stopping_at(crash, trainer)
+        with suppress(CrashError):
+            trainer.run()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
-def limited(trainer: Trainer, most: int):
-    learn = Trainer._learn
+def stopping_at(step: int | None, trainer: Trainer):
+    def learn(batch):
+        if trainer.step == step:
+            raise CrashError
+        return Trainer._learn(trainer, batch)
 
-    def learn_until_stopped(batch):
-        if trainer.step == most:
-            raise SystemExit
-        return learn(trainer, batch)
-
-    return learn_until_stopped
+    return learn
 
 
-def run_both(recipe: Recipe, stop: int | None = None) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    spawn = get_context("spawn")
-    processes = [spawn.Process(target=train, args=(rank, port, recipe, stop)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for found in sockets:
+            found.bind(("127.0.0.1", 0))
+        return [found.getsockname()[1] for found in sockets]
 
 
 @pytest.fixture
@@ -72,10 +78,15 @@ def recipe(manifest: Path, tmp_path: Path) -> Recipe:
 
 
 def test_two_processes_resume_exactly_and_only_the_first_writes(recipe, tmp_path, monkeypatch):
-    run_both(recipe)
     stopped = replace(recipe, output=tmp_path / "stopped")
-    run_both(stopped, stop=2)  # exits at step 4 with a row of the log that the resumed run must replace
-    run_both(stopped)
+    spawn = get_context("spawn")
+    ports = free_ports(3)
+    processes = [spawn.Process(target=train, args=(rank, ports, recipe, stopped)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
 
     expected, resumed = (load_run_state(path / "last.pt") for path in (recipe.output, stopped.output))
     for name, tensor in expected["ema"].items():
