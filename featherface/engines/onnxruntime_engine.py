@@ -9,7 +9,7 @@ from torch import nn
 
 from featherface.engines.onnx_graph import INPUT, onnx_model
 from featherface.engines.onnx_rules import OUTPUTS
-from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images
+from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images, memory_errors
 
 __all__ = ["OnnxRuntimeEngine"]
 
@@ -42,4 +42,5 @@ class OnnxRuntimeEngine:
         options = onnxruntime.RunOptions()
         if images.size > 3 * _SHRINKING_PIXELS:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        return Predictions(*self._session.run(list(OUTPUTS), {INPUT: images}, options))
+        with memory_errors():
+            return Predictions(*self._session.run(list(OUTPUTS), {INPUT: images}, options))

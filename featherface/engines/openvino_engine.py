@@ -15,7 +15,7 @@ from openvino.frontend.onnx import ConversionExtension
 from torch import nn
 
 from featherface.engines.onnx_graph import onnx_model
-from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images
+from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images, memory_errors
 
 __all__ = ["OpenVinoEngine", "openvino_model"]
 
@@ -70,7 +70,8 @@ class OpenVinoEngine:
         except queue.Empty:
             request = self._compiled.create_infer_request()
         try:
-            results = [request.infer([image[None]], share_outputs=False) for image in images]
+            with memory_errors():
+                results = [request.infer([image[None]], share_outputs=False) for image in images]
         finally:
             self._idle.put(request)
         loc, conf, landm = (np.concatenate([result[index] for result in results]) for index in range(3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -12,7 +14,18 @@ import numpy.typing as npt
 from featherface.config import MIN_SIDE
 from featherface.errors import FeatherFaceError
 
-__all__ = ["Engine", "EngineError", "EngineInfo", "Precision", "Predictions", "check_images"]
+__all__ = [
+    "Engine",
+    "EngineError",
+    "EngineInfo",
+    "Precision",
+    "Predictions",
+    "check_images",
+    "memory_errors",
+]
+
+# how ONNX Runtime, OpenVINO and PyTorch say it, none of them with an exception type of its own
+_NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "can't allocate memory", "not enough memory")
 
 
 class EngineError(FeatherFaceError):
@@ -57,7 +70,7 @@ class Engine(Protocol):
     def run(self, images: npt.NDArray[np.uint8]) -> Predictions:
         """Run the network on RGB `images` (N, H, W, 3), uint8, H and W at least 32.
 
-        Raises EngineError for another shape or type.
+        Raises EngineError for another shape or type, and MemoryError.
         """
 
 
@@ -73,3 +86,14 @@ def check_images(images: npt.NDArray[np.uint8]) -> None:
             f"An engine takes images of at least {MIN_SIDE} x {MIN_SIDE} pixels, not {width} x {height}; "
             "pad them."
         )
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn an engine's error for exhausted memory into a MemoryError."""
+    try:
+        yield
+    except Exception as error:
+        if any(words in str(error) for words in _NO_MEMORY):
+            raise MemoryError("The engine has no memory for a pass of this size.") from error
+        raise

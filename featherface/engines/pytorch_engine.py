@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from featherface.config import PIXEL_MEAN_BGR
-from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images
+from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images, memory_errors
 from featherface.models.inference import inference_copy
 
 __all__ = ["PyTorchEngine"]
@@ -30,7 +30,7 @@ class PyTorchEngine:
         if threads != self.info.threads:
             torch.set_num_threads(self.info.threads)
         try:
-            with torch.inference_mode():
+            with memory_errors(), torch.inference_mode():
                 pixels = (bgr.float() - self._mean).permute(0, 3, 1, 2)  # channels last in memory
                 return Predictions(*(output.numpy() for output in self._network(pixels)))
         finally:

@@ -17,7 +17,7 @@ from featherface.engines.choice import (
     installed_engines,
     load_engine,
 )
-from featherface.engines.protocol import Engine, EngineError, Precision, Predictions
+from featherface.engines.protocol import Engine, EngineError, Precision, Predictions, memory_errors
 from featherface.models import MODELS, FaceNetwork
 
 Reference = Callable[[str, np.ndarray], Predictions]
@@ -173,3 +173,21 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(monkeypatch: pyt
 def test_a_precision_that_the_engine_lacks_is_refused() -> None:
     with pytest.raises(EngineError, match="ONNX Runtime runs a network in float32, not in bfloat16"):
         load_engine(_Strange(), "onnxruntime", precision=Precision.BFLOAT16)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [  # as the engines wrote them under a limit of memory
+        "Non-zero status code returned while running DeformConv node. Failed to allocate memory for",
+        "[CPU] DeformableConvolution node with name 'DeformableConvolution_3150' std::bad_alloc",
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+    ],
+)
+def test_exhausted_memory_is_a_memory_error(message: str) -> None:
+    with pytest.raises(MemoryError), memory_errors():
+        raise RuntimeError(message)
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(RuntimeError, match="broken"), memory_errors():
+        raise RuntimeError("broken")
