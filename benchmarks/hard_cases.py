@@ -16,6 +16,7 @@ from featherface.detection.detector import Detector
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
+from featherface.engines.choice import load_engine
 from featherface.evaluation.manifest import read_image_bytes, read_manifest
 from featherface.evaluation.no_face_set import count_false_positives, generated_textures
 from featherface.models import MODELS
@@ -42,7 +43,7 @@ def main() -> int:
     ]
     textures = [decode_photo(pixels) for pixels in generated_textures(_TEXTURES, seed=_SEED)]
     for key, file in files:
-        detector = Detector(load_network(MODELS[key], Path(file)))
+        detector = Detector(load_engine(load_network(MODELS[key], Path(file))))
         row: dict[str, object] = {"model": key, "weights": Path(file).name}
         for resize in (Resize.ORIGINAL, Resize.FIT):
             settings = DetectionSettings(resize=resize)

@@ -36,6 +36,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from featherface.checkpoints import load_network
     from featherface.detection.detector import Detector
+    from featherface.engines.choice import load_engine
     from featherface.evaluation.manifest import read_manifest
     from featherface.models import MODELS
     from featherface.serving.model_service import ModelService
@@ -51,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
     weights = chosen_weights(ModelService(), keys, own)[keys[0]]
     records = read_manifest(arguments.manifest, arguments.source)
     labelled = label_manifest(
-        Detector(load_network(MODELS[weights.key], weights.path, weights.sha256)),
+        Detector(load_engine(load_network(MODELS[weights.key], weights.path, weights.sha256))),
         records,
         arguments.out,
         scales=arguments.scales,
