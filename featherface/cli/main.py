@@ -19,6 +19,7 @@ COMMANDS = (
     "detect",
     "video",
     "evaluate",
+    "stress",
     "bench",
     "params",
     "flops",

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from featherface.config import CANDIDATE_FLOOR, DEFAULT_NMS_IOU
 from featherface.detection.detector import Detector
-from featherface.detection.images import ImageError, decode_photo
+from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
 from featherface.engines.choice import load_engine
@@ -33,7 +33,7 @@ from featherface.evaluation.image_sets import EncodedImage, ImageSetError, manif
 from featherface.evaluation.manifest import Record
 from featherface.evaluation.predictions import Prediction
 
-__all__ = ["PUBLISHED", "Predictor", "RunError", "predict_images", "score_network"]
+__all__ = ["PUBLISHED", "Predict", "Predictor", "RunError", "predict_images", "score_network"]
 
 PUBLISHED = DetectionSettings(
     confidence=CANDIDATE_FLOOR, nms_iou=DEFAULT_NMS_IOU, top_k=None, resize=Resize.ORIGINAL
@@ -41,6 +41,7 @@ PUBLISHED = DetectionSettings(
 _IN_FLIGHT = 128  # images handed out at a time: bounds memory, and keeps a cluster busy
 _CONNECT_SECONDS = 10
 
+Predict = Callable[[str, bytes], Prediction]  # of an image's name and encoded bytes; must pickle
 _Submit = Callable[[str, bytes], Future[Prediction]]
 
 
@@ -65,12 +66,16 @@ class Predictor:
         return Predictor, (self.network, self.settings, self.engine)  # a loaded engine does not pickle
 
     def __call__(self, name: str, content: bytes) -> Prediction:
-        """Detect the faces of the encoded image `content`; raises `ImageError` for one that is damaged.
+        """Detect the faces of the encoded image `content`; raises `ImageError` for one that is damaged."""
+        return self.predict_photo(name, decode_photo(content))
+
+    def predict_photo(self, name: str, photo: Photo) -> Prediction:
+        """Detect the faces of a decoded image called `name`.
 
         Leaves the calling thread with one torch thread: images run side by side, not parts of an image.
         """
         torch.set_num_threads(1)
-        found = self.detector.detect(decode_photo(content), self.settings).to_dict()
+        found = self.detector.detect(photo, self.settings).to_dict()
         return Prediction(name, np.array(found["boxes"]).reshape(-1, 4), np.array(found["scores"]))
 
 
@@ -93,7 +98,7 @@ def score_network(
 
 
 def predict_images(
-    predictor: Predictor,
+    predictor: Predict,
     images: Sequence[EncodedImage],
     *,
     finished: Sequence[Prediction] = (),
@@ -168,7 +173,7 @@ def _result(future: Future[Prediction], image: EncodedImage) -> Prediction:
 
 
 @contextmanager
-def _submitter(predictor: Predictor, workers: int, scheduler: str | None) -> Iterator[_Submit]:
+def _submitter(predictor: Predict, workers: int, scheduler: str | None) -> Iterator[_Submit]:
     """Give a function that hands one image to whoever works on it."""
     if scheduler is not None:
         with _cluster_submitter(predictor, scheduler) as submit:
@@ -187,7 +192,7 @@ def _submitter(predictor: Predictor, workers: int, scheduler: str | None) -> Ite
 
 
 @contextmanager
-def _cluster_submitter(predictor: Predictor, scheduler: str) -> Iterator[_Submit]:
+def _cluster_submitter(predictor: Predict, scheduler: str) -> Iterator[_Submit]:
     from distributed import Client  # a second of import that only a cluster's user pays
 
     try:
@@ -203,18 +208,18 @@ def _cluster_submitter(predictor: Predictor, scheduler: str) -> Iterator[_Submit
             yield partial(executor.submit, _call, shared)
 
 
-def _itself(predictor: Predictor) -> Predictor:
+def _itself(predictor: Predict) -> Predict:
     return predictor
 
 
-def _call(predictor: Predictor, name: str, content: bytes) -> Prediction:
+def _call(predictor: Predict, name: str, content: bytes) -> Prediction:
     return predictor(name, content)
 
 
-_installed: Predictor  # of a worker process, which gets it once instead of with every image
+_installed: Predict  # of a worker process, which gets it once instead of with every image
 
 
-def _install(predictor: Predictor) -> None:
+def _install(predictor: Predict) -> None:
     global _installed
     _installed = predictor
 

@@ -48,6 +48,18 @@ class Corruption:
     formula: str
     levels: tuple[float, ...]
     _apply: Callable[[_Image, Detections, float, np.random.Generator], tuple[_Image, Detections]]
+    _move: Callable[[Detections, int, int, float], Detections] | None = None
+
+    @property
+    def moves_faces(self) -> bool:
+        """Whether faces are elsewhere in the corrupted photo."""
+        return self._move is not None
+
+    def moved(self, faces: Detections, width: int, height: int, severity: int) -> Detections:
+        """Return where the faces of a photo of `width` x `height` pixels are after corruption."""
+        if self._move is None or severity == 0:
+            return faces
+        return self._move(faces, width, height, self.levels[severity - 1])
 
     def apply(self, photo: Photo, faces: Detections, severity: int, seed: int = 0) -> Corrupted:
         """Return `photo` at `severity` 1 to 5; 0 returns it unchanged.
@@ -177,19 +189,31 @@ def _occlusion(first: int, last: int) -> Callable[..., tuple[_Image, Detections]
 def _rotation(
     image: _Image, faces: Detections, level: float, rng: np.random.Generator
 ) -> tuple[_Image, Detections]:
-    """Turn the photo about its centre on a larger canvas; boxes become those around their turned ellipses."""
+    """Turn the photo about its centre on a larger canvas."""
     height, width = image.shape[:2]
-    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), level, 1)
+    turn, canvas = _turn(width, height, level)
+    turned = cv2.warpAffine(image, turn, canvas, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.5,) * 3)
+    return turned, _turned_faces(faces, width, height, level)
+
+
+def _turn(width: int, height: int, degrees: float) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the (2, 3) matrix of a turn about the centre and the width and height of the larger canvas."""
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
     wide, tall = round(width * cosine + height * sine), round(width * sine + height * cosine)
     turn[:, 2] += ((wide - width) / 2, (tall - height) / 2)
-    turned = cv2.warpAffine(image, turn, (wide, tall), borderMode=cv2.BORDER_CONSTANT, borderValue=(0.5,) * 3)
+    return turn, (wide, tall)
+
+
+def _turned_faces(faces: Detections, width: int, height: int, degrees: float) -> Detections:
+    """Return the faces of a turned photo; boxes become those around their turned ellipses."""
+    turn, _ = _turn(width, height, degrees)
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 @ turn[:, :2].T + turn[:, 2]
     half = (faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2
     reach = np.sqrt(half**2 @ (turn[:, :2] ** 2).T)  # of an ellipse's bounding box
     boxes = np.hstack((centres - reach, centres + reach)).astype(np.float32)
     landmarks = (faces.landmarks @ turn[:, :2].T + turn[:, 2]).astype(np.float32)
-    return turned, Detections(boxes, faces.scores, landmarks)
+    return Detections(boxes, faces.scores, landmarks)
 
 
 _ALL = (
@@ -291,6 +315,7 @@ _ALL = (
         "turned by s degrees on a grey canvas, s = 15, 30, 45, 60, 90",
         (15, 30, 45, 60, 90),
         _rotation,
+        _turned_faces,
     ),
 )
 CORRUPTIONS: Mapping[str, Corruption] = {corruption.key: corruption for corruption in _ALL}
