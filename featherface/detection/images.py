@@ -33,6 +33,7 @@ from featherface.detection.tiff_directories import (
     starting_at,
 )
 from featherface.errors import FeatherFaceError
+from featherface.files import printable, short_name
 
 __all__ = ["FORMATS", "ImageError", "Photo", "decode_photo", "memory_errors_as_sentence"]
 
@@ -137,7 +138,7 @@ def decode_photo(source: Path | str | bytes | Image.Image | np.ndarray) -> Photo
         return _from_bytes(source, "The photo")
     if isinstance(source, (str, Path)):
         path = Path(source)
-        return _from_bytes(_read(path), path.name)
+        return _from_bytes(_read(path), short_name(path.name))
     raise ImageError(f"A photo is a path, bytes, a Pillow image or an array, not {type(source).__name__}.")
 
 
@@ -164,11 +165,11 @@ def _is_blank(pixels: npt.NDArray[np.uint8]) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        _check_bytes(path.stat().st_size, path.name)
+        _check_bytes(path.stat().st_size, short_name(path.name))
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{path} cannot be read ({reason}); check the path.") from error
+        raise ImageError(f"{printable(str(path))} cannot be read ({reason}); check the path.") from error
 
 
 def _from_bytes(data: bytes, name: str) -> Photo:

@@ -150,7 +150,10 @@ def test_good_uploads_are_kept_and_bad_ones_explained(
     field.upload("empty.png", b"")
     page.run()
     assert not page.exception
-    assert [len(page.error), "bad" in page.error[0].value, "empty" in page.error[1].value] == [2, True, True]
+    (refused,) = (block for block in page.expander if block.label == "2 files were not added")
+    reasons = refused.markdown[0].value.splitlines()
+    assert [line.split(":")[0] for line in reasons] == [r"- **bad\.png**", r"- **empty\.png**"]
+    assert "not an image in a supported format" in reasons[0]
     labels = [button.label for button in page.button if button.proto.icon == CHOSEN]
     assert labels == [r"\[good\]\*\.png"]  # shown as it is, not as Markdown
     remove = next(button for button in page.button if button.label.startswith("Remove"))
@@ -181,6 +184,49 @@ def test_same_photo_twice_is_one(open_page: Callable[..., AppTest]) -> None:
     page.file_uploader[0].upload("two.png", photo("red"))
     page.run()
     assert len(page.button) == before + 2  # its own and the one to remove it
+
+
+def test_a_photo_that_is_there_already_is_selected(open_page: Callable[..., AppTest]) -> None:
+    page = open_page()
+    page.file_uploader[0].upload("red.png", photo("red"))
+    page.run()
+    page.file_uploader[0].upload("blue.png", photo("blue"))
+    page.run()
+    assert chosen(page) == [r"blue\.png"]
+    page.file_uploader[0].upload("again.png", photo("red"))
+    page.run()
+    assert chosen(page) == [r"red\.png"]
+    page.file_uploader[0].upload("sample.jpg", SAMPLES[1].source.read_bytes())
+    page.run()
+    assert chosen(page) == [SAMPLES[1].name]
+
+
+def chosen(page: AppTest) -> list[str]:
+    return [button.label for button in page.button if button.proto.icon == CHOSEN]
+
+
+@pytest.mark.parametrize(
+    "name", ["photo", "a.jpg_large", "IMG!d", "really.HEIC", "two\nlines.png", "n" * 250]
+)
+def test_the_page_takes_photos_of_any_name(open_page: Callable[..., AppTest], name: str) -> None:
+    page = open_page()
+    assert not page.file_uploader[0].proto.type  # the browser lets every name through
+    page.file_uploader[0].upload(name, photo("red"))
+    page.run()
+    assert not page.exception
+    assert not [block for block in page.expander if "not added" in block.label]
+    (label,) = chosen(page)
+    assert "\n" not in label
+
+
+def test_a_blank_or_incomplete_photo_says_so(open_page: Callable[..., AppTest]) -> None:
+    page = open_page()
+    page.file_uploader[0].upload("blank.png", photo("red"))
+    page.run()
+    assert any(warning.value.startswith("This image is blank") for warning in page.warning)
+    page.file_uploader[0].upload("cut.jpg", SAMPLES[2].source.read_bytes()[:-2])
+    page.run()
+    assert any("file is incomplete" in warning.value for warning in page.warning)
 
 
 def test_refused_checkpoint_is_named(open_page: Callable[..., AppTest], tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from featherface.study.provenance import Badge
 
 __all__ = ["show_comparison"]
 
+_BLANK = "This image is blank; choose another photo."
 _ROW_HEIGHT = 35  # pixels, of a table
 _TABLE_HEIGHT = 390
 _CONFIDENCES = np.arange(round(100 * CONFIDENCE_RANGE[0]), round(100 * CONFIDENCE_RANGE[1]) + 1) / 100
@@ -76,7 +77,9 @@ def _show_photos(file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, d
     jpeg = shown.jpeg
     if display.hide is not None:
         jpeg = encode_image(comparison.hidden(shown.small, display.hide).pixels, "jpeg")
-    panels = [_panel(key, file, comparison, display) for key in comparison.faces]
+    panels = [
+        _panel(key, file, comparison, display, is_blank=shown.small.is_blank) for key in comparison.faces
+    ]
     show_viewer(
         file.key,
         jpeg,
@@ -92,7 +95,7 @@ def _show_photos(file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, d
     )
 
 
-def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display) -> Panel:
+def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display, *, is_blank: bool) -> Panel:
     faces, partners = comparison.faces[key], comparison.partners(key)
     alone = np.flatnonzero(partners < 0)
     name = MODELS[key].name
@@ -100,7 +103,9 @@ def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display) 
         name=name,
         colour=MODELS[key].colour,
         alt=f"{file.name}, {file.about}: {name} found {faces_text(len(faces))}",
-        message=_message(key, comparison, nothing_differs=display.differences and len(alone) == 0),
+        message=_BLANK
+        if is_blank
+        else _message(key, comparison, nothing_differs=display.differences and len(alone) == 0),
         detections=faces,
         pairs=partners,
         shown=alone if display.differences else range(len(faces)),

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from featherface.config import MAX_BYTES
-from featherface.dashboard.components.widgets import plain, show_errors
+from featherface.dashboard.components.widgets import plain
 from featherface.dashboard.server.streamlit_internals import discard_uploads
 from featherface.dashboard.state.photos import (
     SAMPLES,
@@ -41,7 +41,9 @@ def choose_photo() -> PhotoFile:
         for file in files:
             _tile(file, chosen=file is chosen)
     with strip:
-        show_errors(st.session_state.get("refused_photos", []))
+        _show_refusals(st.session_state.get("refused_photos", ()))
+        if chosen.notice:
+            st.warning(plain(chosen.notice), icon=":material/warning:")
         if chosen in own_photos():
             st.button(
                 f"Remove {plain(chosen.name)}",
@@ -51,6 +53,15 @@ def choose_photo() -> PhotoFile:
                 args=(chosen.key,),
             )
     return chosen
+
+
+def _show_refusals(refusals: Sequence[tuple[str, str]]) -> None:
+    """Show a line that says how many files were not added, and opens to name each with the reason."""
+    if not refusals:
+        return
+    label = "1 file was not added" if len(refusals) == 1 else f"{len(refusals)} files were not added"
+    with st.expander(label, expanded=len(refusals) == 1, icon=":material/error:"):
+        st.markdown("\n".join(f"- **{plain(name)}**: {plain(reason)}" for name, reason in refusals))
 
 
 def _remove(key: str) -> None:
@@ -95,7 +106,7 @@ def _upload() -> None:
     turn = st.session_state.setdefault("upload_turn", 0)
     files = st.file_uploader(
         "Upload photos",
-        type="image",
+        type=None,  # odd or missing extensions too: the content decides
         accept_multiple_files=True,
         key=f"upload_{turn}",
         help=f"JPEG, PNG, WebP and most other formats, up to {MAX_BYTES // 10**6} MB each. Photos stay in "
@@ -111,11 +122,11 @@ def _upload() -> None:
 
 
 def _take(files: Sequence[UploadedFile]) -> None:
-    before = len(own_photos())
     with st.spinner("Reading photos"):
-        st.session_state["refused_photos"] = add_photos(files)
+        upload = add_photos(files)
         discard_uploads(files)
-    if len(own_photos()) > before:
-        _choose(own_photos()[before].key)
+    st.session_state["refused_photos"] = upload.refusals
+    if upload.chosen is not None:
+        _choose(upload.chosen)
     st.session_state["upload_turn"] += 1
     st.rerun()

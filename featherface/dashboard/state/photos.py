@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Final, cast
@@ -17,12 +18,14 @@ from streamlit.typing import UploadedFile
 
 from featherface.detection.drawing import encode_image
 from featherface.detection.images import ImageError, Photo, decode_photo, memory_errors_as_sentence
+from featherface.files import short_name
 
 __all__ = [
     "FULL_SIZE_DRAWING",
     "SAMPLES",
     "DisplayPhoto",
     "PhotoFile",
+    "Upload",
     "add_photos",
     "decode",
     "decoded",
@@ -36,6 +39,7 @@ __all__ = [
 
 FULL_SIZE_DRAWING = BoundedSemaphore(1)  # photos drawn at full size at once: 50 megapixels take 1 GB
 
+_NAMELESS = "Photo"  # what a file without a name is called
 _DISPLAY_SIZE = 1280  # pixels of the longer side: half a wide screen with some zoom, 200 kB as JPEG
 _THUMBNAIL = (240, 180)  # pixels, width and height
 _MAX_PHOTOS = 24  # per session
@@ -55,6 +59,7 @@ class PhotoFile:
     name: str  # for people
     source: Path | bytes
     about: str  # what it shows, in a few words
+    notice: str = ""  # one sentence if the file is incomplete or blank
 
 
 SAMPLES: Final = (
@@ -80,6 +85,14 @@ SAMPLES: Final = (
         "chelsea_the_cat", "Chelsea the cat", _FOLDER / "chelsea_the_cat.jpg", "the head of a ginger cat"
     ),
 )
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What became of uploaded files."""
+
+    chosen: str | None  # key of the first new photo, else of the first that was there before
+    refusals: tuple[tuple[str, str], ...]  # name and reason of each file that cannot be used
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,15 +149,17 @@ def own_photos() -> list[PhotoFile]:
     return cast(list[PhotoFile], st.session_state.setdefault("own_photos", []))
 
 
-def add_photos(files: Iterable[UploadedFile]) -> list[str]:
-    """Add uploaded files to the session; return one sentence for each file that cannot be used."""
-    refusals = []
+def add_photos(files: Iterable[UploadedFile]) -> Upload:
+    """Add uploaded files to the session, whatever their names; what they are is decided by their content."""
+    before = {file.key for file in own_photos()} | set(_sample_digests().values())
+    keys, refusals = [], []
     for file in files:
         try:
-            _add_photo(file.name, file.getvalue())
+            keys.append(_add_photo(file.name, file.getvalue()))
         except ImageError as error:
-            refusals.append(f"{file.name}: {error}")
-    return refusals
+            refusals.append((short_name(file.name) or _NAMELESS, str(error)))
+    new = [key for key in keys if key not in before]
+    return Upload(next(iter([*new, *keys]), None), tuple(refusals))
 
 
 def select_frame(name: str, data: bytes) -> None:
@@ -152,8 +167,7 @@ def select_frame(name: str, data: bytes) -> None:
 
     Raises ImageError.
     """
-    _add_photo(name, data)
-    st.session_state["photo"] = hashlib.sha256(data).hexdigest()
+    st.session_state["photo"] = _add_photo(name, data)
 
 
 def remove_photo(key: str) -> None:
@@ -173,14 +187,29 @@ def forget_photo(file: PhotoFile) -> None:
     thumbnail.clear(file)
 
 
-def _add_photo(name: str, data: bytes) -> None:
+def _add_photo(name: str, data: bytes) -> str:
+    """Add a file unless it is there already, and return its key. Raises ImageError."""
     photos = own_photos()
-    file = PhotoFile(hashlib.sha256(data).hexdigest(), name, data, "your own photo")
-    if any(known.key == file.key for known in photos):
-        return
+    digest = hashlib.sha256(data).hexdigest()
+    if digest in _sample_digests():
+        return _sample_digests()[digest]
+    if any(known.key == digest for known in photos):
+        return digest
     if len(photos) == _MAX_PHOTOS:
         raise ImageError(f"{_MAX_PHOTOS} photos are the limit; remove one first.")
     if len(data) + sum(len(known.source) for known in photos if isinstance(known.source, bytes)) > _MAX_BYTES:
         raise ImageError(f"Your photos would take more than {_MAX_BYTES // 10**6} MB; remove one first.")
+    file = PhotoFile(digest, short_name(name) or _NAMELESS, data, "your own photo")
     thumbnail(file)  # raises ImageError for a file that cannot be decoded
-    photos.append(file)
+    photos.append(replace(file, notice=decoded(file).notice))
+    return digest
+
+
+@cache
+def _sample_digests() -> dict[str, str]:
+    """Return the key of each sample by the SHA-256 of its file."""
+    return {
+        hashlib.sha256(sample.source.read_bytes()).hexdigest(): sample.key
+        for sample in SAMPLES
+        if isinstance(sample.source, Path)
+    }
