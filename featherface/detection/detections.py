@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class Detections:
         photo, as in the published evaluation; `boxes.clip_boxes` cuts it.
     scores: (N,) float32, 0..1, descending.
     landmarks: (N, 5, 2) float32, x and y in the same pixels, in the order of `config.LANDMARKS`.
+    found_by: (N,) int64, index of the pass that found each face; None where there was one pass.
 
     Raises DetectionsError for other shapes or dtypes.
     """
@@ -46,13 +47,17 @@ class Detections:
     boxes: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
     landmarks: npt.NDArray[np.float32]
+    found_by: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         count = np.shape(self.scores)[:1]
         for name, row in _ROW_SHAPES.items():
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape != count + row:
-                raise DetectionsError(_mismatch(name, array, count + row))
+                raise DetectionsError(_mismatch(name, array, count + row, "float32"))
+        indices = self.found_by
+        if indices is not None and (indices.dtype != np.int64 or indices.shape != count):
+            raise DetectionsError(_mismatch("found_by", indices, count, "int64"))
 
     @classmethod
     def empty(cls) -> Detections:
@@ -70,17 +75,19 @@ class Detections:
         """Return the faces that a boolean mask (N,), indices or a slice choose, in the order given."""
         if not isinstance(chosen, slice):
             chosen = np.asarray(chosen, dtype=None if len(chosen) else np.intp)
-        return Detections(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+        found_by = None if self.found_by is None else self.found_by[chosen]
+        return Detections(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen], found_by)
 
     @property
     def nbytes(self) -> int:
         """Memory of the arrays, in bytes."""
-        return self.boxes.nbytes + self.scores.nbytes + self.landmarks.nbytes
+        marks = 0 if self.found_by is None else self.found_by.nbytes
+        return self.boxes.nbytes + self.scores.nbytes + self.landmarks.nbytes + marks
 
     def scaled(self, factor_x: float, factor_y: float) -> Detections:
         """Return the same faces in a photo that is `factor_x` times as wide and `factor_y` times as high."""
         factors = np.asarray((factor_x, factor_y), np.float32)
-        return Detections(self.boxes * np.tile(factors, 2), self.scores, self.landmarks * factors)
+        return replace(self, boxes=self.boxes * np.tile(factors, 2), landmarks=self.landmarks * factors)
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return plain lists: `boxes` [[x1, y1, x2, y2]], `scores`, `landmarks` [[x, y of five points]]."""
@@ -132,9 +139,9 @@ class Detections:
         ]
 
 
-def _mismatch(name: str, array: object, expected: tuple[int, ...]) -> str:
+def _mismatch(name: str, array: object, expected: tuple[int, ...], dtype: str) -> str:
     found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
-    return f"Detections need {name} as a float32 array of shape {expected}, not {found}."
+    return f"Detections need {name} to be {dtype} of shape {expected}, not {found}."
 
 
 def _rounded(values: np.ndarray, decimals: int) -> list[Any]:

@@ -46,7 +46,7 @@ def select(candidates: Detections, confidence: float, nms_iou: float, top_k: int
     """
     count = int(np.searchsorted(-candidates.scores, -np.float32(confidence), side="left"))
     if count == 0:
-        return Detections.empty()
+        return candidates[:0]
     likely = candidates[:count]
     # The study counts pixels inclusively, width = x2 - x1 + 1; OpenCV takes x, y, width, height.
     sizes = likely.boxes[:, 2:] - likely.boxes[:, :2] + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from featherface.config import (
     CONFIDENCE_RANGE,
@@ -15,11 +16,18 @@ from featherface.config import (
 from featherface.detection.preprocess import Resize
 from featherface.errors import FeatherFaceError
 
-__all__ = ["DetectionSettings", "SettingsError"]
+__all__ = ["DetectionSettings", "Scales", "SettingsError"]
 
 
 class SettingsError(FeatherFaceError):
     """A detection setting is out of its range; the message is one sentence for people."""
+
+
+class Scales(StrEnum):
+    """At how many sizes a photo goes through the network."""
+
+    ONE = "1"  # at the input size alone, as in the study
+    AUTO = "auto"  # also at half the size for close-ups, and at the original size for small faces
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,16 @@ class DetectionSettings:
     top_k: int | None = None  # keep at most this many faces, highest scores first; None keeps all
     resize: Resize = Resize.FIT
     side: int = DEFAULT_SIDE  # input size in pixels, for Resize.FIT and Resize.STUDY
+    scales: Scales = Scales.ONE
+    rotated: bool = False  # also search the photo turned by 90, 180 and 270 degrees
 
     def __post_init__(self) -> None:
         resize: object = self.resize  # callers read it from a command line or a link
         if not isinstance(resize, Resize):
             raise SettingsError(f"The resize mode must be one of {', '.join(Resize)}, not {resize!r}.")
+        scales: object = self.scales
+        if not isinstance(scales, Scales):
+            raise SettingsError(f"The scales must be one of {', '.join(Scales)}, not {scales!r}.")
         _check_range("confidence", self.confidence, CONFIDENCE_RANGE)
         _check_range("NMS IoU", self.nms_iou, NMS_IOU_RANGE)
         _check_range("input size", self.side, SIDE_RANGE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,11 +15,12 @@ from cachetools import LRUCache
 from featherface.checkpoints import WeightsError, WeightsFile, load_network, shipped_weights, verify
 from featherface.config import WEIGHTS_DIR
 from featherface.detection.detections import Detections
-from featherface.detection.detector import Detector
+from featherface.detection.detector import Detector, RawResult
 from featherface.detection.images import Photo
+from featherface.detection.multiscale import Pass, merge, run_passes
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
-from featherface.detection.settings import DetectionSettings
+from featherface.detection.settings import DetectionSettings, Scales
 from featherface.engines.choice import chosen_engine, load_engine
 from featherface.engines.protocol import EngineInfo
 from featherface.errors import FeatherFaceError
@@ -59,6 +60,8 @@ class DetectionResult:
     when: the time at which it ran, UTC to the second, ISO 8601.
     from_cache: the network ran for an earlier call.
     engine: what ran the network.
+    passes: the runs of the network whose candidates were merged, in the order of `Detections.found_by`; empty
+        where there was one. The milliseconds are then those of all together.
     """
 
     detections: Detections
@@ -68,6 +71,7 @@ class DetectionResult:
     when: str
     from_cache: bool
     engine: EngineInfo
+    passes: tuple[Pass, ...] = ()
 
 
 class ModelService:
@@ -155,16 +159,44 @@ class ModelService:
         on_wait: OnWait | None = None,
     ) -> DetectionResult:
         """Return the faces in `photo`; the other arguments and errors are those of `candidates`."""
-        raw = self.candidates(photo, key, settings.resize, settings.side, weights=weights, on_wait=on_wait)
+        raw = self.merged_candidates(photo, key, settings, weights=weights, on_wait=on_wait)
         return _select_faces(raw, settings)
+
+    def merged_candidates(
+        self,
+        photo: Photo,
+        key: str,
+        settings: DetectionSettings,
+        *,
+        weights: WeightsFile | None = None,
+        on_wait: OnWait | None = None,
+    ) -> DetectionResult:
+        """Return the candidates of every pass that `settings.scales` and `settings.rotated` ask for, merged.
+
+        Each pass is kept and shared like a call of `candidates`, whose other arguments and errors apply.
+        Confidence, NMS and top-k of `settings` are not used.
+        """
+        results: list[DetectionResult] = []
+
+        def run(of: Photo, resize: Resize, side: int) -> RawResult:
+            result = self.candidates(of, key, resize, side, weights=weights, on_wait=on_wait)
+            results.append(result)
+            return RawResult(result.detections, result.milliseconds, result.input_size)
+
+        several = settings.scales is Scales.AUTO
+        passes = run_passes(
+            photo, run, settings.resize, settings.side, scales=several, rotated=settings.rotated
+        )
+        return results[0] if len(results) == 1 else _merged(photo, passes, results)
 
     def detect_frame(
         self, photo: Photo, key: str, settings: DetectionSettings
     ) -> tuple[Detections, Mapping[str, float]]:
         """Return the faces in a frame of a camera or video, with the shipped weights; nothing is cached.
 
-        Also returns milliseconds: "queue" (waiting for a thread), "preprocess", "network", "postprocess".
-        Raises the errors of `candidates`.
+        There is one pass, whatever `settings.scales` and `settings.rotated` say. Also returns milliseconds:
+        "queue" (waiting for a thread), "preprocess", "network", "postprocess". Raises the errors of
+        `candidates`.
         """
         weights = self._trained(key)
         queued = time.perf_counter()
@@ -230,6 +262,26 @@ class ModelService:
 
 def _result_bytes(result: DetectionResult) -> int:
     return result.detections.nbytes + _RESULT_BYTES
+
+
+def _merged(photo: Photo, passes: tuple[Pass, ...], results: Sequence[DetectionResult]) -> DetectionResult:
+    """Return the merged candidates with the time of all passes; merging counts as postprocessing."""
+    start = time.perf_counter()
+    candidates = merge(photo, passes)
+    for array in (candidates.boxes, candidates.scores, candidates.landmarks):
+        array.setflags(write=False)
+    spent = {
+        stage: sum(result.milliseconds[stage] for result in results) for stage in results[0].milliseconds
+    }
+    spent["postprocess"] += 1000 * (time.perf_counter() - start)
+    return replace(
+        results[0],
+        detections=candidates,
+        milliseconds=MappingProxyType(spent),
+        when=max(result.when for result in results),
+        from_cache=all(result.from_cache for result in results),
+        passes=passes,
+    )
 
 
 def _select_faces(raw: DetectionResult, settings: DetectionSettings) -> DetectionResult:

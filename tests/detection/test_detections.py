@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,3 +96,11 @@ def test_no_faces_make_valid_files() -> None:
     assert none.to_dict() == {"boxes": [], "scores": [], "landmarks": []}
     assert none.to_csv().count("\n") == 1
     assert none.to_coco() == []
+
+
+def test_the_pass_that_found_a_face_stays_with_it(three: Detections) -> None:
+    marked = replace(three, found_by=np.array([1, 0, 2]))
+    assert marked[[2, 0]].found_by.tolist() == [2, 1]
+    assert marked.scaled(2, 2).found_by.tolist() == [1, 0, 2]
+    with pytest.raises(DetectionsError, match=r"found_by to be int64 of shape \(3,\), not int64 \(2,\)"):
+        replace(three, found_by=np.array([1, 0]))

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -327,3 +328,18 @@ def test_a_persons_own_checkpoint(trained, tmp_path, passes):
     assert not service.detect(photo(1), "v2", SETTINGS, weights=mine).from_cache
     with pytest.raises(WeightsError, match="checksum"):
         ModelService(trained).detect(photo(0), "v2", SETTINGS, weights=mine)
+
+
+def test_several_passes_are_merged_and_each_is_kept(trained, passes):
+    service = ModelService(trained)
+    plain = service.candidates(photo(0), "v2", Resize.FIT, 128)
+    rotated = DetectionSettings(side=128, rotated=True)
+    first = service.merged_candidates(photo(0), "v2", rotated)
+    assert len(passes) == 4  # the upright pass was there
+    assert [one.degrees for one in first.passes] == [0, 90, 180, 270]
+    assert len(first.detections.found_by) == len(first.detections) > 0
+    assert first.milliseconds["network"] >= plain.milliseconds["network"]
+    again = service.merged_candidates(photo(0), "v2", replace(rotated, confidence=0.9))
+    assert (again.from_cache, len(passes)) == (True, 4)
+    assert same(again.detections, first.detections)
+    assert same(service.merged_candidates(photo(0), "v2", SETTINGS).detections, plain.detections)
