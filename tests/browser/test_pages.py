@@ -77,6 +77,7 @@ _PAGES = (
     "flops?cost=Counters",
     "speed",
     "accuracy",
+    "robustness",
 )
 
 

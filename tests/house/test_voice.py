@@ -20,7 +20,7 @@ PHRASES = (
     (r"(?i)\bV1 against V2", "V1 vs V2"),
     (r"(?i)\bsurely\b", "significant"),
     (r"(?i)interval holds 1", "the confidence interval includes 1"),
-    (r"(?i)\bturn about\b", "alternately"),
+    (r"(?i)\bturn about on\b", "alternately"),
     (r"(?i)side of the square", "input size"),
     (r"(?i)take it with you", "Export"),
     (r"(?i)how often which|what .* (is|are) made of|what (a|an|one) \w+ costs", "the field's own noun"),
