@@ -39,6 +39,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_model_option(parser)
     add_network_options(parser, resize="fit")
     add_threshold_options(parser)
+    parser.add_argument(
+        "--scales",
+        choices=("auto", "1"),
+        help="auto: also run close-ups at half the size and photos with small faces at their original size; "
+        "1: one size, as in the study (default: auto with --resize fit, otherwise 1)",
+    )
+    parser.add_argument(
+        "--rotated",
+        action="store_true",
+        help="also search the photo turned by 90, 180 and 270 degrees; takes four times as long",
+    )
     parser.add_argument("--top-k", type=int, metavar="N", help="at most N faces per photo (default: all)")
     parser.add_argument(
         "--save-dir",
@@ -66,14 +77,17 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> DetectionSettings:
     from featherface.detection.preprocess import Resize
-    from featherface.detection.settings import DetectionSettings
+    from featherface.detection.settings import DetectionSettings, Scales
 
+    scales = arguments.scales or ("auto" if arguments.resize == "fit" else "1")
     return DetectionSettings(
         confidence=arguments.conf,
         nms_iou=arguments.nms,
         top_k=arguments.top_k,
         resize=Resize(arguments.resize),
         side=arguments.size,
+        scales=Scales(scales),
+        rotated=arguments.rotated,
     )
 
 
@@ -119,8 +133,7 @@ def _compared(
     photo = decode_photo(path)
     decode = 1000 * (time.perf_counter() - start)
     results = {
-        key: service.candidates(photo, key, settings.resize, settings.side, weights=file)
-        for key, file in weights.items()
+        key: service.merged_candidates(photo, key, settings, weights=file) for key, file in weights.items()
     }
     size = photo.width, photo.height
     return photo, compare(str(path), size, results, dict.fromkeys(results, settings), decode)
@@ -158,10 +171,13 @@ COMMAND = Command(
     "A file that cannot be read is reported on standard error and in the JSON; the other photos are still\n"
     "processed, and the exit status is 2.\n\n"
     'JSON: {"weights": {MODEL: {"file", "sha256", "source"}, ...},\n'
-    '  "settings": {MODEL: {"confidence", "nms_iou", "top_k", "resize", "input_size"}, ...}, "photos": [\n'
+    '  "settings": {MODEL: {"confidence", "nms_iou", "top_k", "resize", "input_size", "scales",\n'
+    '    "rotated"}, ...}, "photos": [\n'
     '    {"photo", "width", "height", "decode_milliseconds", "models": {MODEL: {\n'
     '       "boxes": [[x1, y1, x2, y2], ...], "scores": [...], "landmarks": [[x, y of five points], ...],\n'
-    '       "milliseconds": {"preprocess", "network", "postprocess"}}, ...},\n'
+    '       "milliseconds": {"preprocess", "network", "postprocess"}, and if the model ran more than once\n'
+    '       "passes": [{"input_size": [width, height], "degrees", "milliseconds"}, ...] and "found_by", the\n'
+    "       index of the pass that found each face}, ...},\n"
     '     "saved": path, with --save-dir},\n'
     '    {"photo", "error"}, ...]}\n'
     "Boxes and landmarks are in pixels of the upright photo, highest score first.",

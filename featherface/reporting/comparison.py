@@ -19,6 +19,7 @@ from featherface.detection.agreement import Agreement, agreement
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import Hide, annotate, encode_image
 from featherface.detection.images import Photo, decode_photo, memory_errors_as_sentence
+from featherface.detection.multiscale import Pass
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
@@ -119,6 +120,7 @@ class Comparison:
                     stage: round(spent, _MILLISECOND_DECIMALS)
                     for stage, spent in self.results[key].milliseconds.items()
                 },
+                **_passes_entry(faces, self.results[key].passes),
             }
             for key, faces in self.faces.items()
         }
@@ -211,6 +213,25 @@ def _settings_entry(settings: DetectionSettings) -> dict[str, object]:
         "top_k": settings.top_k,
         "resize": settings.resize.value,
         "input_size": settings.side,
+        "scales": settings.scales.value,
+        "rotated": settings.rotated,
+    }
+
+
+def _passes_entry(faces: Detections, passes: Sequence[Pass]) -> dict[str, object]:
+    """Return the runs of a network and which of them found each face; nothing where there was one run."""
+    if faces.found_by is None:
+        return {}
+    return {
+        "passes": [
+            {
+                "input_size": one.raw.input_size[::-1],
+                "degrees": one.degrees,
+                "milliseconds": round(sum(one.raw.milliseconds.values()), _MILLISECOND_DECIMALS),
+            }
+            for one in passes
+        ],
+        "found_by": faces.found_by.tolist(),
     }
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from featherface.cli.main import main
 from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import Resize
-from featherface.detection.settings import DetectionSettings
+from featherface.detection.settings import DetectionSettings, Scales
 from featherface.models import MODELS
 from featherface.reporting.comparison import compare
 from featherface.serving import model_service
@@ -31,6 +31,8 @@ def test_json_has_boxes_landmarks_and_stages(write_photo, capsys):
         "top_k": 3,
         "resize": "fit",
         "input_size": 128,
+        "scales": "auto",
+        "rotated": False,
     }
     assert (result["weights"]["v2"]["source"], len(result["weights"]["v2"]["sha256"])) == ("shipped", 64)
     (entry,) = result["photos"]
@@ -46,9 +48,9 @@ def test_the_json_is_that_of_the_dashboard(write_photo, capsys):
     path = write_photo("a.png")
     assert main(["detect", str(path), "--model", "v2", "--size", "128", "--top-k", "3", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    settings = DetectionSettings(top_k=3, side=128)
+    settings = DetectionSettings(top_k=3, side=128, scales=Scales.AUTO)
     photo = decode_photo(path)
-    result = model_service.ModelService().candidates(photo, "v2", settings.resize, settings.side)
+    result = model_service.ModelService().merged_candidates(photo, "v2", settings)
     shown = compare(str(path), (photo.width, photo.height), {"v2": result}, {"v2": settings})
     assert without_times(printed) == without_times(json.loads(shown.to_json()))
 
@@ -159,3 +161,27 @@ def test_a_save_dir_that_cannot_be_made_is_named(write_photo, capsys):
 def test_the_help_offers_every_resize_mode(capsys):
     main(["detect", "--help"])
     assert f"{{{','.join(Resize)}}}" in capsys.readouterr().out
+
+
+def test_each_face_of_several_passes_names_its_pass(write_photo, capsys):
+    photo = str(write_photo("a.png"))
+    options = ["--model", "v2", "--size", "128", "--rotated", "--scales", "1", "--conf", "0.02", "--json"]
+    assert main(["detect", photo, *options]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["settings"]["v2"]["scales"], result["settings"]["v2"]["rotated"]) == ("1", True)
+    found = result["photos"][0]["models"]["v2"]
+    assert [one["degrees"] for one in found["passes"]] == [0, 90, 180, 270]
+    assert [one["input_size"] for one in found["passes"]] == [[128, 96], [96, 128], [128, 96], [96, 128]]
+    assert len(found["found_by"]) == len(found["boxes"]) > 0
+    spent = sum(one["milliseconds"] for one in found["passes"])
+    assert sum(found["milliseconds"].values()) >= spent - 0.01
+
+
+@pytest.mark.parametrize(
+    ("options", "scales"),
+    [([], "auto"), (["--scales", "1"], "1"), (["--resize", "study"], "1"), (["--resize", "original"], "1")],
+)
+def test_several_sizes_are_the_default_where_the_photo_is_fitted(options, scales, write_photo, capsys):
+    photo = str(write_photo("a.png"))
+    assert main(["detect", photo, "--model", "v2", "--size", "128", "--json", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["v2"]["scales"] == scales
