@@ -15,6 +15,7 @@ from benchmarks.visitor import served
 from featherface.checkpoints import save_weights
 from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import prepare
+from featherface.engines.pytorch_engine import PyTorchEngine
 from featherface.models import MODELS, ModelEntry
 
 _CLASS_BIASES = (
@@ -39,8 +40,8 @@ def _seeded_network(entry: ModelEntry) -> torch.nn.Module:
     torch.manual_seed(1)
     network = entry.builder().eval()
     with torch.inference_mode():
-        _, scores, _ = network(prepare(decode_photo(SAMPLE)).tensor)
-        odds = torch.logit(scores[0, :, 1].double(), eps=1e-12)
+        scores = PyTorchEngine(network).run(prepare(decode_photo(SAMPLE)).image[None]).conf
+        odds = torch.logit(torch.from_numpy(scores[0, :, 1]).double(), eps=1e-12)
         threshold = odds.topk(_FOUND).values[-1]
         for name, parameter in network.named_parameters():
             if name.endswith(_CLASS_BIASES):
