@@ -68,23 +68,25 @@ class Dashboard:
 
 
 @contextmanager
-def served(weights: Path, log: Path, prepare: str = "") -> Iterator[Dashboard]:
+def served(weights: Path, log: Path, prepare: str = "", base_path: str = "") -> Iterator[Dashboard]:
     """Run the dashboard on a free port of this machine with the weights of a folder.
 
-    `prepare` is Python that the server's process runs first, for instance to make limits small.
+    `prepare` is Python that the server's process runs first, for instance to make limits small. With
+    `base_path` the dashboard lies below that path, as behind a proxy.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = f"{prepare}\nfrom streamlit.web.cli import main\nmain(prog_name='streamlit')"
-    command = [sys.executable, "-c", program, "run", "app.py", f"--server.port={port}"]
+    options = [f"--server.port={port}", f"--server.baseUrlPath={base_path}"]
+    command = [sys.executable, "-c", program, "run", "app.py", *options]
     environment = {**os.environ, "FEATHERFACE_WEIGHTS": str(weights)}
     started = time.perf_counter()
     with log.open("wb") as output:
         server = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}/{base_path}".rstrip("/")
     try:
         _await_health(address, server)
         yield Dashboard(address, psutil.Process(server.pid), started)

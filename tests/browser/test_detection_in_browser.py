@@ -35,7 +35,7 @@ from featherface.detection.drawing import Hide
 from featherface.detection.images import decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
-from featherface.detection.settings import DetectionSettings
+from featherface.detection.settings import DetectionSettings, Scales
 from featherface.models import MODELS
 from featherface.reporting.comparison import Comparison, compare
 from featherface.serving.model_service import ModelService
@@ -53,8 +53,8 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
 
     add_photos(window, good, bad)
     until(window, shows("portrait.jpg"))
-    (alert,) = window.find_elements(By.CSS_SELECTOR, "[data-testid=stAlert]")
-    assert "broken.png" in alert.text
+    (refused,) = window.find_elements(By.XPATH, "//details[contains(., '1 file was not added')]")
+    assert "broken.png" in refused.text
     assert counts(window) == list(expected(weights, good, 0.5).values())
 
     confidence = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
@@ -96,7 +96,7 @@ def test_slider_moved_back_and_forth(window: WebDriver, address: str) -> None:
 @pytest.mark.parametrize(
     ("query", "settings", "hide"),
     [
-        ("", dict.fromkeys(MODELS, DetectionSettings()), None),
+        ("", dict.fromkeys(MODELS, DetectionSettings(scales=Scales.AUTO)), None),
         (
             "resize=Original+size&linked=false&conf_v1=0.6&nms_v1=0.3&conf_v2=0.4&nms_v2=0.5"
             "&landmarks=false&scores=false&differences=true&faces=Pixelate",
@@ -188,7 +188,7 @@ def counts(window: WebDriver) -> list[int]:
 def expected(weights: Path, photo: Path, confidence: float) -> dict[str, int]:
     """Return how many faces each model finds without a page."""
     service = ModelService(weights)
-    settings = DetectionSettings(confidence)
+    settings = DetectionSettings(confidence, scales=Scales.AUTO)
     return {key: len(service.detect(decode_photo(photo), key, settings).detections) for key in MODELS}
 
 
@@ -198,7 +198,7 @@ def comparison(
     """Return the comparison that the package makes without a page; `spent`: the page's latencies."""
     service, photo = ModelService(weights), decode_photo(file)
     results = {
-        key: replace(service.candidates(photo, key, chosen.resize, chosen.side), milliseconds=spent[key])
+        key: replace(service.merged_candidates(photo, key, chosen), milliseconds=spent[key])
         for key, chosen in settings.items()
     }
     return compare(file.name, (photo.width, photo.height), results, settings)

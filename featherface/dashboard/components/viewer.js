@@ -78,7 +78,8 @@ class Viewer {
     panel.message.textContent = content.message;
     panel.message.hidden = !content.message;
     set(panel.image, { width, height });
-    if (panel.image.getAttribute("href") !== image) panel.image.setAttribute("href", image);
+    const address = new URL(image, document.baseURI).href; // also right where the dashboard is served below a path
+    if (panel.image.getAttribute("href") !== address) panel.image.setAttribute("href", address);
     panel.faces.replaceChildren(...content.faces.map((face) => this.face(face)));
   }
 

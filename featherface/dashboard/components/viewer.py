@@ -62,7 +62,7 @@ def show_viewer(
         key="viewer",
         data={
             "photo": photo_key,
-            "image": url,
+            "image": url.removeprefix("/"),  # relative to the page, so that it also holds behind a base path
             "width": size[0],
             "height": size[1],
             "landmarks": landmarks,
