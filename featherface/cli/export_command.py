@@ -13,6 +13,7 @@ from featherface.cli.common import (
     add_weights_option,
     chosen_weights,
     model_keys,
+    photo_paths,
     print_json,
 )
 from featherface.config import WEIGHTS_DIR
@@ -58,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
     weights = chosen_weights(ModelService(), model_keys(arguments.model), dict(arguments.weights))
     if arguments.precision == "int8" and not arguments.calibration:
         raise CommandError("--precision int8 needs --calibration with a folder of photos with faces.")
-    calibration, samples = input_images(arguments.calibration), input_images([_SAMPLES])
+    calibration, samples = (input_images(photo_paths(paths)) for paths in (arguments.calibration, [_SAMPLES]))
     records = {}
     for key, file in weights.items():
         export = export_network(
