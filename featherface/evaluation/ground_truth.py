@@ -20,6 +20,7 @@ __all__ = [
     "height_ground_truth",
     "image_name",
     "manifest_ground_truth",
+    "wider_face_labels",
     "wider_ground_truth",
 ]
 
@@ -82,12 +83,7 @@ def wider_ground_truth(folder: Path) -> GroundTruth:
     """
     path = folder / "wider_face_val.mat"
     events, files, faces = _cells(path, "event_list", "file_list", "face_bbx_list")
-    _check_lengths(path, events, files)
-    names = [
-        f"{_text(event, path)}/{_text(name, path)}.jpg"
-        for event, listed in zip(events, files, strict=True)
-        for name in _list(listed, path)
-    ]
+    names = _image_names(events, files, path)
     boxes = [_corners(box, path) for event in faces for box in _list(event, path)]
     _check_lengths(path, names, boxes)
     counted: list[dict[str, np.ndarray]] = [{} for _ in names]
@@ -100,6 +96,25 @@ def wider_ground_truth(folder: Path) -> GroundTruth:
             masks[subset.name] = _mask(found, len(corners), path)
     faces_of = map(Faces, boxes, counted)
     return GroundTruth("WIDER FACE", WIDER_SUBSETS, dict(zip(names, faces_of, strict=True)))
+
+
+def wider_face_labels(folder: Path, attributes: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:
+    """Return the labels of each face, (F,) int64, by attribute and image name, from wider_face_val.mat.
+
+    attributes: of blur, expression, illumination, invalid, occlusion and pose. Raises `GroundTruthError` as
+    `wider_ground_truth` does.
+    """
+    path = folder / "wider_face_val.mat"
+    attributes = list(attributes)
+    lists = [f"{attribute}_label_list" for attribute in attributes]
+    events, files, *labels = _cells(path, "event_list", "file_list", *lists)
+    names = _image_names(events, files, path)
+    found = {}
+    for attribute, listed in zip(attributes, labels, strict=True):
+        per_image = [_whole_numbers(one, path) for event in listed for one in _list(event, path)]
+        _check_lengths(path, names, per_image)
+        found[attribute] = dict(zip(names, per_image, strict=True))
+    return found
 
 
 def manifest_ground_truth(records: Sequence[Record]) -> GroundTruth:
@@ -145,6 +160,16 @@ def _check_lengths(path: Path, *lists: Sized) -> None:
         raise _misfit(path)
 
 
+def _image_names(events: list[MatValue], files: list[MatValue], path: Path) -> list[str]:
+    """Return the names EVENT/NAME.jpg of all images, event by event."""
+    _check_lengths(path, events, files)
+    return [
+        f"{_text(event, path)}/{_text(name, path)}.jpg"
+        for event, listed in zip(events, files, strict=True)
+        for name in _list(listed, path)
+    ]
+
+
 def _list(value: MatValue, path: Path) -> list[MatValue]:
     if not isinstance(value, list):
         raise _misfit(path)
@@ -181,6 +206,13 @@ def _mask(numbers: MatValue, faces: int, path: Path) -> np.ndarray:
     mask = np.zeros(faces, bool)
     mask[flat.astype(np.int64) - 1] = True
     return mask
+
+
+def _whole_numbers(value: MatValue, path: Path) -> np.ndarray:
+    """Return a list of whole numbers as (F,) int64."""
+    if not isinstance(value, np.ndarray) or not (np.abs(value) < 2**31).all() or (value % 1).any():
+        raise _misfit(path)  # NaN fails too
+    return value.ravel().astype(np.int64)
 
 
 def _misfit(path: Path) -> GroundTruthError:

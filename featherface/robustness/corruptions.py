@@ -189,7 +189,7 @@ def _occlusion(first: int, last: int) -> Callable[..., tuple[_Image, Detections]
 def _rotation(
     image: _Image, faces: Detections, level: float, rng: np.random.Generator
 ) -> tuple[_Image, Detections]:
-    """Turn the photo about its centre on a larger canvas."""
+    """Rotate the photo around its centre on a larger canvas."""
     height, width = image.shape[:2]
     turn, canvas = _turn(width, height, level)
     turned = cv2.warpAffine(image, turn, canvas, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.5,) * 3)
@@ -197,7 +197,7 @@ def _rotation(
 
 
 def _turn(width: int, height: int, degrees: float) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return the (2, 3) matrix of a turn about the centre and the width and height of the larger canvas."""
+    """Return the (2, 3) matrix of a rotation around the centre, and width and height of the canvas."""
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
     wide, tall = round(width * cosine + height * sine), round(width * sine + height * cosine)
