@@ -1,6 +1,8 @@
-"""The engines, fastest first, and which one runs.
+"""The engines, best first, and which one runs.
 
-The order is that of `benchmarks/engine_choice.py`.
+ONNX Runtime and OpenVINO take about as long per pass. OpenVINO compiles anew for each input size: the first
+pass at a new size takes about twice as long as a later one, and 20 sizes take 320 to 580 MB instead of 95 to
+120 MB (`benchmarks/engine_choice.py`).
 """
 
 from __future__ import annotations
@@ -61,12 +63,12 @@ ENGINES: Mapping[str, EngineEntry] = MappingProxyType({entry.key: entry for entr
 
 
 def installed_engines() -> tuple[str, ...]:
-    """Return the keys of the engines that this installation can use, fastest first."""
+    """Return the keys of the engines that this installation can use, best first."""
     return tuple(key for key, entry in ENGINES.items() if entry.installed)
 
 
 def default_engine() -> str:
-    """Return the engine that FEATHERFACE_ENGINE names, or the fastest one installed.
+    """Return the engine that FEATHERFACE_ENGINE names, or the best one installed.
 
     Raises EngineError for a name that is unknown or an engine that is not installed.
     """
