@@ -20,6 +20,7 @@ COMMANDS = (
     "video",
     "evaluate",
     "stress",
+    "attributes",
     "bench",
     "params",
     "flops",

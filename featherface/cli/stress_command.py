@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from featherface.evaluation.image_sets import EncodedImage
     from featherface.evaluation.predictions import Prediction
     from featherface.robustness.labelled_stress import Estimate, Robustness
-    from featherface.robustness.stress_results import SavedStress
+    from featherface.robustness.robustness_results import SavedStress
 
 __all__ = ["COMMAND"]
 
@@ -101,7 +101,7 @@ def _severities(text: str) -> tuple[int, ...]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from featherface.robustness.stress_results import save_stress
+    from featherface.robustness.robustness_results import save_stress
     from featherface.serving.model_service import ModelService
 
     corruptions = _corruptions(arguments)
@@ -207,7 +207,7 @@ def _scored(
 ) -> SavedStress:
     from featherface.profiling.machine import now
     from featherface.robustness.labelled_stress import score_stress
-    from featherface.robustness.stress_results import SavedStress
+    from featherface.robustness.robustness_results import SavedStress
 
     return SavedStress(
         model=weights.key,
@@ -262,7 +262,7 @@ def _value(estimate: Estimate) -> str:
 
 
 def _entry(found: Robustness) -> dict[str, object]:
-    from featherface.robustness.stress_results import estimate_entry
+    from featherface.robustness.robustness_results import estimate_entry
 
     measures = {"clean": found.clean, "mpc": found.mpc, "rpc": found.rpc}
     return {

@@ -13,7 +13,7 @@ import torch
 from featherface.checkpoints import save_weights
 from featherface.cli.main import main
 from featherface.models import MODELS
-from featherface.robustness.stress_results import load_stress
+from featherface.robustness.robustness_results import load_stress
 from tests.cli.test_evaluate_command import NAMES, write_ground_truth
 
 

@@ -27,9 +27,9 @@ from featherface.robustness.labelled_stress import (
     corrupted_images,
     score_stress,
 )
-from featherface.robustness.stress_results import (
+from featherface.robustness.robustness_results import (
+    ResultsError,
     SavedStress,
-    StressResultsError,
     load_stress,
     save_stress,
 )
@@ -181,5 +181,5 @@ def test_a_result_survives_its_file(robustness: Robustness, tmp_path: Path) -> N
 def test_an_unreadable_file_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "stress.json"
     path.write_text(text)
-    with pytest.raises(StressResultsError, match=r"stress\.json"):
+    with pytest.raises(ResultsError, match=r"stress\.json"):
         load_stress(path)

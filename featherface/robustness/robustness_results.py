@@ -1,25 +1,39 @@
-"""The JSON file of a stress run: mPC and rPC of one or more models with their provenance."""
+"""The JSON files of stress runs (mPC and rPC) and of attribute slices, with their provenance."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from math import isnan, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from featherface.errors import FeatherFaceError, sentence
 from featherface.files import write_files
+from featherface.robustness.attribute_slices import Slice
 from featherface.robustness.corruptions import CORRUPTIONS
 from featherface.robustness.labelled_stress import Condition, Estimate, Robustness
 
-__all__ = ["SavedStress", "StressResultsError", "estimate_entry", "load_stress", "save_stress"]
+__all__ = [
+    "ResultsError",
+    "SavedSlices",
+    "SavedStress",
+    "estimate_entry",
+    "load_slices",
+    "load_stress",
+    "save_slices",
+    "save_stress",
+    "slice_entry",
+]
 
 
-class StressResultsError(FeatherFaceError):
-    """A file of stress results cannot be read; the message names it."""
+_Saved = TypeVar("_Saved")
+
+
+class ResultsError(FeatherFaceError):
+    """A file of results cannot be read; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,20 @@ class SavedStress:
     robustness: Robustness
 
 
+@dataclass(frozen=True)
+class SavedSlices:
+    """The attribute slices of one model and where they come from."""
+
+    model: str  # key in MODELS
+    weights_sha256: str
+    image_set: str
+    images: int
+    confidence: float  # of recall
+    date: str  # ISO 8601
+    used_for_selection: bool
+    slices: tuple[Slice, ...]
+
+
 def save_stress(path: Path, results: Iterable[SavedStress]) -> None:
     """Write `results` as JSON; null stands for a score where no face counts."""
     document = {"stress": [_to_json(saved) for saved in results]}
@@ -43,18 +71,45 @@ def save_stress(path: Path, results: Iterable[SavedStress]) -> None:
 
 
 def load_stress(path: Path) -> list[SavedStress]:
-    """Read what `save_stress` wrote; raises `StressResultsError`."""
-    try:
-        return [_from_json(saved) for saved in json.loads(path.read_bytes())["stress"]]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise StressResultsError(
-            sentence(f"{path} is not a readable file of stress results: {error}.")
-        ) from error
+    """Read what `save_stress` wrote; raises `ResultsError`."""
+    return _loaded(path, "stress", _stress_from_json)
+
+
+def save_slices(path: Path, results: Iterable[SavedSlices]) -> None:
+    """Write `results` as JSON."""
+    document = {
+        "attributes": [
+            {**vars(saved), "slices": [slice_entry(one) for one in saved.slices]} for saved in results
+        ]
+    }
+    write_files({path: f"{json.dumps(document, indent=1)}\n".encode()})
+
+
+def load_slices(path: Path) -> list[SavedSlices]:
+    """Read what `save_slices` wrote; raises `ResultsError`."""
+    return _loaded(path, "attributes", _slices_from_json)
+
+
+def slice_entry(one: Slice) -> dict[str, object]:
+    """Return a slice as plain JSON values."""
+    measures = {"average_precision": one.average_precision, "recall": one.recall}
+    return {
+        **vars(one),
+        **{name: None if part is None else estimate_entry(part) for name, part in measures.items()},
+    }
 
 
 def estimate_entry(estimate: Estimate) -> dict[str, object]:
     """Return an estimate as plain JSON values."""
     return {**asdict(estimate), "value": _or_null(estimate.value)}
+
+
+def _loaded(path: Path, key: str, parse: Callable[[Mapping[str, Any]], _Saved]) -> list[_Saved]:
+    """Read the list `key` of a JSON file; raises `ResultsError`."""
+    try:
+        return [parse(saved) for saved in json.loads(path.read_bytes())[key]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ResultsError(sentence(f"{path} is not a readable file of results: {error}.")) from error
 
 
 def _or_null(value: float) -> float | None:
@@ -82,7 +137,7 @@ def _estimates_to_json(estimates: Mapping[str, Estimate]) -> dict[str, object]:
     return {name: estimate_entry(estimate) for name, estimate in estimates.items()}
 
 
-def _from_json(document: Mapping[str, Any]) -> SavedStress:
+def _stress_from_json(document: Mapping[str, Any]) -> SavedStress:
     datetime.fromisoformat(document["date"])
     unknown = [key for key in document["corruptions"] if key not in CORRUPTIONS]
     if unknown:
@@ -112,6 +167,36 @@ def _from_json(document: Mapping[str, Any]) -> SavedStress:
         used_for_selection=document["used_for_selection"] is True,
         robustness=robustness,
     )
+
+
+def _slices_from_json(document: Mapping[str, Any]) -> SavedSlices:
+    datetime.fromisoformat(document["date"])
+    return SavedSlices(
+        model=str(document["model"]),
+        weights_sha256=str(document["weights_sha256"]),
+        image_set=str(document["image_set"]),
+        images=int(document["images"]),
+        confidence=float(document["confidence"]),
+        date=str(document["date"]),
+        used_for_selection=document["used_for_selection"] is True,
+        slices=tuple(
+            Slice(
+                attribute=str(one["attribute"]),
+                value=str(one["value"]),
+                band=str(one["band"]),
+                faces=int(one["faces"]),
+                images=int(one["images"]),
+                average_precision=_estimate_or_none(one["average_precision"]),
+                recall=_estimate_or_none(one["recall"]),
+                suppressed=str(one["suppressed"]),
+            )
+            for one in document["slices"]
+        ),
+    )
+
+
+def _estimate_or_none(part: Mapping[str, Any] | None) -> Estimate | None:
+    return None if part is None else _estimate(part)
 
 
 def _estimates(document: Mapping[str, Any]) -> dict[str, Estimate]:
