@@ -12,7 +12,7 @@ from featherface.evaluation.average_precision import evaluate
 from featherface.evaluation.ground_truth import wider_ground_truth
 from featherface.evaluation.image_sets import manifest_images
 from featherface.evaluation.manifest import read_manifest
-from featherface.evaluation.paired_bootstrap import compare
+from featherface.evaluation.paired_bootstrap import compare_precision
 from featherface.evaluation.predictions import Prediction
 from featherface.evaluation.run import Predictor, predict_images
 from featherface.models import MODELS, FaceNetwork
@@ -57,7 +57,7 @@ def main() -> int:
     print(json.dumps({"chosen": chosen, "half": "reporting", "images": len(reporting), **scores}))
     if given.baseline:
         before = half_of(predictions(str(given.baseline)), "reporting")
-        for subset, difference in compare(before, reporting, truth).subsets.items():
+        for subset, difference in compare_precision(before, reporting, truth).subsets.items():
             print(
                 f"{subset}: {difference.first:.4f} -> {difference.second:.4f}, "
                 f"95% interval of the difference {difference.interval}"

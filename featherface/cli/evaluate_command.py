@@ -267,7 +267,7 @@ def _saved_comparison(
     first: str,
     second: str,
 ) -> SavedComparison:
-    from featherface.evaluation.paired_bootstrap import SavedComparison, compare
+    from featherface.evaluation.paired_bootstrap import SavedComparison, compare_precision
     from featherface.profiling.machine import now
 
     return SavedComparison(
@@ -278,7 +278,7 @@ def _saved_comparison(
         side=arguments.size,
         date=now(),
         used_for_selection=arguments.used_for_selection,
-        comparison=compare(predictions[first], predictions[second], truth),
+        comparison=compare_precision(predictions[first], predictions[second], truth),
     )
 
 

@@ -51,7 +51,7 @@ def read_manifest(path: Path, source: str | None = None) -> list[Record]:
     """Read the records of `path`, or only those of one `source`.
 
     The images of a source lie in `STEM-SOURCE.zip` beside the manifest `STEM.jsonl`. Raises `ManifestError`
-    for an unreadable file, a malformed record, a box outside its image and a image that the zip lacks.
+    for an unreadable file, a malformed record, a box outside its image and an image that the zip lacks.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -127,7 +127,7 @@ def _parsed(fields: Mapping[str, Any], path: Path, origin: str) -> Record:
         raise ValueError("boxes are not lists of four numbers")
     width, height = int(fields["width"]), int(fields["height"])
     if not 1 <= min(width, height) <= max(width, height) <= MAX_DIMENSION:
-        raise ValueError(f"{width} x {height} is no size of a image")
+        raise ValueError(f"{width} x {height} is not a valid image size")
     ignore = np.array(fields.get("ignore", [False] * len(boxes)), bool)
     if ignore.ndim != 1:
         raise ValueError("ignore is not a list")

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from featherface.errors import FeatherFaceError
+
 __all__ = ["MatFileError", "MatValue", "read_mat"]
 
 MatValue: TypeAlias = (
@@ -44,7 +46,7 @@ _EMPTY_CELL = np.zeros((0, 0))
 _MAX_DEPTH = 8  # cells in cells; WIDER FACE has 2
 
 
-class MatFileError(ValueError):
+class MatFileError(FeatherFaceError):
     """The bytes are not a MATLAB 5 file that can be read; the message says why."""
 
 

@@ -27,11 +27,11 @@ from featherface.evaluation.predictions import Prediction
 from featherface.files import write_files
 
 __all__ = [
-    "Comparison",
     "ComparisonError",
     "Difference",
+    "PrecisionComparison",
     "SavedComparison",
-    "compare",
+    "compare_precision",
     "load_comparisons",
     "parse_comparisons",
     "save_comparisons",
@@ -71,7 +71,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PrecisionComparison:
     """Two models on the same `images` images, by subset and for the mean of the subsets."""
 
     protocol: str
@@ -91,12 +91,12 @@ class SavedComparison:
     side: int  # pixels; unused at original size
     date: str  # ISO 8601
     used_for_selection: bool  # whether these images also chose the checkpoints
-    comparison: Comparison
+    comparison: PrecisionComparison
 
 
-def compare(
+def compare_precision(
     first: Sequence[Prediction], second: Sequence[Prediction], ground_truth: GroundTruth
-) -> Comparison:
+) -> PrecisionComparison:
     """Compare the predictions of two models on the same images.
 
     Raises `ComparisonError` where the images differ, and `GroundTruthError` for an unknown image.
@@ -111,7 +111,7 @@ def compare(
     subsets = {name: _difference(scores[0][name], scores[1][name], reasons[name]) for name in scores[0]}
     means = [np.mean(list(part.values()), axis=0) for part in scores]
     mean = _difference(means[0], means[1], next(filter(None, reasons.values()), ""))
-    return Comparison(ground_truth.protocol, len(first), subsets, mean)
+    return PrecisionComparison(ground_truth.protocol, len(first), subsets, mean)
 
 
 def save_comparisons(path: Path, comparisons: Iterable[SavedComparison]) -> None:
@@ -182,7 +182,7 @@ def _from_json(document: Mapping[str, object]) -> SavedComparison:
         side=_whole(document["side"]),
         date=date,
         used_for_selection=document["used_for_selection"],
-        comparison=Comparison(
+        comparison=PrecisionComparison(
             _text(document["protocol"]),
             _whole(document["images"]),
             {_text(name): _difference_from_json(one) for name, one in subsets.items()},

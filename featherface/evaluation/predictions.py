@@ -49,7 +49,7 @@ def read_predictions(path: Path) -> list[Prediction]:
     """Read a predictions file.
 
     A torn last line, without its line end, is left out: a run was killed there. Raises `PredictionsError` for
-    any other line that is not a prediction, and for a image that comes twice.
+    any other line that is not a prediction, and for an image that comes twice.
     """
     try:
         text = path.read_text(encoding="utf-8")

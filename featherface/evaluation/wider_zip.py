@@ -2,7 +2,7 @@
 
 Somewhere in the zip lie images as EVENT/NAME.jpg and one annotation file named ..._bbx_gt.txt: for each
 image its path EVENT/NAME.jpg, the number of faces, and one line per face: x y w h in pixels, then (optional)
-blur, expression, illumination, invalid, occlusion, pose. A image without faces has one line of zeros.
+blur, expression, illumination, invalid, occlusion, pose. An image without faces has one line of zeros.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["MAX_ZIP_IMAGES", "AnnotatedImages", "WiderZipError", "read_wider_zip
 
 MAX_ZIP_IMAGES = 200  # some minutes with both models
 _MAX_ENTRIES = 10_000  # files in the zip
-_MAX_TEXT_BYTES = 8 * 2**20  # the annotations of all of WIDER FACE val take 2 MB
+_MAX_TEXT_BYTES = 8 * 10**6  # the annotations of all of WIDER FACE val take 2 MB
 _ANNOTATIONS = "_bbx_gt.txt"
 _MAX_NUMBER = 1e9  # pixels; sums and areas stay finite
 _INVALID = 7  # column of the mark that a face is not to be scored
@@ -117,5 +117,5 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
     except Exception as error:  # as above
         raise WiderZipError(f"{info.filename[:80]!r} in the zip is damaged or encrypted.") from error
     if len(data) > limit:
-        raise WiderZipError(f"{info.filename[:80]!r} in the zip is larger than {limit // 2**20} MiB.")
+        raise WiderZipError(f"{info.filename[:80]!r} in the zip is larger than {limit / 10**6:.0f} MB.")
     return data

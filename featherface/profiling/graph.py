@@ -15,7 +15,7 @@ from featherface.models import MODELS
 from featherface.profiling.layers import check_size, layer_table
 from featherface.profiling.parameters import network_on_meta, total
 
-__all__ = ["INPUT", "OUTPUT", "Edge", "FeatureMap", "NetworkGraph", "Station", "network_graph"]
+__all__ = ["INPUT", "OUTPUT", "Edge", "FeatureMap", "NetworkGraph", "Stage", "network_graph"]
 
 INPUT, OUTPUT = "input", "output"
 _STRIDES = (1, 2, 4, *STRIDES)
@@ -23,7 +23,7 @@ _STRIDES = (1, 2, 4, *STRIDES)
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The shape of one tensor between stations; `stride` is the side of a cell in pixels."""
+    """The shape of one tensor between stages; `stride` is the side of a cell in pixels."""
 
     channels: int
     height: int
@@ -32,14 +32,14 @@ class FeatureMap:
 
 
 @dataclass(frozen=True)
-class Station:
+class Stage:
     """A box of the diagram: a backbone stage, an attention, a BiFPN cell, a context module or a head."""
 
     path: str  # dotted module path, "input" or "output"
     name: str  # for people
     kind: str  # class of the module
     group: str
-    column: int  # stations on the longest path from the input
+    column: int  # stages on the longest path from the input
     maps: tuple[FeatureMap, ...]  # what comes out, fine to coarse
     parameters: int
     macs: int
@@ -47,7 +47,7 @@ class Station:
 
 @dataclass(frozen=True)
 class Edge:
-    """A tensor that flows from one station to another."""
+    """A tensor that flows from one stage to another."""
 
     source: str
     target: str
@@ -56,9 +56,9 @@ class Edge:
 
 @dataclass(frozen=True)
 class NetworkGraph:
-    """Stations in the order of the forward pass, input first, and the tensors between them."""
+    """Stages in the order of the forward pass, input first, and the tensors between them."""
 
-    stations: tuple[Station, ...]
+    stages: tuple[Stage, ...]
     edges: tuple[Edge, ...]
 
 
@@ -78,9 +78,9 @@ def network_graph(key: str, height: int, width: int) -> NetworkGraph:
     pixels = torch.zeros(1, 3, height, width, device="meta")
     runs = _runs(network_on_meta(entry), entry.names.opened, pixels)
     table = layer_table(key, height, width)
-    stations = [Station(INPUT, "Photo", "image", "", 0, (_map(pixels, height),), 0, 0)]
-    stations += [
-        Station(
+    stages = [Stage(INPUT, "Photo", "image", "", 0, (_map(pixels, height),), 0, 0)]
+    stages += [
+        Stage(
             path=run.path,
             name=entry.names.diagram_name_of(run.path),
             kind=type(run.module).__name__,
@@ -94,10 +94,10 @@ def network_graph(key: str, height: int, width: int) -> NetworkGraph:
     ]
     edges = list(_edges(runs, pixels))
     sources = {edge.source for edge in edges}
-    ends = [station for station in stations if station.path not in sources]
-    edges += [Edge(station.path, OUTPUT, found) for station in ends for found in station.maps]
-    stations.append(Station(OUTPUT, "Boxes, scores, landmarks", "outputs", "", 0, (), 0, 0))
-    return NetworkGraph(_in_columns(stations, edges), tuple(edges))
+    ends = [stage for stage in stages if stage.path not in sources]
+    edges += [Edge(stage.path, OUTPUT, found) for stage in ends for found in stage.maps]
+    stages.append(Stage(OUTPUT, "Boxes, scores, landmarks", "outputs", "", 0, (), 0, 0))
+    return NetworkGraph(_in_columns(stages, edges), tuple(edges))
 
 
 def _runs(network: nn.Module, opened: Collection[str], pixels: Tensor) -> list[_Run]:
@@ -125,7 +125,7 @@ def _stations(network: nn.Module, opened: Collection[str]) -> Iterator[tuple[str
 
 
 def _edges(runs: list[_Run], pixels: Tensor) -> Iterator[Edge]:
-    """Follow each tensor, identified as an object, from the station that made it."""
+    """Follow each tensor, identified as an object, from the stage that made it."""
     makers = {id(pixels): INPUT}
     for run in runs:
         for tensor in run.inputs:
@@ -133,12 +133,12 @@ def _edges(runs: list[_Run], pixels: Tensor) -> Iterator[Edge]:
         makers.update((id(tensor), run.path) for tensor in run.outputs)
 
 
-def _in_columns(stations: list[Station], edges: list[Edge]) -> tuple[Station, ...]:
+def _in_columns(stages: list[Stage], edges: list[Edge]) -> tuple[Stage, ...]:
     columns = {INPUT: 0}
-    for station in stations[1:]:  # in running order, so that sources come first
-        sources = [edge.source for edge in edges if edge.target == station.path]
-        columns[station.path] = 1 + max(columns[source] for source in sources)
-    return tuple(replace(station, column=columns[station.path]) for station in stations)
+    for stage in stages[1:]:  # in running order, so that sources come first
+        sources = [edge.source for edge in edges if edge.target == stage.path]
+        columns[stage.path] = 1 + max(columns[source] for source in sources)
+    return tuple(replace(stage, column=columns[stage.path]) for stage in stages)
 
 
 def _tensors(values: object) -> list[Tensor]:

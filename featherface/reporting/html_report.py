@@ -33,7 +33,7 @@ _CLASSES = {
     Verdict.HOLDS: "holds",
     Verdict.OFF: "off",
     Verdict.WRONG: "wrong",
-    Verdict.UNSETTLED: "unsettled",
+    Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.NOT_MEASURED: "open",
     Direction.GAIN: "gain",
     Direction.LOSS: "loss",
@@ -119,7 +119,7 @@ def _findings_table(rows: Iterable[Finding]) -> str:
     return _table(
         ("", "Finding", "Confidence"),
         (
-            (_badge(row.direction, _CLASSES[row.direction]), escape(row.sentence), escape(row.sureness))
+            (_badge(row.direction, _CLASSES[row.direction]), escape(row.sentence), escape(row.certainty))
             for row in rows
         ),
     )

@@ -20,6 +20,7 @@ from featherface.profiling.receptive_field import ReceptiveField
 from featherface.profiling.roofline import MachinePeak, reached_gflops
 
 __all__ = [
+    "aligned_layer_table",
     "costliest",
     "counter_table",
     "field_table",
@@ -29,8 +30,7 @@ __all__ = [
     "parameter_group_table",
     "parameter_table",
     "roofline_table",
-    "side_by_side",
-    "station_table",
+    "stage_table",
     "sweep_table",
     "uncounted_table",
 ]
@@ -64,7 +64,7 @@ def parameter_table(nodes: Sequence[ParameterNode]) -> pd.DataFrame:
     )
 
 
-def side_by_side(rows: Sequence[AlignedLayer], first: str, second: str) -> pd.DataFrame:
+def aligned_layer_table(rows: Sequence[AlignedLayer], first: str, second: str) -> pd.DataFrame:
     """Return one row per role with the layers of two models; cells of a missing layer are empty.
 
     first, second: keys in MODELS.
@@ -132,16 +132,16 @@ def field_table(fields: Mapping[str, Sequence[ReceptiveField]]) -> pd.DataFrame:
     )
 
 
-def station_table(graph: NetworkGraph) -> pd.DataFrame:
+def stage_table(graph: NetworkGraph) -> pd.DataFrame:
     """Return one row per box of the diagram."""
-    stations = [station for station in graph.stations if station.maps]
+    stages = [stage for stage in graph.stages if stage.maps]
     return pd.DataFrame(
         {
-            "Module": [station.path for station in stations],
-            "Group": [station.group for station in stations],
-            "Output": ["; ".join(_map_text(found) for found in station.maps) for station in stations],
-            "Parameters": [station.parameters for station in stations],
-            "MACs": [station.macs for station in stations],
+            "Module": [stage.path for stage in stages],
+            "Group": [stage.group for stage in stages],
+            "Output": ["; ".join(_map_text(found) for found in stage.maps) for stage in stages],
+            "Parameters": [stage.parameters for stage in stages],
+            "MACs": [stage.macs for stage in stages],
         }
     )
 

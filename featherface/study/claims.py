@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     OFF = "off"
     WRONG = "wrong"
-    UNSETTLED = "inconclusive"  # the interval lies partly inside the claim, or the run was noisy
+    INCONCLUSIVE = "inconclusive"  # the interval lies partly inside the claim, or the run was noisy
     NOT_MEASURED = "not measured yet"
 
 
@@ -136,7 +136,7 @@ def parse_claims(text: str) -> tuple[tuple[Claim, ...], tuple[RecommendedSetting
 def _judge(claim: Claim, reading: Reading | None) -> AuditRow:
     if reading is None:
         return AuditRow(claim, None, Verdict.NOT_MEASURED, "Not measured yet.")
-    verdict = Verdict.UNSETTLED if reading.caution else _verdict(claim, reading)
+    verdict = Verdict.INCONCLUSIVE if reading.caution else _verdict(claim, reading)
     text = _value_text(reading, claim.unit)
     if reading.low < reading.high:
         text += f" ({_number(reading.low)} to {_number(reading.high)})"
@@ -162,7 +162,7 @@ def _verdict(claim: Claim, reading: Reading) -> Verdict:
     if low <= reading.low and reading.high <= high:
         return Verdict.HOLDS
     if reading.high >= low and reading.low <= high:
-        return Verdict.UNSETTLED
+        return Verdict.INCONCLUSIVE
     edge = _nearest_edge(claim, reading.value)
     return Verdict.OFF if abs(reading.value - edge) <= _OFF_LIMIT * abs(edge) else Verdict.WRONG
 

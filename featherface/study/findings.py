@@ -27,7 +27,7 @@ class Finding:
 
     direction: Direction
     sentence: str
-    sureness: str
+    certainty: str
 
 
 def findings(measurements: Measurements) -> tuple[Finding, ...]:
@@ -53,13 +53,13 @@ def findings(measurements: Measurements) -> tuple[Finding, ...]:
     )
 
 
-def _counted(values: Mapping[str, int], words: str, form: str, unit: float, sureness: str) -> Finding:
+def _counted(values: Mapping[str, int], words: str, form: str, unit: float, certainty: str) -> Finding:
     """Judge an exact count, of which less is better."""
     change = values[V2] / values[V1] - 1
     first, second = (form.format(values[key] / unit) for key in (V1, V2))
     sentence = f"{abs(change):.0%} {'fewer' if change < 0 else 'more'} {words}: {second} instead of {first}"
     direction = Direction.GAIN if change < 0 else Direction.LOSS if change > 0 else Direction.EVEN
-    return Finding(direction, sentence, sureness)
+    return Finding(direction, sentence, certainty)
 
 
 def _latency(measurements: Measurements) -> Finding:
@@ -77,14 +77,14 @@ def _latency(measurements: Measurements) -> Finding:
         Direction.EVEN: "No significant difference in speed",
     }
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    sureness = (
+    certainty = (
         f"95% confidence interval of the speed-up {found.low:.2f} to {found.high:.2f}, from {latency.rounds} "
         f"alternating rounds at {settings.width} × {settings.height} on {threads}. Other machines differ."
     )
     if noise.noisy:
-        sureness += " This run was noisy; treat the result as unreliable."
+        certainty += " This run was noisy; treat the result as unreliable."
     sentence = f"{words[direction]}: {medians[V2]:.1f} ms per image instead of {medians[V1]:.1f} ms"
-    return Finding(direction, sentence, sureness)
+    return Finding(direction, sentence, certainty)
 
 
 def _precision(measurements: Measurements) -> Finding:
@@ -94,7 +94,8 @@ def _precision(measurements: Measurements) -> Finding:
     first, second = pair
     found = comparison.mean
     if found.interval is None:
-        return Finding(Direction.OPEN, "Difference of average precision", found.no_interval)
+        reason = f"No confidence interval: {found.no_interval}"
+        return Finding(Direction.OPEN, "Difference of average precision", reason)
     if found.significant:
         direction = Direction.GAIN if found.difference > 0 else Direction.LOSS
     else:
@@ -105,11 +106,11 @@ def _precision(measurements: Measurements) -> Finding:
         Direction.EVEN: "No significant difference in average precision",
     }
     low, high = found.interval
-    sureness = (
+    certainty = (
         f"95% paired confidence interval of the mean difference {low:+.3f} to {high:+.3f}, both models on "
         f"the same {first.images:,} images ({first.protocol}). {measurements.selection_note}"
     ).rstrip()
-    return Finding(direction, f"{words[direction]}: {_subsets(first, second)}", sureness)
+    return Finding(direction, f"{words[direction]}: {_subsets(first, second)}", certainty)
 
 
 def _subsets(first: Accuracy, second: Accuracy) -> str:

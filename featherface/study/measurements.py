@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from featherface.evaluation.paired_bootstrap import Comparison
+from featherface.evaluation.paired_bootstrap import PrecisionComparison
 from featherface.profiling.complexity import Cost
 from featherface.profiling.latency import LatencyResult, Noise, SpeedUp, noise, speed_up
 from featherface.profiling.machine import Machine
@@ -73,7 +73,7 @@ class Measurements:
     machine: Machine
     models: Mapping[str, ModelMeasurements]  # V1, then V2
     latency: LatencyResult | None = None
-    comparison: Comparison | None = None
+    comparison: PrecisionComparison | None = None
 
     @property
     def speed_up(self) -> SpeedUp | None:

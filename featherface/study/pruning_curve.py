@@ -21,7 +21,7 @@ from featherface.errors import FeatherFaceError, sentence
 from featherface.evaluation.ground_truth import GroundTruth, manifest_ground_truth, wider_ground_truth
 from featherface.evaluation.image_sets import EncodedImage, manifest_images
 from featherface.evaluation.manifest import read_manifest
-from featherface.evaluation.paired_bootstrap import compare
+from featherface.evaluation.paired_bootstrap import compare_precision
 from featherface.evaluation.predictions import Prediction
 from featherface.evaluation.run import Predictor, predict_images
 from featherface.files import write_files
@@ -92,7 +92,7 @@ def measure_pruning(
     whole = _predictions(network, images)
     score, scores = 0.0, []
     for share in shares:
-        mean = compare(whole, _predictions(pruned(network, share), images), ground_truth).mean
+        mean = compare_precision(whole, _predictions(pruned(network, share), images), ground_truth).mean
         if mean.interval is None:
             raise PruningCurveError(f"Pruning cannot be judged on these images. {mean.no_interval}")
         score = mean.first

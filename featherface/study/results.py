@@ -25,8 +25,8 @@ from torch import nn
 from featherface.checkpoints import WeightsError, load_network, shipped_weights
 from featherface.evaluation.curves import CurvesError, SavedCurves, load_curves
 from featherface.evaluation.paired_bootstrap import (
-    Comparison,
     ComparisonError,
+    PrecisionComparison,
     SavedComparison,
     load_comparisons,
 )
@@ -144,7 +144,7 @@ def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict
 
 def paired_comparison(
     found: Iterable[SavedComparison], sha256: Mapping[str, str], scored: Mapping[str, Accuracy]
-) -> Comparison | None:
+) -> PrecisionComparison | None:
     """Return the comparison of the study's models with the weights `sha256` on the images of `scored`.
 
     None where there is none: of other weights, other images or another input size.

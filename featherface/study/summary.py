@@ -12,7 +12,7 @@ from types import MappingProxyType
 from torch import nn
 
 from featherface.config import DEFAULT_SIDE
-from featherface.evaluation.paired_bootstrap import Comparison
+from featherface.evaluation.paired_bootstrap import PrecisionComparison
 from featherface.files import write_files
 from featherface.profiling.complexity import cost
 from featherface.profiling.latency import LatencyResult, LatencySettings, summary
@@ -48,7 +48,7 @@ def measure(
     weights: Mapping[str, str],
     latency: LatencyResult | None,
     accuracies: Mapping[str, Accuracy],
-    comparison: Comparison | None = None,
+    comparison: PrecisionComparison | None = None,
     pruning: Mapping[str, PruningCurve] = MappingProxyType({}),
 ) -> Measurements:
     """Count and quantise the study's two networks and add what was timed and scored.

@@ -14,7 +14,7 @@ from featherface.evaluation.ground_truth import Faces, GroundTruth, Subset
 from featherface.evaluation.paired_bootstrap import (
     ComparisonError,
     SavedComparison,
-    compare,
+    compare_precision,
     load_comparisons,
     save_comparisons,
 )
@@ -41,7 +41,8 @@ def found_in(images: int, found: set[int]) -> list[Prediction]:
 
 def test_equal_predictions_differ_by_exactly_nothing():
     half = found_in(40, set(range(20)))
-    found = compare(half, half[::-1], truth(40)).subsets["all"]  # the order of the images has no part in it
+    reordered = half[::-1]  # the order of the images does not matter
+    found = compare_precision(half, reordered, truth(40)).subsets["all"]
 
     assert (found.difference, found.interval, found.ratio_interval) == (0, (0, 0), (1, 1))
     assert not found.significant
@@ -49,7 +50,7 @@ def test_equal_predictions_differ_by_exactly_nothing():
 
 def test_a_difference_that_separate_intervals_hide_is_significant_when_paired():
     few, more = found_in(60, set(range(30))), found_in(60, set(range(40)))  # ten images decide
-    found = compare(few, more, truth(60)).subsets["all"]
+    found = compare_precision(few, more, truth(60)).subsets["all"]
     apart = [evaluate(one, truth(60)).curves["all"].interval for one in (few, more)]
 
     assert apart[0][1] > apart[1][0]  # each on its own, the two intervals overlap
@@ -59,7 +60,7 @@ def test_a_difference_that_separate_intervals_hide_is_significant_when_paired():
 
 
 def test_a_subset_with_too_few_images_says_so_and_so_does_the_mean():
-    found = compare(found_in(9, {1}), found_in(9, {1, 2}), truth(9))
+    found = compare_precision(found_in(9, {1}), found_in(9, {1, 2}), truth(9))
 
     assert found.subsets["all"].interval is None
     assert found.subsets["all"].no_interval == "Only 9 images with faces; an interval needs 10."
@@ -69,21 +70,21 @@ def test_a_subset_with_too_few_images_says_so_and_so_does_the_mean():
 
 def test_different_images_do_not_compare():
     with pytest.raises(ComparisonError, match="different images"):
-        compare(found_in(3, set()), found_in(2, set()), truth(3))
+        compare_precision(found_in(3, set()), found_in(2, set()), truth(3))
 
 
 @settings(max_examples=5)
 @given(st.sets(st.integers(0, 29)), st.sets(st.integers(0, 29)))
 def test_swapping_the_models_mirrors_the_interval(one, other):
-    there = compare(found_in(30, one), found_in(30, other), truth(30)).subsets["all"]
-    back = compare(found_in(30, other), found_in(30, one), truth(30)).subsets["all"]
+    there = compare_precision(found_in(30, one), found_in(30, other), truth(30)).subsets["all"]
+    back = compare_precision(found_in(30, other), found_in(30, one), truth(30)).subsets["all"]
 
     assert there.difference == -back.difference
     assert there.interval == pytest.approx((-back.interval[1], -back.interval[0]))
 
 
 def saved(images: int = 30) -> SavedComparison:
-    comparison = compare(found_in(images, {1, 2}), found_in(images, {1}), truth(images))
+    comparison = compare_precision(found_in(images, {1, 2}), found_in(images, {1}), truth(images))
     date = "2026-01-01T00:00:00+00:00"
     return SavedComparison(
         ("v1", "v2"),

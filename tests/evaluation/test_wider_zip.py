@@ -76,10 +76,11 @@ def test_too_many_images_are_refused(monkeypatch):
         read_wider_zip(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
 
 
-def test_a_image_that_unpacks_to_too_much_is_refused(monkeypatch):
-    monkeypatch.setattr(wider_zip, "MAX_BYTES", 10)
-    found = read_wider_zip(zipped({"a_bbx_gt.txt": ANNOTATIONS}))
-    with pytest.raises(WiderZipError, match="larger than"):
+def test_an_image_that_unpacks_to_too_much_is_refused_with_the_limit_in_megabytes(monkeypatch):
+    monkeypatch.setattr(wider_zip, "MAX_BYTES", 3 * 10**6)
+    large = {"a_bbx_gt.txt": ANNOTATIONS, "images/0--Parade/one.jpg": "x" * 3_000_001}
+    found = read_wider_zip(zipped(large, images=()))
+    with pytest.raises(WiderZipError, match=r"larger than 3 MB\."):
         found.images[0].read()
 
 

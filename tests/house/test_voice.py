@@ -12,6 +12,7 @@ from source import ROOT, Module, modules
 # (pattern, what to write instead). Strings are matched with `0` in place of what an f-string puts in.
 PHRASES = (
     (r"\d\s+%(?!\()", "57%"),
+    (r"\b[Aa] image\b", "an image"),
     (r"(?i)picture", "photo on pages, image elsewhere"),
     (r"(?i)\bms an? (photo|image|face)", "ms per image"),
     (r"(?i)\b(images|photos|frames|faces) a second", "images/s"),

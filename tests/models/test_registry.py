@@ -32,8 +32,8 @@ def test_every_module_of_our_models_has_a_name(key: str) -> None:
     assert {layer.group for layer in layers} == set(names.groups)
     vectors = [layer for layer in layers if len(layer.output_shape) == 2]
     assert {layer.level for layer in vectors} == {"P3", "P4", "P5"}
-    stations = network_graph(key, 64, 64).stations
-    assert [station.path for station in stations if station.name == station.path] == []
+    stages = network_graph(key, 64, 64).stages
+    assert [stage.path for stage in stages if stage.name == stage.path] == []
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_a_third_model_needs_only_its_entry(monkeypatch: pytest.MonkeyPatch) -> 
     layers = layer_table(third.key, 64, 64)
     assert all(layer.role == layer.name for layer in layers)  # no names given: the path stands for itself
     assert {layer.group for layer in layers} == {OTHER}
-    stations = network_graph(third.key, 64, 64).stations
-    assert all(station.name == station.path for station in stations if station.path not in (INPUT, OUTPUT))
+    stages = network_graph(third.key, 64, 64).stages
+    assert all(stage.name == stage.path for stage in stages if stage.path not in (INPUT, OUTPUT))
 
 
 def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:

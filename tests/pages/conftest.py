@@ -17,8 +17,8 @@ from featherface.engines.protocol import EngineInfo, Precision
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves
 from featherface.evaluation.paired_bootstrap import (
-    Comparison,
     Difference,
+    PrecisionComparison,
     SavedComparison,
     save_comparisons,
 )
@@ -65,6 +65,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
             return result(key)
 
         monkeypatch.setattr(ModelService, "candidates", candidates)
+        monkeypatch.setattr(ModelService, "merged_candidates", candidates)
         st.cache_resource.clear()
         page = AppTest.from_file(str(ROOT / "pages" / "detection.py"), default_timeout=60)
         for name, value in query.items():
@@ -105,7 +106,7 @@ def measured_weights(tmp_path: Path) -> Path:
         640,
         "2026-01-01T00:00:00+00:00",
         used_for_selection=False,
-        comparison=Comparison("WIDER FACE", 20, subsets, worse),
+        comparison=PrecisionComparison("WIDER FACE", 20, subsets, worse),
     )
     save_comparisons(tmp_path / "evaluation" / "paired" / "val.json", [paired])
     return tmp_path

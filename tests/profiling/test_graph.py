@@ -12,14 +12,14 @@ from featherface.profiling.receptive_field import receptive_fields
 def test_the_stations_make_up_the_network(key):
     graph, counted = network_graph(key, 640, 640), cost(key, 640)
 
-    assert sum(station.parameters for station in graph.stations) == counted.parameters
-    assert sum(station.macs for station in graph.stations) == counted.macs
+    assert sum(stage.parameters for stage in graph.stages) == counted.parameters
+    assert sum(stage.macs for stage in graph.stages) == counted.macs
 
 
 @pytest.mark.parametrize("key", MODELS)
 def test_every_station_lies_on_a_way_from_input_to_output(key):
     graph = network_graph(key, 97, 33)
-    columns = {station.path: station.column for station in graph.stations}
+    columns = {stage.path: stage.column for stage in graph.stages}
 
     assert {edge.target for edge in graph.edges} == columns.keys() - {"input"}
     assert {edge.source for edge in graph.edges} == columns.keys() - {"output"}

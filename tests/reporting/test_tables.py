@@ -33,7 +33,7 @@ def test_groups_add_up_to_the_models_and_reductions_are_in_percent():
 
 def test_layers_of_two_models_share_rows_and_their_shares_add_up():
     rows = align(*(layer_table(key, SIZE, SIZE) for key in ("v1", "v2")))
-    table = tables.side_by_side(rows, "v1", "v2")
+    table = tables.aligned_layer_table(rows, "v1", "v2")
     assert table["V1 parameters"].sum() == 592_371
     assert [table[f"{name} share of MACs (%)"].sum() for name in ("V1", "V2")] == pytest.approx([100, 100])
     assert table["V2 parameters"].isna().any()  # a layer of V1 alone has an empty cell, not 0

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from featherface.evaluation.paired_bootstrap import Comparison, Difference
+from featherface.evaluation.paired_bootstrap import Difference, PrecisionComparison
 from featherface.models import MODELS
 from featherface.profiling.complexity import cost
 from featherface.profiling.latency import LatencyResult, LatencySettings
@@ -74,7 +74,7 @@ def scored(
         for key, score, protocol in zip(STUDY_MODELS, hard, protocols, strict=True)
     }
     means = tuple((1.84 + score) / 3 for score in hard)
-    comparison = Comparison(
+    comparison = PrecisionComparison(
         "WIDER FACE", 3226, {"hard": _difference(*hard, margin)}, _difference(means[0], means[1], margin)
     )
     same = protocols[0] == protocols[1]

@@ -88,7 +88,7 @@ def audit_one(monkeypatch, reading: Reading) -> None:
     ("low", "high", "verdict"),
     [
         (1.6, 1.9, Verdict.HOLDS),
-        (1.4, 1.9, Verdict.UNSETTLED),  # the interval reaches below the claim
+        (1.4, 1.9, Verdict.INCONCLUSIVE),  # the interval reaches below the claim
         (1.3, 1.4, Verdict.OFF),
         (0.9, 1.1, Verdict.WRONG),
     ],
@@ -103,7 +103,7 @@ def test_a_disturbed_measurement_settles_nothing(counted, monkeypatch):
     audit_one(monkeypatch, Reading(3.0, 2.9, 3.1, "", Badge.MEASURED, caution="The run was noisy."))
 
     (row,) = audit(counted)
-    assert row.verdict is Verdict.UNSETTLED
+    assert row.verdict is Verdict.INCONCLUSIVE
     assert row.text.endswith("The run was noisy.")
 
 
@@ -143,7 +143,7 @@ def test_accuracy_claims_are_judged_by_their_interval(counted):
     near, wide = (scored(counted, (0.884, 0.8), margin=margin) for margin in (0.0001, 0.05))
 
     assert verdicts(near)["v1-map"] == Verdict.HOLDS  # 90.8%
-    assert verdicts(wide)["v1-map"] == Verdict.UNSETTLED
+    assert verdicts(wide)["v1-map"] == Verdict.INCONCLUSIVE
 
 
 def test_a_stopped_run_reports_the_rounds_that_were_measured(counted):

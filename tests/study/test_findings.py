@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from featherface.study.findings import Direction, findings
@@ -50,7 +52,15 @@ def test_precision_is_compared_by_its_paired_interval(counted, protocols, hard, 
     assert findings(scored(counted, hard, protocols=protocols))[PRECISION].direction is direction
 
 
+def test_a_difference_without_an_interval_is_open_and_says_why(counted):
+    measured = scored(counted, (0.8, 0.7))
+    few = replace(measured.comparison.mean, interval=None, no_interval="faces in fewer than ten images")
+    found = findings(replace(measured, comparison=replace(measured.comparison, mean=few)))[PRECISION]
+    assert found.direction is Direction.OPEN
+    assert found.certainty == "No confidence interval: faces in fewer than ten images"
+
+
 @pytest.mark.parametrize("used_for_selection", [True, False])
 def test_precision_says_whether_its_images_chose_the_checkpoints(counted, used_for_selection):
     found = findings(scored(counted, (0.8, 0.7), used_for_selection=used_for_selection))[PRECISION]
-    assert (SELECTION_NOTE in found.sureness) == used_for_selection
+    assert (SELECTION_NOTE in found.certainty) == used_for_selection

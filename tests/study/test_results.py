@@ -11,8 +11,8 @@ from featherface.config import WEIGHTS_DIR
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves
 from featherface.evaluation.paired_bootstrap import (
-    Comparison,
     Difference,
+    PrecisionComparison,
     SavedComparison,
     save_comparisons,
 )
@@ -87,7 +87,7 @@ def comparison(**changes: object) -> SavedComparison:
         640,
         "2026-01-01T00:00:00+00:00",
         used_for_selection=True,
-        comparison=Comparison("WIDER FACE", 7, {"hard": found}, found),
+        comparison=PrecisionComparison("WIDER FACE", 7, {"hard": found}, found),
     )
     return replace(whole, **changes)
 

@@ -19,7 +19,7 @@ _COLOURS = {
     Verdict.HOLDS: "green",
     Verdict.OFF: "orange",
     Verdict.WRONG: "red",
-    Verdict.UNSETTLED: "violet",
+    Verdict.INCONCLUSIVE: "violet",
     Verdict.NOT_MEASURED: "gray",
 }
 
@@ -27,7 +27,7 @@ _COLOURS = {
 def show_claims(rows: Sequence[AuditRow]) -> None:
     """Show the claims, filtered by verdict, with a CSV download."""
     st.caption(
-        f"The study's notebook states {len(rows)} numbers. Each verdict is computed from our own number, "
+        f"The study's notebook states {len(rows)} numbers. Each verdict is computed from our own result, "
         "its confidence interval and the rounding of the claim. “Off” means a deviation of up to 10% of "
         "the claim."
     )

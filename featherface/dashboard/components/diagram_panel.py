@@ -10,7 +10,7 @@ from featherface.dashboard.components.widgets import show_chart
 from featherface.models import MODELS
 from featherface.profiling.graph import network_graph
 from featherface.reporting.figures.networks import network_diagram
-from featherface.reporting.tables import level_table, station_table
+from featherface.reporting.tables import level_table, stage_table
 
 __all__ = ["show_diagrams"]
 
@@ -30,9 +30,9 @@ def show_diagrams(height: int, width: int) -> None:
             show_chart(
                 network_diagram(graph),
                 name=f"diagram_{key}",
-                alt=f"Diagram of {MODELS[key].name}: {len(graph.stations) - 2} modules between input and "
+                alt=f"Diagram of {MODELS[key].name}: {len(graph.stages) - 2} modules between input and "
                 f"outputs, on pyramid levels of stride {strides}",
-                data=station_table(graph),
+                data=stage_table(graph),
             )
     st.subheader("Feature maps")
     st.caption(

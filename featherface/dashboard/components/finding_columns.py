@@ -23,12 +23,11 @@ def show_findings(rows: Sequence[Finding], winner: str) -> None:
         chosen = [row for row in rows if row.direction in directions]
         column.subheader(title)
         if not chosen:
-            column.caption("Nothing measured so far.")
+            column.caption("None.")
         for row in chosen:
             column.markdown(_finding_text(row))
 
 
 def _finding_text(row: Finding) -> str:
     short, colon, rest = row.sentence.partition(": ")
-    unknown = "Not measured yet: " if row.direction is Direction.OPEN else ""
-    return f"**{unknown}{plain(short)}**{plain(colon + rest)}.  \n:small[:gray[{plain(row.sureness)}]]"
+    return f"**{plain(short)}**{plain(colon + rest)}.  \n:small[:gray[{plain(row.certainty)}]]"

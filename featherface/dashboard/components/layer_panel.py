@@ -10,7 +10,7 @@ from featherface.dashboard.components.input_size import size_text
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.models import MODELS
 from featherface.profiling.layers import align, layer_table
-from featherface.reporting.tables import side_by_side
+from featherface.reporting.tables import aligned_layer_table
 
 __all__ = ["show_layer_table"]
 
@@ -58,4 +58,4 @@ def _show_rows(pair: tuple[str, str], height: int, width: int) -> None:
 @st.cache_data(max_entries=32, show_spinner="Tracing the layers")
 def _layers_side_by_side(pair: tuple[str, str], height: int, width: int) -> pd.DataFrame:
     first, second = (layer_table(key, height, width) for key in pair)
-    return side_by_side(align(first, second), *pair)
+    return aligned_layer_table(align(first, second), *pair)

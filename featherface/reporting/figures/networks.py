@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from featherface.config import STRIDES
 from featherface.models import group_names
-from featherface.profiling.graph import FeatureMap, NetworkGraph, Station
+from featherface.profiling.graph import FeatureMap, NetworkGraph, Stage
 from featherface.profiling.parameters import ParameterNode
 from featherface.reporting.figures.style import chart_layout, data_uri
 
@@ -68,11 +68,11 @@ def parameter_map(
 
 def network_diagram(graph: NetworkGraph) -> go.Figure:
     """Return the network from the image (top) to the outputs (bottom), one lane per pyramid level."""
-    places = _places(graph.stations)
-    rows = max(station.column for station in graph.stations)
+    places = _places(graph.stages)
+    rows = max(stage.column for stage in graph.stages)
     traces = [_edge_trace(edge.map, places[edge.source], places[edge.target]) for edge in graph.edges]
-    for station in graph.stations:
-        traces += _box_traces(station, places[station.path])
+    for stage in graph.stages:
+        traces += _box_traces(stage, places[stage.path])
     layout = chart_layout(
         _ROW * (rows + 1) + 60,
         margin={"l": 2, "r": 2, "t": 50, "b": 2},
@@ -183,11 +183,11 @@ class _Place:
         return lane + 0.5 if len(self.lanes) > 1 else (self.left + self.right) / 2
 
 
-def _places(stations: Sequence[Station]) -> dict[str, _Place]:
+def _places(stages: Sequence[Stage]) -> dict[str, _Place]:
     """Return the place of each box by its path; boxes of the same level and row share the lane."""
     shared: dict[tuple[frozenset[int], int], list[str]] = {}
-    for station in stations:
-        shared.setdefault((_lanes(station), station.column), []).append(station.path)
+    for stage in stages:
+        shared.setdefault((_lanes(stage), stage.column), []).append(stage.path)
     places = {}
     for (lanes, row), paths in shared.items():
         left, right = min(lanes), max(lanes) + 1
@@ -198,10 +198,10 @@ def _places(stations: Sequence[Station]) -> dict[str, _Place]:
     return places
 
 
-def _lanes(station: Station) -> frozenset[int]:
-    if not station.maps:  # the output, which spans all levels
+def _lanes(stage: Stage) -> frozenset[int]:
+    if not stage.maps:  # the output, which spans all levels
         return frozenset(range(len(STRIDES)))
-    return frozenset(_lane(found) for found in station.maps)
+    return frozenset(_lane(found) for found in stage.maps)
 
 
 def _lane(found: FeatureMap) -> int:
@@ -225,12 +225,12 @@ def _group_colour(group: str | None, fallback: str) -> str:
     return _GROUP_COLOURS[groups.index(group) % len(_GROUP_COLOURS)] if group in groups else fallback
 
 
-def _box_traces(station: Station, place: _Place) -> list[dict[str, object]]:
-    colour = _group_colour(station.group, _NEUTRAL)
+def _box_traces(stage: Stage, place: _Place) -> list[dict[str, object]]:
+    colour = _group_colour(stage.group, _NEUTRAL)
     narrow = place.right - place.left < 0.5
     shapes = "<br>".join(
         f"{found.channels} channels, {found.width} × {found.height}, stride {found.stride}"
-        for found in station.maps
+        for found in stage.maps
     )
     box: dict[str, object] = {
         "type": "scatter",
@@ -247,19 +247,19 @@ def _box_traces(station: Station, place: _Place) -> list[dict[str, object]]:
         "x": [(place.left + place.right) / 2],
         "y": [place.y],
         "mode": "text",
-        "text": [_label(station, narrow=narrow)],
+        "text": [_label(stage, narrow=narrow)],
         "textfont": {"size": 10 if narrow else 12, "color": "#ffffff"},
-        "hovertemplate": f"<b>{station.path}</b> ({station.kind})<br>{shapes}<br>"
-        f"{station.parameters:,} parameters<br>{station.macs:,} MACs<extra></extra>",
+        "hovertemplate": f"<b>{stage.path}</b> ({stage.kind})<br>{shapes}<br>"
+        f"{stage.parameters:,} parameters<br>{stage.macs:,} MACs<extra></extra>",
     }
     return [box, label]
 
 
-def _label(station: Station, *, narrow: bool) -> str:
-    name = station.name
-    if not station.maps:
+def _label(stage: Stage, *, narrow: bool) -> str:
+    name = stage.name
+    if not stage.maps:
         return f"<b>{name}</b>"
-    channels = list(dict.fromkeys(found.channels for found in station.maps))
+    channels = list(dict.fromkeys(found.channels for found in stage.maps))
     text = f"<b>{name}</b><br>{', '.join(map(str, channels))}"
     return text if narrow else f"{text} channels"
 
