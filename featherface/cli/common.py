@@ -23,6 +23,7 @@ from featherface.config import (
     SIDE_RANGE,
 )
 from featherface.errors import FeatherFaceError
+from featherface.files import printable
 
 if TYPE_CHECKING:
     from featherface.checkpoints import WeightsFile
@@ -35,6 +36,7 @@ __all__ = [
     "INTERRUPTED",
     "Command",
     "CommandError",
+    "FoundPhotos",
     "add_engine_option",
     "add_input_size_option",
     "add_model_option",
@@ -44,6 +46,7 @@ __all__ = [
     "add_weights_option",
     "chosen_weights",
     "error_line",
+    "find_photos",
     "finished_points",
     "model_keys",
     "photo_paths",
@@ -216,25 +219,82 @@ def chosen_weights(
     return chosen
 
 
+@dataclass(frozen=True)
+class FoundPhotos:
+    """The photos among files and in folders, and what was left out of the folders with the reason."""
+
+    photos: tuple[Path, ...]
+    skipped: tuple[tuple[Path, str], ...]
+
+
 def photo_paths(paths: Sequence[Path]) -> list[Path]:
     """Return `paths` with each folder replaced by the photos in it, sorted by name. Raises CommandError."""
+    return list(find_photos(paths).photos)
+
+
+def find_photos(paths: Sequence[Path], *, recursive: bool = False) -> FoundPhotos:
+    """Replace each folder among `paths` by the photos in it, sorted by name.
+
+    recursive: also those in its sub-folders. In folders, files of another extension count if their content
+    is an image; hidden files do not. Raises CommandError for a folder without photos.
+    """
+    photos: list[Path] = []
+    skipped: list[tuple[Path, str]] = []
+    for path in paths:
+        if not path.is_dir():
+            photos.append(path)
+            continue
+        found = _photos_in_folder(path, recursive, skipped)
+        if not found:
+            hint = "" if recursive else "; add --recursive to look into its sub-folders"
+            raise CommandError(f"The folder {printable(str(path))} has no photos{hint}.")
+        photos += found
+    return FoundPhotos(tuple(photos), tuple(skipped))
+
+
+def _photos_in_folder(folder: Path, recursive: bool, skipped: list[tuple[Path, str]]) -> list[Path]:
+    """Return the photos in `folder`; add what is left out to `skipped`."""
+    suffixes = _photo_suffixes()
+    photos = []
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        skipped.append((folder, f"cannot be opened: {error.strerror}"))
+        return []
+    for entry in entries:
+        if entry.is_dir():
+            if not recursive:
+                skipped.append((entry, "a sub-folder; --recursive includes it"))
+            elif entry.is_symlink():
+                skipped.append((entry, "a link to a folder"))
+            else:
+                photos += _photos_in_folder(entry, recursive, skipped)
+        elif entry.is_file() and (entry.suffix.lower() in suffixes or _is_image(entry)):
+            photos.append(entry)
+        else:
+            skipped.append((entry, "not a photo"))
+    return photos
+
+
+def _photo_suffixes() -> set[str]:
     from PIL import Image
 
     from featherface.detection.images import FORMATS
 
     suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
-    suffixes |= {".heic", ".heif", ".svg"}  # unsupported: reported instead of silently skipped
-    expanded = []
-    for path in paths:
-        if not path.is_dir():
-            expanded.append(path)
-            continue
-        visible = (file for file in path.iterdir() if not file.name.startswith("."))
-        photos = sorted(file for file in visible if file.suffix.lower() in suffixes)
-        if not photos:
-            raise CommandError(f"The folder {path} has no photos.")
-        expanded += photos
-    return expanded
+    return suffixes | {".heic", ".heif", ".svg"}  # unsupported: reported instead of skipped
+
+
+def _is_image(path: Path) -> bool:
+    from PIL import Image
+
+    from featherface.detection.images import FORMATS
+
+    try:
+        with Image.open(path, formats=FORMATS):
+            return True
+    except Exception:  # Pillow's readers raise nearly every kind of exception on other files
+        return False
 
 
 def finished_points(steps: Iterator[Progress]) -> list[LatencyResult]:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 from featherface.cli.common import (
     ERROR,
+    INTERRUPTED,
     Command,
     add_model_option,
     add_network_options,
     add_threshold_options,
     chosen_weights,
     error_line,
+    find_photos,
     model_keys,
-    photo_paths,
     print_json,
 )
+from featherface.files import printable
 
 if TYPE_CHECKING:
     from featherface.checkpoints import WeightsFile
@@ -31,10 +33,16 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND"]
 
+_NAMED = 50  # skipped files that standard error names; the JSON names all
+_STEM_BYTES = 180  # of a photo's name in that of its annotated file: file systems allow 255 in all
+
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "photos", nargs="+", type=Path, metavar="PHOTO", help="a photo, or a folder of photos"
+    )
+    parser.add_argument(
+        "--recursive", action="store_true", help="also detect faces in photos in sub-folders of folders"
     )
     add_model_option(parser)
     add_network_options(parser, resize="fit")
@@ -66,13 +74,40 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     service = ModelService(engine=arguments.engine)
     weights = chosen_weights(service, model_keys(arguments.model), dict(arguments.weights))
-    paths = photo_paths(arguments.photos)
+    found = find_photos(arguments.photos, recursive=arguments.recursive)
+    _report_skipped(found.skipped)
     if arguments.save_dir is not None:
         arguments.save_dir.mkdir(parents=True, exist_ok=True)
-    entries = _entries(arguments, paths, service, weights, settings)
+    entries: list[dict[str, object]] = []
+    interrupted = False
+    try:
+        _detect_all(arguments, found.photos, service, weights, settings, entries)
+    except KeyboardInterrupt:  # what is done by then is kept
+        interrupted = True
+        print(error_line(f"Stopped after {len(entries)} of {len(found.photos)} photos."), file=sys.stderr)
     if arguments.json:
-        print_json(detections_document(weights, dict.fromkeys(weights, settings), entries))
+        document = detections_document(weights, dict.fromkeys(weights, settings), entries)
+        if found.skipped:
+            document["skipped"] = [
+                {"path": printable(str(path)), "reason": reason} for path, reason in found.skipped
+            ]
+        if interrupted:
+            document["interrupted"] = True
+        print_json(document)
+    if interrupted:
+        return INTERRUPTED
     return ERROR if any("error" in entry for entry in entries) else 0
+
+
+def _report_skipped(skipped: Sequence[tuple[Path, str]]) -> None:
+    """Print one line on standard error for each reason for which something in a folder is left out."""
+    reasons: dict[str, list[str]] = {}
+    for path, reason in skipped:
+        reasons.setdefault(reason, []).append(printable(str(path)))
+    for reason, names in reasons.items():
+        more = len(names) - _NAMED
+        listed = ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+        print(error_line(f"Skipped ({reason}): {listed}"), file=sys.stderr)
 
 
 def _settings(arguments: argparse.Namespace) -> DetectionSettings:
@@ -91,35 +126,39 @@ def _settings(arguments: argparse.Namespace) -> DetectionSettings:
     )
 
 
-def _entries(
+def _detect_all(
     arguments: argparse.Namespace,
     paths: Sequence[Path],
     service: ModelService,
     weights: Mapping[str, WeightsFile],
     settings: DetectionSettings,
-) -> list[dict[str, object]]:
-    """Run the models on each photo, print and save the results, and return the photos' JSON entries."""
+    entries: list[dict[str, object]],
+) -> None:
+    """Run the models on each photo, print and save the results, and append the photo's JSON to `entries`."""
     from tqdm import tqdm
 
     from featherface.detection.images import ImageError
 
     any_folder = any(path.is_dir() for path in arguments.photos)
-    entries: list[dict[str, object]] = []
     saved: set[Path] = set()
     for path in tqdm(paths, disable=not any_folder, unit="photo", file=sys.stderr):
         try:
             photo, comparison = _compared(path, service, weights, settings)
+            entry = comparison.photo_entry()
+            if arguments.save_dir is not None:
+                saved_path = _save(photo, comparison, arguments.save_dir, path.stem, saved)
+                entry["saved"] = printable(str(saved_path))
         except ImageError as error:
-            entries.append({"photo": str(path), "error": str(error)})
             tqdm.write(error_line(str(error)), file=sys.stderr)
+            entries.append({"photo": printable(str(path)), "error": str(error)})
             continue
-        entry = comparison.photo_entry()
-        if arguments.save_dir is not None:
-            entry["saved"] = str(_save(photo, comparison, arguments.save_dir, path.stem, saved))
+        if photo.notice:
+            entry["notice"] = photo.notice
         entries.append(entry)
+        if photo.notice:
+            tqdm.write(error_line(f"{comparison.name}: {photo.notice}"), file=sys.stderr)
         if not arguments.json:
             tqdm.write(_summary(comparison), file=sys.stdout)
-    return entries
 
 
 def _compared(
@@ -136,7 +175,7 @@ def _compared(
         key: service.merged_candidates(photo, key, settings, weights=file) for key, file in weights.items()
     }
     size = photo.width, photo.height
-    return photo, compare(str(path), size, results, dict.fromkeys(results, settings), decode)
+    return photo, compare(printable(str(path)), size, results, dict.fromkeys(results, settings), decode)
 
 
 def _summary(comparison: Comparison) -> str:
@@ -155,6 +194,7 @@ def _save(photo: Photo, comparison: Comparison, folder: Path, stem: str, saved: 
     """Save the photo with each model's faces, under a name not yet used in this run, and return the path."""
     from featherface.files import write_files
 
+    stem = printable(stem).replace("\\", "_").encode()[:_STEM_BYTES].decode(errors="ignore")
     name, count = f"{stem}.{'-'.join(comparison.faces)}", 1
     path = folder / f"{name}.jpeg"
     while path in saved:
@@ -169,7 +209,8 @@ COMMAND = Command(
     summary="detect faces in photos",
     description="Detect faces in photos with each model.\n\n"
     "A file that cannot be read is reported on standard error and in the JSON; the other photos are still\n"
-    "processed, and the exit status is 2.\n\n"
+    "processed, and the exit status is 2. What a folder holds besides photos is named on standard error and\n"
+    "in the JSON. Ctrl-C stops the run and keeps what is done; the exit status is then 130.\n\n"
     'JSON: {"weights": {MODEL: {"file", "sha256", "source"}, ...},\n'
     '  "settings": {MODEL: {"confidence", "nms_iou", "top_k", "resize", "input_size", "scales",\n'
     '    "rotated"}, ...}, "photos": [\n'
@@ -178,9 +219,10 @@ COMMAND = Command(
     '       "milliseconds": {"preprocess", "network", "postprocess"}, and if the model ran more than once\n'
     '       "passes": [{"input_size": [width, height], "degrees", "milliseconds"}, ...] and "found_by", the\n'
     "       index of the pass that found each face}, ...},\n"
-    '     "saved": path, with --save-dir},\n'
-    '    {"photo", "error"}, ...]}\n'
-    "Boxes and landmarks are in pixels of the upright photo, highest score first.",
+    '     "saved": path, with --save-dir, "notice": sentence about a blank or incomplete photo},\n'
+    '    {"photo", "error"}, ...], "skipped": [{"path", "reason"}, ...] and "interrupted": true, if so}\n'
+    "Boxes and landmarks are in pixels of the upright photo, highest score first. In paths, line breaks and\n"
+    "bytes that are not UTF-8 are escaped.",
     add_options=_add_options,
     run=_run,
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -90,11 +91,14 @@ def test_unreadable_files_are_reported_and_the_rest_is_done(write_photo, tmp_pat
 
     assert main([*arguments, "--json"]) == 2
     out, err = capsys.readouterr()
-    photos = json.loads(out)["photos"]
+    document = json.loads(out)
+    photos = document["photos"]
+    assert document["skipped"] == [{"path": str(tmp_path / "notes.txt"), "reason": "not a photo"}]
     assert [Path(entry["photo"]).name for entry in photos] == ["a.png", "b.jpg", "c.heic", "d.webp"]
     assert ["error" in entry for entry in photos] == [False, True, True, False]
     assert "4/4" in err  # the progress bar
-    assert err.count("featherface: ") == 2
+    assert f"featherface: Skipped (not a photo): {tmp_path / 'notes.txt'}\n" in err
+    assert err.count("featherface: ") == 3
 
     assert main(arguments) == 2
     out, err = capsys.readouterr()
@@ -102,6 +106,106 @@ def test_unreadable_files_are_reported_and_the_rest_is_done(write_photo, tmp_pat
         str(tmp_path / "a.png"),
         str(tmp_path / "d.webp"),
     ]
+
+
+def folder_of_photos(write_photo, folder: Path) -> None:
+    """Write photos by odd names and in sub-folders, and what is no photo."""
+    write_photo("a.png")
+    write_photo("sub/b.png")
+    write_photo("sub/a.png")
+    for name in ("without_extension", "c.jpg_large"):
+        (folder / name).write_bytes((folder / "a.png").read_bytes())
+    (folder / "sub" / "notes.txt").write_text("no photo")
+    (folder / "._a.png").write_bytes(b"Finder's metadata")
+    (folder / "up").symlink_to(folder)
+
+
+def test_a_folder_names_what_it_skips_and_recursive_looks_into_sub_folders(write_photo, tmp_path, capsys):
+    folder_of_photos(write_photo, tmp_path)
+    arguments = ["detect", str(tmp_path), "--model", "v2", "--size", "128", "--top-k", "1", "--json"]
+
+    assert main(arguments) == 0
+    document = json.loads(capsys.readouterr().out)
+    names = [str(Path(entry["photo"]).relative_to(tmp_path)) for entry in document["photos"]]
+    assert names == ["a.png", "c.jpg_large", "without_extension"]
+    assert [Path(entry["path"]).name for entry in document["skipped"]] == ["sub", "up"]
+    assert "--recursive" in document["skipped"][0]["reason"]
+
+    assert main([*arguments, "--recursive"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    names = [str(Path(entry["photo"]).relative_to(tmp_path)) for entry in document["photos"]]
+    assert names == ["a.png", "c.jpg_large", "sub/a.png", "sub/b.png", "without_extension"]
+    skipped = {Path(entry["path"]).name: entry["reason"] for entry in document["skipped"]}
+    assert skipped == {"notes.txt": "not a photo", "up": "a link to a folder"}
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_ctrl_c_keeps_what_is_done(as_json, write_photo, tmp_path, monkeypatch, capsys):
+    for name in ("a.png", "b.png", "c.png"):
+        write_photo(name)
+
+    def decode_until_c(path: Path):
+        if path.name == "c.png":
+            raise KeyboardInterrupt
+        return decode_photo(path)
+
+    monkeypatch.setattr("featherface.detection.images.decode_photo", decode_until_c)
+    options = ["--model", "v2", "--size", "128", "--top-k", "1", "--save-dir", str(tmp_path / "out")]
+    assert main(["detect", str(tmp_path), *options, *["--json"][: int(as_json)]]) == 130
+    out, err = capsys.readouterr()
+    assert "Stopped after 2 of 3 photos." in err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.v2.jpeg", "b.v2.jpeg"]
+    if as_json:
+        document = json.loads(out)
+        assert document["interrupted"] is True
+        assert [Path(entry["photo"]).name for entry in document["photos"]] == ["a.png", "b.png"]
+    else:
+        assert len(out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param(os.fsdecode(b"caf\xe9.png"), r"caf\xe9.png", id="not UTF-8"),
+        pytest.param("two\nlines.png", r"two\nlines.png", id="line break"),
+        pytest.param("n" * 246 + ".png", "n" * 246 + ".png", id="250 bytes"),
+        pytest.param("\u4e2d" * 80 + ".png", "\u4e2d" * 80 + ".png", id="240 bytes of Chinese"),
+    ],
+)
+def test_odd_names_reach_the_json_and_the_saved_file(name, shown, write_photo, tmp_path, capsys):
+    path = tmp_path / "photos" / name
+    path.parent.mkdir()
+    path.write_bytes(write_photo("a.png").read_bytes())
+    options = ["--model", "v2", "--size", "128", "--top-k", "1", "--save-dir", str(tmp_path / "out")]
+    for extra in (["--json"], []):
+        assert main(["detect", str(path), *options, *extra]) == 0
+        out, _ = capsys.readouterr()
+        out.encode()  # standard output takes only what is UTF-8
+        assert len(out.splitlines()) == 1
+        if extra:
+            (entry,) = json.loads(out)["photos"]
+            assert Path(entry["photo"]).name == shown
+            with Image.open(entry["saved"]) as saved:
+                assert saved.width == entry["width"]
+
+
+def test_unreadable_files_of_odd_names_are_one_line(tmp_path, capsys):
+    path = tmp_path / os.fsdecode(b"two\nlines\xe9.jpg")
+    path.write_bytes(b"no photo")
+    assert main(["detect", str(path), "--model", "v2", "--json"]) == 2
+    out, err = capsys.readouterr()
+    (entry,) = json.loads(out)["photos"]
+    assert entry["error"].isprintable()
+    assert err.count("\n") == 1
+
+
+def test_a_blank_photo_says_so(tmp_path, capsys):
+    Image.new("RGB", (64, 48), "white").save(tmp_path / "white.png")
+    options = ["--model", "v2", "--size", "128", "--top-k", "1", "--json"]
+    assert main(["detect", str(tmp_path / "white.png"), *options]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["photos"][0]["notice"].startswith("This image is blank")
+    assert "This image is blank" in err
 
 
 def test_photos_of_the_same_name_are_saved_under_two(write_photo, tmp_path, capsys):
