@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from featherface.dashboard.components.labelled_robustness_panel import (
+    show_attributes,
+    show_labelled_stress,
+)
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.photo_strip import choose_photo
 from featherface.dashboard.components.stress_panel import (
@@ -23,4 +27,8 @@ models = choose_model_pair()
 corruption = choose_corruption()
 settings = choose_stress_settings()
 show_photo_stress(file, corruption, models, settings)
+st.header("Labelled images under corruption")
+show_labelled_stress()
+st.header("Blur, occlusion and other attributes")
+show_attributes()
 choose_chart_format()

@@ -168,7 +168,7 @@ def _text(estimate: Estimate) -> str:
 
 COMMAND = Command(
     summary="measure average precision by blur, occlusion and other attributes of faces",
-    description="Measure average precision (AP) and recall by attributes of faces, within bands of height.\n\n"
+    description="Measure average precision (AP) and recall by attribute, within bands of face height.\n\n"
     "Works on saved detections, without a network. The attributes are those of WIDER FACE: blur, occlusion,\n"
     "illumination, pose, expression and invalid. With --groups, a column of your own gives the same table.\n"
     "Slices with faces in fewer than ten images are not scored. False positives are shared by the values\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -25,10 +26,13 @@ __all__ = [
     "load_stress",
     "save_slices",
     "save_stress",
+    "shipped_slices",
+    "shipped_stress",
     "slice_entry",
 ]
 
 
+_LOG = logging.getLogger(__name__)
 _Saved = TypeVar("_Saved")
 
 
@@ -90,6 +94,22 @@ def load_slices(path: Path) -> list[SavedSlices]:
     return _loaded(path, "attributes", _slices_from_json)
 
 
+def shipped_stress(folder: Path, sha256: Mapping[str, str]) -> list[SavedStress]:
+    """Return the stress results beside the weights in `folder`, in the order of `sha256`.
+
+    sha256: checksum of the current weights by model; results of other weights are left out, and unreadable
+    files are logged.
+    """
+    found = _shipped(folder / "evaluation" / "robustness", load_stress)
+    return [one for key in sha256 for one in found if (one.model, one.weights_sha256) == (key, sha256[key])]
+
+
+def shipped_slices(folder: Path, sha256: Mapping[str, str]) -> list[SavedSlices]:
+    """Return the attribute slices beside the weights in `folder`, as `shipped_stress` does."""
+    found = _shipped(folder / "evaluation" / "attributes", load_slices)
+    return [one for key in sha256 for one in found if (one.model, one.weights_sha256) == (key, sha256[key])]
+
+
 def slice_entry(one: Slice) -> dict[str, object]:
     """Return a slice as plain JSON values."""
     measures = {"average_precision": one.average_precision, "recall": one.recall}
@@ -110,6 +130,16 @@ def _loaded(path: Path, key: str, parse: Callable[[Mapping[str, Any]], _Saved]) 
         return [parse(saved) for saved in json.loads(path.read_bytes())[key]]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ResultsError(sentence(f"{path} is not a readable file of results: {error}.")) from error
+
+
+def _shipped(folder: Path, load: Callable[[Path], list[_Saved]]) -> list[_Saved]:
+    found: list[_Saved] = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found += load(path)
+        except ResultsError:
+            _LOG.exception("%s is not used.", path.name)
+    return found
 
 
 def _or_null(value: float) -> float | None:

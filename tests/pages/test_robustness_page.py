@@ -14,12 +14,17 @@ from streamlit.testing.v1 import AppTest
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
 from featherface.models import MODELS
+from featherface.robustness.attribute_slices import Slice
 from featherface.robustness.corruptions import CORRUPTIONS
+from featherface.robustness.labelled_stress import MEAN, Condition, Estimate, Robustness
+from featherface.robustness.robustness_results import SavedSlices, SavedStress, save_slices, save_stress
 from featherface.serving.model_service import DetectionResult, ModelService
 from featherface.serving.network_queue import ServiceBusyError
+from featherface.study.results import shipped_checksums
 from tests.pages.conftest import ROOT, faces, result
 from tests.third_model import register_third_model
 
+CLEAN, JPEG = Condition("clean", 0), Condition("jpeg", 1)
 ROW = faces((10, 0.95), (100, 0.9), (200, 0.8), (300, 0.7))
 NAME = CORRUPTIONS["jpeg"].name  # as in a link
 Open = Callable[..., AppTest]
@@ -104,7 +109,7 @@ def test_a_corruption_opens_by_its_link(open_page: Open, corruption: str) -> Non
     ("found", "sentence"),
     [
         pytest.param({"v2": ROW[:0]}, "agree on no face in the clean photo", id="no agreed face"),
-        pytest.param({"v2": ServiceBusyError(7)}, "Busy, position 7 in the queue", id="busy"),
+        pytest.param({"v2": ServiceBusyError(7)}, "queue position 7", id="busy"),
         pytest.param({"v1": ROW, "v2": ROW}, "Neither model loses more than half", id="nothing lost"),
     ],
 )
@@ -132,3 +137,44 @@ def test_a_third_model_can_be_one_of_the_two(
     assert f"{third.name} " in texts(page)
     assert [card.label.split(":")[0] for card in page.metric] == [MODELS["v1"].name, third.name]
     assert np.isin(["1 of 1"], [card.value for card in page.metric]).all()
+
+
+def test_without_results_the_page_says_so_and_names_the_commands(open_page: Open) -> None:
+    page = open_page({"v1": ROW, "v2": ROW})
+    assert texts(page).count("No result for the current weights yet") == 2
+    assert "performance by skin tone, age or gender" in texts(page)
+    assert [block.value.split()[3] for block in page.code] == ["stress", "evaluate", "attributes"]
+
+
+def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weights: Path) -> None:
+    checksums = shipped_checksums(measured_weights)
+    half, rows = Estimate(0.5, (0.4, 0.6)), []
+    for model, checksum in {**checksums, "v2": "of other weights"}.items():
+        scores = {key: {MEAN: 0.25} for key in (CLEAN, JPEG)}
+        measures = ({MEAN: half}, {MEAN: half}, {MEAN: half})
+        robustness = Robustness("WIDER FACE", 20, ("jpeg",), (1,), *measures, scores)
+        about = (model, checksum, "Made up", "original", 640, "2026-01-02T03:04:05+00:00", False)
+        rows.append(SavedStress(*about, robustness))
+    slices = (
+        Slice("blur", "clear", "16-32 px", 40, 20, half, half),
+        Slice("blur", "heavy blur", "16-32 px", 0, 0, None, None, "No face counts in this subset."),
+    )
+    for folder in ("robustness", "attributes"):
+        (measured_weights / "evaluation" / folder).mkdir()
+    save_stress(measured_weights / "evaluation" / "robustness" / "made_up.json", rows)
+    (measured_weights / "evaluation" / "robustness" / "damaged.json").write_text("{")
+    save_slices(
+        measured_weights / "evaluation" / "attributes" / "made_up.json",
+        [
+            SavedSlices(key, checksum, "Made up", 20, 0.5, "2026-01-02T03:04:05+00:00", True, slices)
+            for key, checksum in checksums.items()
+        ],
+    )
+    page = open_page({"v1": ROW, "v2": ROW})
+    assert not page.exception
+    assert "No result for the current weights yet" not in texts(page)
+    assert page.table[0].value["Model"].tolist() == ["FeatherFace V1"]
+    assert page.table[0].value["mPC"].tolist() == ["0.500 (0.400–0.600)"]
+    table = page.dataframe[-1].value
+    assert table["V2 AP"].tolist() == ["0.500 (0.400–0.600)", "No face counts in this subset."]
+    assert "these images also chose the checkpoints" in texts(page)

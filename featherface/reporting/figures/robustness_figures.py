@@ -1,8 +1,8 @@
-"""Recall against the severity of a corruption, one line per model."""
+"""Recall against the severity of a corruption, and average precision per corruption, per model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -10,7 +10,7 @@ from featherface.models import MODELS
 from featherface.reporting.figures.style import chart_layout
 from featherface.robustness.photo_stress import BREAKING_RECALL, PhotoStress
 
-__all__ = ["recall_lines"]
+__all__ = ["corruption_bars", "recall_lines"]
 
 _MARK_COLOUR = "#7c8a90"
 _MARKERS = ("circle", "diamond", "square")  # lines that coincide stay distinct
@@ -42,6 +42,29 @@ def recall_lines(stress: PhotoStress, keys: Sequence[str], severity: int) -> go.
             xaxis={"title": {"text": "Severity (0: clean photo)"}, "dtick": 1, "range": [-0.2, 5.2]},
             yaxis={"title": {"text": "Recall (%)"}, "range": [-4, 104]},
             shapes=[_dashed("x", (0, 1), (half, half)), _dashed("y", (severity, severity), (0, 1))],
+        )
+    )
+    return figure
+
+
+def corruption_bars(scores: Mapping[str, Mapping[str, float]]) -> go.Figure:
+    """Return bars of average precision (0..1) by model key and then by name of the corruption."""
+    figure = go.Figure()
+    for key, by_corruption in scores.items():
+        figure.add_bar(
+            name=MODELS[key].name,
+            x=list(by_corruption),
+            y=list(by_corruption.values()),
+            marker={"color": MODELS[key].colour},
+            hovertemplate="%{y:.3f}",
+        )
+    figure.update_layout(
+        chart_layout(
+            420,
+            barmode="group",
+            hovermode="x unified",
+            xaxis={"tickangle": -40},
+            yaxis={"title": {"text": "Average precision"}, "range": [0, 1]},
         )
     )
     return figure

@@ -1,0 +1,174 @@
+"""The Robustness page's measured sections: corruption of labelled images, attributes of faces, fairness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from featherface.dashboard.components.widgets import badge_line, plain, show_chart
+from featherface.dashboard.state.shared_service import weights_folder
+from featherface.models import MODELS
+from featherface.reporting.figures.robustness_figures import corruption_bars
+from featherface.reporting.wording import images_text, when_text
+from featherface.robustness.attribute_slices import Slice
+from featherface.robustness.corruptions import CORRUPTIONS
+from featherface.robustness.labelled_stress import MEAN, Estimate
+from featherface.robustness.robustness_results import (
+    SavedSlices,
+    SavedStress,
+    shipped_slices,
+    shipped_stress,
+)
+from featherface.study.provenance import Badge
+from featherface.study.results import shipped_checksums
+
+__all__ = ["show_attributes", "show_labelled_stress"]
+
+_STRESS_COMMAND = """\
+python -m featherface stress --images WIDER_val/images --ground-truth eval_tools/ground_truth \\
+    --predictions stress.jsonl --out weights/evaluation/robustness/wider_val.json"""
+_ATTRIBUTES_COMMAND = """\
+python -m featherface evaluate --images WIDER_val/images --predictions found.jsonl
+python -m featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl \\
+    --ground-truth eval_tools/ground_truth --out weights/evaluation/attributes/wider_val.json"""
+_GROUPS_COMMAND = """\
+python -m featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl \\
+    --ground-truth eval_tools/ground_truth --groups people.csv --column skin_tone"""
+
+
+def show_labelled_stress() -> None:
+    """Show mPC and rPC of the current weights, or how to measure them."""
+    st.markdown(
+        "Average precision (AP) on corrupted images with annotated faces. **mPC** is the mean AP over all "
+        "corruptions and severities; **rPC** is mPC divided by the AP on clean images "
+        "([Michaelis et al. 2019](https://arxiv.org/abs/1907.07484))."
+    )
+    results = shipped_stress(weights_folder(), shipped_checksums(weights_folder()))
+    if results:
+        for name in dict.fromkeys(saved.image_set for saved in results):
+            _show_stress([saved for saved in results if saved.image_set == name])
+    else:
+        st.info("No result for the current weights yet. This command measures it:", icon=":material/pending:")
+    st.code(_STRESS_COMMAND, language="bash")
+
+
+def _show_stress(results: Sequence[SavedStress]) -> None:
+    first = results[0]
+    badge_line(Badge.MEASURED, plain(_origin(first, first.robustness.images)))
+    st.table(
+        pd.DataFrame(
+            {
+                "Model": MODELS[saved.model].name,
+                "Clean AP": _text(saved.robustness.clean[MEAN]),
+                "mPC": _text(saved.robustness.mpc[MEAN]),
+                "rPC": _text(saved.robustness.rpc[MEAN]),
+            }
+            for saved in results
+        ),
+        border="horizontal",
+        hide_index=True,
+        alt="Average precision on clean images, mPC and rPC per model",
+    )
+    st.caption(
+        "Means of the subsets easy, medium and hard, with 95% confidence intervals (bootstrap over images)."
+    )
+    scores = {saved.model: _by_corruption(saved) for saved in results}
+    summary = "; ".join(
+        f"{MODELS[key].name}: " + ", ".join(f"{name} {score:.3f}" for name, score in part.items())
+        for key, part in scores.items()
+    )
+    show_chart(
+        corruption_bars(scores),
+        name="robustness_by_corruption",
+        alt=f"Mean average precision per corruption. {summary}",
+        data=pd.DataFrame({MODELS[key].name: part for key, part in scores.items()})
+        .rename_axis("Corruption")
+        .reset_index(),
+    )
+
+
+def _by_corruption(saved: SavedStress) -> dict[str, float]:
+    """Return the clean score, then the mean over severities of each corruption, by its name."""
+    scores: dict[str, list[float]] = {}
+    for condition, by_subset in saved.robustness.by_condition.items():
+        corruption = CORRUPTIONS.get(condition.corruption)
+        scores.setdefault(corruption.name if corruption else "Clean", []).append(by_subset[MEAN])
+    return {name: sum(values) / len(values) for name, values in scores.items()}
+
+
+def show_attributes() -> None:
+    """Show AP and recall per attribute and face height, or how to measure them, and what is not measured."""
+    st.markdown(
+        "Blurred faces are mostly small, and small faces are missed for their size. So each value of an "
+        "attribute is scored within bands of face height. False positives are shared by all values, so rare "
+        "values have a lower AP: compare the models within a row, and values by recall."
+    )
+    results = shipped_slices(weights_folder(), shipped_checksums(weights_folder()))
+    if results:
+        _show_slices(results)
+    else:
+        st.info(
+            "No result for the current weights yet. These commands measure it:", icon=":material/pending:"
+        )
+    st.code(_ATTRIBUTES_COMMAND, language="bash")
+    st.subheader("Fairness")
+    st.markdown(
+        "**Not measured:** performance by skin tone, age or gender. WIDER FACE has no such labels, and this "
+        "project does not guess them from photos. If you have images with labels of your own, put them into a "
+        "CSV file with the columns `image`, `face` (optional, its number in the annotations) and one for the "
+        "group; this command gives the same table for your groups:"
+    )
+    st.code(_GROUPS_COMMAND, language="bash")
+
+
+def _show_slices(results: Sequence[SavedSlices]) -> None:
+    first = results[0]
+    names = list(dict.fromkeys(one.attribute for one in first.slices))
+    badge_line(Badge.MEASURED, plain(_origin(first, first.images)))
+    chosen = st.segmented_control(
+        "Attribute", names, default=names[0], required=True, key="attribute", bind="query-params"
+    )
+    name = chosen or names[0]  # an address can leave it empty
+    st.dataframe(
+        _slice_table(results, name),
+        hide_index=True,
+        alt=f"Average precision and recall by {name} and face height, per model",
+    )
+    st.caption(
+        f"Recall at confidence {first.confidence:.2f}. In brackets: 95% confidence interval, bootstrap over "
+        "images."
+    )
+
+
+def _slice_table(results: Sequence[SavedSlices], attribute: str) -> pd.DataFrame:
+    """Return one row per value and band, with the scores of each model or why there are none."""
+    rows: dict[tuple[str, str], dict[str, object]] = {}
+    for saved in results:
+        name = MODELS[saved.model].short_name
+        for one in saved.slices:
+            if one.attribute != attribute:
+                continue
+            row = rows.setdefault(
+                (one.value, one.band), {"Value": one.value, "Face height": one.band, "Faces": one.faces}
+            )
+            row[f"{name} AP"] = _score(one, one.average_precision)
+            row[f"{name} recall"] = _score(one, one.recall)
+    return pd.DataFrame(rows.values())
+
+
+def _score(one: Slice, estimate: Estimate | None) -> str:
+    return one.suppressed if estimate is None else _text(estimate)
+
+
+def _text(estimate: Estimate) -> str:
+    if estimate.interval is None:
+        return f"{estimate.value:.3f}"
+    low, high = estimate.interval
+    return f"{estimate.value:.3f} ({low:.3f}–{high:.3f})"
+
+
+def _origin(saved: SavedStress | SavedSlices, images: int) -> str:
+    selected = "; these images also chose the checkpoints" if saved.used_for_selection else ""
+    return f"{saved.image_set}, {images_text(images)}, {when_text(saved.date)}{selected}"
