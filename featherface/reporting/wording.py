@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from featherface.detection.multiscale import Pass
 from featherface.models import MODELS
 from featherface.profiling.machine import Machine
 from featherface.study.headlines import Headline
@@ -15,6 +16,7 @@ __all__ = [
     "images_text",
     "machine_text",
     "origin_text",
+    "pass_text",
     "printed",
     "value_pair",
     "when_text",
@@ -85,3 +87,10 @@ def images_text(count: int) -> str:
 def machine_text(machine: Machine) -> str:
     """Return what timings on this machine depend on: processor, cores and PyTorch version."""
     return f"{machine.processor}, {machine.cores} cores, PyTorch {machine.torch}"
+
+
+def pass_text(one: Pass) -> str:
+    """Return what the network saw in a pass: "640 × 480 px", "640 × 480 px, photo turned by 90°"."""
+    height, width = one.raw.input_size
+    turn = f", photo turned by {one.degrees}°" if one.degrees else ""
+    return f"{width:,} × {height:,} px{turn}"

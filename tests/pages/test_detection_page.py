@@ -15,8 +15,11 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from featherface.dashboard.state.photos import SAMPLES, PhotoFile
+from featherface.detection.detector import RawResult
 from featherface.detection.images import ImageError
+from featherface.detection.multiscale import Pass
 from featherface.detection.preprocess import Resize
+from featherface.detection.settings import DetectionSettings, Scales
 from featherface.serving.model_service import ModelService, UntrainedError
 from featherface.serving.network_queue import ServiceBusyError
 from tests.pages.conftest import faces, result
@@ -78,12 +81,12 @@ def test_threshold_chart_follows_the_resize_mode(
 ) -> None:
     """Fit and stretch can give a photo the same input size and still feed different pixels."""
 
-    def candidates(_self: ModelService, _photo: object, key: str, resize: Resize, *_: object, **__: object):
+    def candidates(_self: ModelService, _photo: object, key: str, given: DetectionSettings, **_: object):
         found = result(key)
-        return found if resize is Resize.FIT else replace(found, detections=faces((10, 0.95)))
+        return found if given.resize is Resize.FIT else replace(found, detections=faces((10, 0.95)))
 
     page = open_page()
-    monkeypatch.setattr(ModelService, "candidates", candidates)
+    monkeypatch.setattr(ModelService, "merged_candidates", candidates)
     page.get_by_key("resize").set_value(Resize.STUDY).run()
 
     chart = json.loads(page.get("plotly_chart")[0].proto.spec)["data"]
@@ -233,3 +236,30 @@ def test_refused_checkpoint_is_named(open_page: Callable[..., AppTest], tmp_path
     (tmp_path / "mine.pth").write_bytes(b"no zip file")
     page = open_page()
     assert any("mine\\.pth is not a checkpoint" in caption.value for caption in page.caption)
+
+
+def test_faces_of_several_runs_say_which_found_them(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def candidates(_self: ModelService, _photo: object, key: str, given: DetectionSettings, **_: object):
+        asked.append((given.scales, given.rotated))
+        found = result(key)
+        sizes = ((480, 640), (240, 320))
+        passes = tuple(
+            Pass(RawResult(found.detections, {"network": 20.0}, size), Resize.FIT, 640) for size in sizes
+        )
+        marked = replace(found.detections, found_by=np.arange(len(found.detections)) % 2)
+        return replace(found, detections=marked, passes=passes)
+
+    page = open_page()
+    monkeypatch.setattr(ModelService, "merged_candidates", candidates)
+    page.get_by_key("rotated").set_value(True).run()
+    assert asked == [(Scales.AUTO, True)] * 2
+    (table,) = page.dataframe
+    assert table.value["V1 found at"].tolist() == ["640 × 480 px", "320 × 240 px"]
+    captions = " ".join(caption.value for caption in page.caption)
+    assert "2 runs: 640 × 480 px: 20 ms, 2 faces; 320 × 240 px: 20 ms, 1 face." in captions
+    page.get_by_key("resize").set_value(Resize.STUDY).run()
+    assert asked[-1] == (Scales.ONE, True)  # off as in the study

@@ -5,7 +5,7 @@ The networks have run by then; everything here only filters and draws their resu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,11 +27,12 @@ from featherface.detection.agreement import AgreementCurve, agreement_curve
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import encode_image
 from featherface.detection.images import ImageError
+from featherface.detection.multiscale import Pass
 from featherface.detection.postprocess import select
 from featherface.models import MODELS
 from featherface.reporting.comparison import Comparison, compare
 from featherface.reporting.figures.thresholds import threshold_chart
-from featherface.reporting.wording import faces_text, when_text
+from featherface.reporting.wording import faces_text, pass_text, when_text
 from featherface.serving.model_service import DetectionResult
 from featherface.study.provenance import Badge
 
@@ -109,7 +110,7 @@ def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display, 
         detections=faces,
         pairs=partners,
         shown=alone if display.differences else range(len(faces)),
-        notes=_notes(faces, partners, comparison),
+        notes=_notes(key, faces, partners, comparison),
     )
 
 
@@ -125,13 +126,14 @@ def _message(key: str, comparison: Comparison, *, nothing_differs: bool) -> str:
     return ""
 
 
-def _notes(faces: Detections, partners: np.ndarray, comparison: Comparison) -> list[str]:
+def _notes(key: str, faces: Detections, partners: np.ndarray, comparison: Comparison) -> list[str]:
     """Return a tooltip for each face."""
     found = comparison.agreement
+    passes = _pass_names(faces, comparison.results[key])
     sizes = faces.boxes[:, 2:] - faces.boxes[:, :2]
     notes = []
-    for (width, height), score, partner in zip(
-        sizes.tolist(), faces.scores.tolist(), partners.tolist(), strict=True
+    for (width, height), score, partner, seen in zip(
+        sizes.tolist(), faces.scores.tolist(), partners.tolist(), passes, strict=True
     ):
         note = f"Score {score:.3f}\n{width:.0f} × {height:.0f} pixels"
         if found is not None:
@@ -140,8 +142,17 @@ def _notes(faces: Detections, partners: np.ndarray, comparison: Comparison) -> l
                 if partner < 0
                 else f"\nMatch {partner + 1}, IoU {found.iou[partner]:.2f}"
             )
+        if seen:
+            note += f"\nFound at {seen}"
         notes.append(note)
     return notes
+
+
+def _pass_names(faces: Detections, result: DetectionResult) -> list[str]:
+    """Return the pass that found each face, or empty texts where there was one pass."""
+    if faces.found_by is None:
+        return [""] * len(faces)
+    return [pass_text(result.passes[index]) for index in faces.found_by.tolist()]
 
 
 def _show_numbers(comparison: Comparison) -> None:
@@ -172,8 +183,11 @@ def _show_model_card(key: str, faces: Detections, result: DetectionResult) -> No
         st.metric("Latency", f"{sum(result.milliseconds.values()):.0f} ms", width="content")
     stages = ", ".join(f"{name} {spent:.1f}" for name, spent in result.milliseconds.items())
     height, width = result.input_size
+    runs = f"Input size: {width} × {height} pixels."
+    if faces.found_by is not None:
+        runs = _runs_text(faces.found_by, result.passes)
     engine = f"{result.engine.name} {result.engine.version}"
-    st.caption(f"Stages (ms): {stages}. Input size: {width} × {height} pixels. Engine: {engine}.")
+    st.caption(f"Stages (ms): {stages}. {runs} Engine: {engine}.")
     origin_badge(
         Badge.MEASURED,
         f"{when_text(result.when)}, on {machine().processor}. A single run alongside other work on the "
@@ -181,14 +195,26 @@ def _show_model_card(key: str, faces: Detections, result: DetectionResult) -> No
     )
 
 
+def _runs_text(found_by: np.ndarray, passes: Sequence[Pass]) -> str:
+    """Return the cost and the yield of each run of a network."""
+    runs = [
+        f"{pass_text(one)}: {sum(one.raw.milliseconds.values()):.0f} ms, "
+        f"{faces_text(int((found_by == index).sum()))}"
+        for index, one in enumerate(passes)
+    ]
+    return f"{len(runs)} runs: {'; '.join(runs)}."
+
+
 def _show_threshold_chart(photo_key: str, comparison: Comparison) -> None:
     """Show how counts and agreement depend on the confidence threshold."""
     st.subheader("Faces by confidence threshold")
     first, second = (MODELS[key] for key in comparison.faces)
     runs = tuple((result.weights.sha256, result.input_size) for result in comparison.results.values())
-    resizes = tuple(settings.resize for settings in comparison.settings.values())
+    modes = tuple(
+        (settings.resize, settings.scales, settings.rotated) for settings in comparison.settings.values()
+    )
     nms_ious = tuple(settings.nms_iou for settings in comparison.settings.values())
-    curve = _threshold_curve(photo_key, runs, resizes, nms_ious, comparison)
+    curve = _threshold_curve(photo_key, runs, modes, nms_ious, comparison)
     current = {key: settings.confidence for key, settings in comparison.settings.items()}
     show_chart(
         threshold_chart(curve, first, second, current),
@@ -211,20 +237,30 @@ def _show_threshold_chart(photo_key: str, comparison: Comparison) -> None:
 def _threshold_curve(
     photo_key: str,
     runs: tuple[tuple[str, tuple[int, int]], ...],
-    resizes: tuple[str, ...],
+    modes: tuple[tuple[str, str, bool], ...],
     nms_ious: tuple[float, ...],
     _comparison: Comparison,
 ) -> AgreementCurve:
     """Compute the curve once per photo, pair of network runs and NMS thresholds.
 
     runs: weights and input size of each model. Two resize modes can give the same input size and still feed
-    different pixels, so `resizes` are part of the key.
+    different pixels, so `modes` (resize mode, scales, rotated) are part of the key.
     """
     first, second = (
         select(result.detections, CANDIDATE_FLOOR, nms_iou)
         for result, nms_iou in zip(_comparison.results.values(), nms_ious, strict=True)
     )
     return agreement_curve(first, second, _CONFIDENCES.tolist())
+
+
+def _found_at(comparison: Comparison, pairs: np.ndarray) -> dict[str, list[str]]:
+    """Return a column with the pass that found each matched face, for models that ran more than once."""
+    columns = {}
+    for column, (key, faces) in enumerate(comparison.faces.items()):
+        if faces.found_by is not None:
+            matched = faces[pairs[:, column]]
+            columns[f"{MODELS[key].short_name} found at"] = _pass_names(matched, comparison.results[key])
+    return columns
 
 
 def _show_matches(comparison: Comparison) -> None:
@@ -242,12 +278,15 @@ def _show_matches(comparison: Comparison) -> None:
             "IoU": found.iou,
             f"{names[0]} score": comparison.faces[first].scores[found.pairs[:, 0]],
             f"{names[1]} score": comparison.faces[second].scores[found.pairs[:, 1]],
+            **_found_at(comparison, found.pairs),
             "Score difference": np.round(found.score_difference, 3) + 0.0,  # -0.0 becomes 0.0
             "Landmark distance (px)": found.landmark_distance,
             "Landmark distance (% of face size)": 100 * found.relative_landmark_distance,
         }
     )
-    decimals = {name: 1 if "distance" in name else 3 for name in table.columns[1:]}
+    decimals = {
+        name: 1 if "distance" in name else 3 for name in table.columns[1:] if table[name].dtype.kind == "f"
+    }
     st.dataframe(
         table,
         hide_index=True,

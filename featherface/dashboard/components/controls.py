@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -21,7 +21,7 @@ from featherface.dashboard.components.widgets import plain, required_choice
 from featherface.dashboard.state.shared_service import weights_folder
 from featherface.detection.drawing import Hide
 from featherface.detection.preprocess import Resize
-from featherface.detection.settings import DetectionSettings
+from featherface.detection.settings import DetectionSettings, Scales
 from featherface.models import MODELS
 
 __all__ = ["Display", "NetworkInput", "choose_display", "choose_filters", "choose_network_input"]
@@ -33,8 +33,8 @@ _RESIZE = {
 }
 _SIDE_LABEL = {
     Resize.FIT: "Input size: longer side (px)",
-    Resize.ORIGINAL: "Input size: that of the photo",
-    Resize.STUDY: "Input size: square side (px)",
+    Resize.ORIGINAL: "Input size: same as the photo",
+    Resize.STUDY: "Input size: square (px)",
 }
 _HIDE: Mapping[str, Hide | None] = {"Off": None, "Blur": "blur", "Pixelate": "pixelate"}
 _SHIPPED = "Shipped with the project"
@@ -48,6 +48,13 @@ class NetworkInput:
     resize: Resize
     side: int
     weights: Mapping[str, WeightsFile]
+    scales: Scales = Scales.ONE
+    rotated: bool = False
+
+    @property
+    def settings(self) -> DetectionSettings:
+        """The settings of the runs, with the default thresholds."""
+        return DetectionSettings(resize=self.resize, side=self.side, scales=self.scales, rotated=self.rotated)
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,31 @@ def choose_network_input() -> NetworkInput:
             disabled=resize is Resize.ORIGINAL,
             bind="query-params",
         )
+        scales, rotated = _choose_passes(resize)
         models = choose_model_pair()
         weights = _choose_weights(models)
-    return NetworkInput(models, resize, side, weights)
+    return NetworkInput(models, resize, side, weights, scales, rotated)
+
+
+def _choose_passes(resize: Resize) -> tuple[Scales, bool]:
+    """Ask whether the networks run more than once per photo."""
+    sizes, turns = st.columns(2, gap="large")
+    # one key per default: in the address only a choice other than the default appears
+    several = sizes.toggle(
+        "Several sizes",
+        value=resize is Resize.FIT,
+        key=f"scales_{resize.value}",
+        bind="query-params",
+        help="Also runs close-ups at half the size, and photos with small faces at their original size. An "
+        "ordinary photo still takes one run. Off in the study.",
+    )
+    rotated = turns.toggle(
+        "Detect rotated faces",
+        key="rotated",
+        bind="query-params",
+        help="Also searches the photo turned by 90, 180 and 270 degrees. Takes four times as long.",
+    )
+    return Scales.AUTO if several else Scales.ONE, rotated
 
 
 def choose_filters(keys: Sequence[str], given: NetworkInput) -> dict[str, DetectionSettings]:
@@ -106,7 +135,7 @@ def choose_filters(keys: Sequence[str], given: NetworkInput) -> dict[str, Detect
     else:
         thresholds = {key: _threshold_sliders(f"_{key}", f"{MODELS[key].short_name}: ") for key in keys}
     return {
-        key: DetectionSettings(confidence, nms_iou, resize=given.resize, side=given.side)
+        key: replace(given.settings, confidence=confidence, nms_iou=nms_iou)
         for key, (confidence, nms_iou) in thresholds.items()
     }
 
@@ -183,7 +212,7 @@ def _choose_weights(models: Sequence[str]) -> dict[str, WeightsFile]:
                 chosen[key] = own[name]
     for checkpoint in checkpoints:
         if checkpoint.refusal is not None:
-            st.caption(f":material/block: Not offered: {plain(checkpoint.refusal)}")
+            st.caption(f":material/block: Cannot be used: {plain(checkpoint.refusal)}")
     if not checkpoints:
-        st.caption("To use your own checkpoint, put it into the folder `weights`; it then appears here.")
+        st.caption("To use your own checkpoint, put it into the `weights` folder; it will be listed here.")
     return chosen

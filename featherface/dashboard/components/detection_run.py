@@ -22,18 +22,18 @@ __all__ = ["run_models"]
 def run_models(file: PhotoFile, given: NetworkInput) -> dict[str, DetectionResult]:
     """Return the candidates of each model; show a message in place of a model that cannot run.
 
-    A network runs once per photo, model and input size; the service keeps the result. Raises ImageError.
+    A network runs once per photo, model, input size and turn; the service keeps the results. Raises
+    ImageError.
     """
     results: dict[str, DetectionResult] = {}
     for key in given.models:
         slot = st.empty()
         try:
             with slot, st.spinner(f"Running {MODELS[key].name}"):
-                results[key] = model_service().candidates(
+                results[key] = model_service().merged_candidates(
                     decoded(file),
                     key,
-                    given.resize,
-                    given.side,
+                    given.settings,
                     weights=given.weights.get(key),
                     on_wait=partial(_show_position, slot.info),
                 )
