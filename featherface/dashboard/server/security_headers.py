@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -10,12 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from featherface.dashboard.server.streamlit_internals import inline_script_hashes
 
-__all__ = ["HEADERS", "MIDDLEWARE", "SecurityHeaders"]
+__all__ = ["MIDDLEWARE", "SecurityHeaders", "security_headers"]
 
 _CONTENT_SECURITY_POLICY: Final = {
     "default-src": "'self'",
-    # blob: Streamlit loads the script of a component, here the viewer's, from a blob made in the page
-    "script-src": " ".join(("'self'", "blob:", *inline_script_hashes())),
+    # blob: Streamlit loads the script of a component, here the viewer's, from a blob made in the page; the
+    # hashes of Streamlit's inline scripts are added
+    "script-src": "'self' blob:",
     "style-src": "'self' 'unsafe-inline'",  # Streamlit and Plotly create style elements at run time
     "img-src": "'self' data: blob:",
     "media-src": "'self' blob:",
@@ -27,18 +30,26 @@ _CONTENT_SECURITY_POLICY: Final = {
     "form-action": "'self'",
     "frame-ancestors": "'self'",
 }
-HEADERS: Final = {
-    "Content-Security-Policy": "; ".join(
-        f"{name} {sources}" for name, sources in _CONTENT_SECURITY_POLICY.items()
-    ),
+_OTHERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
 
+@cache
+def security_headers() -> Mapping[str, str]:
+    """Return the headers of every response; called after the start's check of Streamlit's private parts."""
+    scripts = " ".join((_CONTENT_SECURITY_POLICY["script-src"], *inline_script_hashes()))
+    policy = _CONTENT_SECURITY_POLICY | {"script-src": scripts}
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {sources}" for name, sources in policy.items()),
+        **_OTHERS,
+    }
+
+
 class SecurityHeaders:
-    """ASGI middleware that sets `HEADERS` on every response, whichever route or error made it."""
+    """ASGI middleware that sets `security_headers` on every response, whichever route or error made it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,7 +59,7 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(security_headers())
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -1,7 +1,8 @@
 """Everything that relies on private or patched parts of Streamlit and Starlette, in one place.
 
 `check_internals` runs when the server starts and names the first part that is gone or has changed, so that an
-upgrade of a library fails at once and here, not on a page or by quietly contacting another machine.
+upgrade of a library fails at once and here, not on a page or by quietly contacting another machine. For the
+same reason private parts are imported where they are used: a module that is gone is reported by the check.
 """
 
 from __future__ import annotations
@@ -12,25 +13,26 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from starlette.formparsers import MultiPartParser
-from streamlit import config, file_util, net_util, runtime
-from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
-from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse, DeferredFileResponsePayload
-from streamlit.runtime.backend_operation_handler import DeferredFileHandler
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
+import streamlit as st
 from streamlit.typing import UploadedFile
 
 from featherface.errors import FeatherFaceError
+
+if TYPE_CHECKING:
+    from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
+    from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse
+    from streamlit.runtime import Runtime
+    from streamlit.runtime.backend_operation_handler import DeferredFileHandler
+    from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+    from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
 __all__ = [
     "InternalsError",
@@ -68,8 +70,10 @@ class _Part:
     purpose: str  # completes "is needed to ..."
     parameters: tuple[str, ...] = ()  # that a call here passes, in this order
     mentions: tuple[str, ...] = ()  # names that its code looks up, so that a patch of them has an effect
+    fields: tuple[str, ...] = ()  # of a dataclass, that are read here
 
 
+_MESSAGES = "streamlit.proto"
 _MEDIA = "streamlit.runtime.media_file_manager"
 _UPLOADS = "streamlit.runtime.memory_uploaded_file_manager"
 _PARTS: Final = (
@@ -98,6 +102,24 @@ _PARTS: Final = (
         parameters=("self", "request", "session_id"),
         mentions=("_get_media_file_mgr", "execute_deferred"),
     ),
+    _Part(
+        "streamlit",
+        f"{_MESSAGES}.BackMsg_pb2",
+        "BackendOperationRequest.DEFERRED_FILE_FIELD_NUMBER",
+        "say why a download failed",
+    ),
+    _Part(
+        "streamlit",
+        f"{_MESSAGES}.ForwardMsg_pb2",
+        "BackendOperationResponse.ERROR_MSG_FIELD_NUMBER",
+        "say why a download failed",
+    ),
+    _Part(
+        "streamlit",
+        f"{_MESSAGES}.ForwardMsg_pb2",
+        "DeferredFileResponsePayload.URL_FIELD_NUMBER",
+        "make downloads",
+    ),
     _Part("streamlit", _MEDIA, "MediaFileManager.execute_deferred", "make downloads", ("self", "file_id")),
     _Part(
         "streamlit",
@@ -121,7 +143,15 @@ _PARTS: Final = (
         "free uploads",
         ("self", "session_id", "file_id"),
     ),
-    _Part("streamlit", _CONTEXT_MODULE, "ScriptRunContext", "free uploads", ("session_id",)),
+    _Part(
+        "streamlit",
+        _CONTEXT_MODULE,
+        "ScriptRunContext",
+        "free uploads",
+        fields=("session_id", "uploaded_file_mgr"),
+    ),
+    _Part("streamlit", "streamlit.runtime.scriptrunner", "get_script_run_ctx", "free uploads"),
+    _Part("streamlit", "streamlit.runtime", "get_instance", "close abandoned sessions"),
     _Part(
         "streamlit",
         "streamlit.runtime",
@@ -151,8 +181,8 @@ def check_internals() -> None:
         problem = _problem(part)
         if problem:
             raise InternalsError(
-                f"{part.module}.{part.name} {problem} in {part.package} {version(part.package)}, and it is "
-                f"needed to {part.purpose}: install the versions in constraints.txt, or adapt {__name__}."
+                f"{part.module}.{part.name} {problem} in {part.package} {version(part.package)} but is "
+                f"needed to {part.purpose}; install the versions in constraints.txt or update {__name__}."
             )
 
 
@@ -166,8 +196,9 @@ def _problem(part: _Part) -> str:
         if names[: len(part.parameters)] != part.parameters:
             return f"takes other arguments ({', '.join(names)})"
     if not set(part.mentions) <= set(_code_names(found)):
-        return "works in another way"
-    return ""
+        return "behaves differently"
+    missing = set(part.fields) - {field.name for field in fields(found)} if part.fields else set()
+    return f"has no {' and no '.join(sorted(missing))}" if missing else ""
 
 
 def _code_names(function: object) -> tuple[str, ...]:
@@ -180,7 +211,9 @@ def keep_uploads_in_memory() -> None:
 
     `MultiPartParser` reads the limit from its class; there is no setting for it.
     """
-    MultiPartParser.spool_max_size = 2**20 * int(config.get_option("server.maxUploadSize")) + 1
+    from starlette.formparsers import MultiPartParser
+
+    MultiPartParser.spool_max_size = 2**20 * int(st.get_option("server.maxUploadSize")) + 1
 
 
 def disable_public_ip_lookup() -> None:
@@ -189,6 +222,8 @@ def disable_public_ip_lookup() -> None:
     It would do so whenever a page of another site tries to open a session, and let all sessions wait for the
     answer, up to two seconds. There is no setting for it.
     """
+    from streamlit import net_util
+
     net_util.get_external_ip = lambda: None
 
 
@@ -198,13 +233,17 @@ def hide_missing_context_warnings() -> None:
 
 
 def show_reasons_of_failed_downloads() -> None:
-    """Show a person why a file could not be made, where Streamlit says only that it failed."""
+    """Show a person why a file could not be created, where Streamlit says only that it failed."""
+    from streamlit.runtime.backend_operation_handler import DeferredFileHandler
+
     DeferredFileHandler.handle = _make_download  # type: ignore[method-assign]
 
 
 async def _make_download(
     self: DeferredFileHandler, request: BackendOperationRequest, session_id: str
 ) -> BackendOperationResponse:
+    from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse, DeferredFileResponsePayload
+
     try:
         make = self._get_media_file_mgr().execute_deferred
         url = await asyncio.to_thread(make, request.deferred_file.file_id)
@@ -225,14 +264,17 @@ def _reason(error: BaseException) -> str:
             return str(cause)
         if isinstance(cause, MemoryError):
             return (
-                "There is not enough memory to make this file: try again in a minute, or use a smaller photo."
+                "There is not enough memory to create this file; try again in a minute or use a smaller "
+                "photo."
             )
-    _LOG.error("A download could not be made.", exc_info=error)
-    return "The file could not be made; the server's log has the reason."
+    _LOG.error("A download could not be created.", exc_info=error)
+    return "The file could not be created; see the server log."
 
 
 def inline_script_hashes() -> tuple[str, ...]:
     """Return the sources that allow the inline scripts of Streamlit's page in a Content-Security-Policy."""
+    from streamlit import file_util
+
     page = Path(file_util.get_static_dir(), "index.html").read_text(encoding="utf-8")
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     return tuple(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
@@ -240,6 +282,8 @@ def inline_script_hashes() -> tuple[str, ...]:
 
 def is_port_chosen() -> bool:
     """Say whether somebody set the port. If nobody did, Streamlit takes the first free one from 8501 on."""
+    from streamlit import config
+
     return bool(config.is_manually_set("server.port"))
 
 
@@ -251,26 +295,34 @@ def current_session_id() -> str:
 def discard_uploads(files: Iterable[UploadedFile]) -> None:
     """Drop Streamlit's copies of uploaded files, which it would keep for as long as the session lasts."""
     context = _context()
-    manager = cast(MemoryUploadedFileManager, context.uploaded_file_mgr)
+    manager = cast("MemoryUploadedFileManager", context.uploaded_file_mgr)
     for file in files:
         manager.remove_file(context.session_id, file.file_id)
 
 
 def _context() -> ScriptRunContext:
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
     context = get_script_run_ctx()
     if context is None:
         raise InternalsError("This thread runs no page of a session: call this from a page.")
     return context
 
 
+def _runtime() -> Runtime:
+    from streamlit import runtime
+
+    return runtime.get_instance()
+
+
 def is_session_connected(session_id: str) -> bool:
     """Say whether the session's browser is connected now."""
-    return runtime.get_instance().is_active_session(session_id)
+    return _runtime().is_active_session(session_id)
 
 
 def close_session(session_id: str) -> None:
     """End a session and release what Streamlit keeps for it."""
-    runtime.get_instance().close_session(session_id)
+    _runtime().close_session(session_id)
 
 
 def add_media(data: bytes, mime: str, coordinates: str, *, download_name: str | None = None) -> str:
@@ -280,7 +332,7 @@ def add_media(data: bytes, mime: str, coordinates: str, *, download_name: str | 
     that session's earlier file at the same `coordinates`. With `download_name` browsers save it under that
     name.
     """
-    manager = runtime.get_instance().media_file_mgr
+    manager = _runtime().media_file_mgr
     return manager.add(
         data, mime, coordinates, download_name, is_for_static_download=download_name is not None
     )
@@ -288,10 +340,10 @@ def add_media(data: bytes, mime: str, coordinates: str, *, download_name: str | 
 
 def release_unowned_media() -> None:
     """Give up the files that were added by threads without a session; `remove_orphaned_media` frees them."""
-    runtime.get_instance().media_file_mgr.clear_session_refs()
+    _runtime().media_file_mgr.clear_session_refs()
 
 
 def remove_orphaned_media() -> None:
     """Free the files that no session uses any more."""
     for _ in range(2):  # the first call only marks downloads
-        runtime.get_instance().media_file_mgr.remove_orphaned_files()
+        _runtime().media_file_mgr.remove_orphaned_files()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 from collections.abc import Callable
+from dataclasses import make_dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
 import pytest
+import requests
 import streamlit as st
 from starlette.formparsers import MultiPartParser
-from streamlit import net_util
+from streamlit import file_util, net_util
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
 from streamlit.runtime import Runtime
 from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.scriptrunner_utils import script_run_context
 from streamlit.web.server import server_util
 
 from featherface.dashboard.server import streamlit_internals as internals
@@ -36,7 +44,7 @@ def test_the_installed_versions_have_every_part():
         (net_util, "get_external_ip", "streamlit.net_util.get_external_ip is missing"),
         (Runtime, "close_session", "Runtime.close_session is missing"),
         (MediaFileManager, "add", "MediaFileManager.add is missing"),
-        (DeferredFileHandler, "handle", "DeferredFileHandler.handle works in another way"),
+        (DeferredFileHandler, "handle", "DeferredFileHandler.handle behaves differently"),
     ],
 )
 def test_a_part_that_is_gone_is_named(monkeypatch, owner, name, words):
@@ -49,6 +57,53 @@ def test_a_part_that_is_gone_is_named(monkeypatch, owner, name, words):
     assert message.endswith(".")
 
 
+SERVER = Path(internals.__file__).parent
+
+
+def fresh(monkeypatch: pytest.MonkeyPatch, path: Path) -> ModuleType:
+    """Import a file of the package once more, as at the start of a process."""
+    spec = spec_from_file_location(f"fresh_{path.stem}", path)
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "starlette.formparsers",
+        "streamlit.file_util",
+        "streamlit.net_util",
+        "streamlit.proto.BackMsg_pb2",
+        "streamlit.proto.ForwardMsg_pb2",
+        "streamlit.runtime.backend_operation_handler",
+        "streamlit.runtime.media_file_manager",
+        "streamlit.runtime.memory_uploaded_file_manager",
+        "streamlit.runtime.scriptrunner",
+        "streamlit.runtime.scriptrunner_utils.script_run_context",
+        "streamlit.web.server.server_util",
+        "streamlit.web.server.starlette.starlette_routes",
+    ],
+)
+def test_a_module_that_is_gone_is_named_by_the_check_and_not_by_an_import(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    module = fresh(monkeypatch, SERVER / "streamlit_internals.py")
+    with pytest.raises(module.InternalsError, match=rf"^{re.escape(name)}\.\S+ is missing in st"):
+        module.check_internals()
+
+
+def test_a_context_without_its_uploads_is_named(monkeypatch):
+    monkeypatch.setattr(script_run_context, "ScriptRunContext", make_dataclass("Context", ["session_id"]))
+    with pytest.raises(InternalsError, match=r"ScriptRunContext has no uploaded_file_mgr in streamlit"):
+        check_internals()
+
+
+def test_importing_the_headers_uses_no_private_part(monkeypatch):
+    monkeypatch.delattr(file_util, "get_static_dir")
+    fresh(monkeypatch, SERVER / "security_headers.py")
+
+
 def test_a_part_with_other_arguments_is_named(monkeypatch):
     monkeypatch.setattr(Runtime, "is_active_session", lambda self, session: False)
     with pytest.raises(InternalsError, match=r"is_active_session takes other arguments \(self, session\)"):
@@ -58,14 +113,14 @@ def test_a_part_with_other_arguments_is_named(monkeypatch):
 def test_a_look_up_of_the_public_address_by_another_way_is_noticed(monkeypatch):
     """A patch of a function that Streamlit no longer calls would do nothing, and the server phone home."""
     monkeypatch.setattr(server_util, "is_url_from_allowed_origins", lambda url: False)
-    with pytest.raises(InternalsError, match=r"is_url_from_allowed_origins works in another way"):
+    with pytest.raises(InternalsError, match=r"is_url_from_allowed_origins behaves differently"):
         check_internals()
 
 
 def test_the_public_address_is_not_looked_up(monkeypatch):
     asked = []
     monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)
-    monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda *_, **__: asked.append(1))
+    monkeypatch.setattr(requests, "get", lambda *_, **__: asked.append(1))
     internals.disable_public_ip_lookup()
     assert not server_util.is_url_from_allowed_origins("http://elsewhere.example")
     assert asked == []
@@ -100,7 +155,7 @@ def failing(error: Exception) -> Callable[[], bytes]:
     [
         (ImageError("The photo is gone; choose it again."), "The photo is gone; choose it again.", False),
         (MemoryError(), "not enough memory", False),
-        (RuntimeError("a secret"), "the server's log has the reason", True),
+        (RuntimeError("a secret"), "could not be created; see the server log", True),
     ],
 )
 def test_a_download_that_fails_says_why(error, words, logged, caplog):
