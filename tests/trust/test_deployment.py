@@ -18,8 +18,8 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
 from streamlit import config
 
-from featherface.config import MAX_BYTES
 from featherface.dashboard.server.streamlit_internals import keep_uploads_in_memory
+from featherface.video.decoding import MAX_VIDEO_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ RECOMMENDED = {
     "server.enableAgentApi": False,
     "server.fileWatcherType": "none",
     "server.headless": True,
-    "server.maxUploadSize": MAX_BYTES // 10**6,
+    "server.maxUploadSize": MAX_VIDEO_BYTES // 10**6,  # the largest upload of any page
     "client.showErrorDetails": "none",
     "client.showErrorLinks": False,
     "client.toolbarMode": "viewer",
@@ -173,6 +173,7 @@ def upload(size: int) -> UploadFile:
 def test_uploads_never_touch_the_disk(monkeypatch):
     monkeypatch.setattr(MultiPartParser, "spool_max_size", MultiPartParser.spool_max_size)
     largest = 2**20 * config.get_option("server.maxUploadSize")
+    assert largest > MAX_VIDEO_BYTES
     with upload(largest).file as file:
         assert file.name is not None  # by default it has a place on the disk
     keep_uploads_in_memory()

@@ -109,6 +109,7 @@ def _upload() -> None:
         type=None,  # odd or missing extensions too: the content decides
         accept_multiple_files=True,
         key=f"upload_{turn}",
+        max_upload_size=MAX_BYTES // 10**6,
         help=f"JPEG, PNG, WebP and most other formats, up to {MAX_BYTES // 10**6} MB each. Photos stay in "
         "memory while the page is open and are never written to disk.",
     )
