@@ -159,6 +159,10 @@ def test_points_that_differ_in_size_alone_make_a_sweep(open_page):
 
     assert not page.exception
     assert len(page.get("plotly_chart")) == 4  # histogram, by size, by batch, by engine
+    (alt,) = (chart.proto.alt for chart in page.get("plotly_chart") if "by batch size" in chart.proto.alt)
+    assert alt.endswith(
+        "1: V1 60.0 ms per image, V2 20.0 ms per image; 2: V1 30.0 ms per image, V2 10.0 ms per image"
+    )
     assert len(page.dataframe[-1].value) == 4
     page.toggle(key="same_setting").set_value(True).run()
     assert len(page.dataframe[-1].value) == 1
@@ -216,7 +220,7 @@ def test_photos_are_timed_one_at_a_time(open_page):
 
 def test_a_full_queue_is_a_sentence(open_page, monkeypatch):
     def submit(*_: object) -> BenchmarkJob:
-        raise BenchmarkBusyError("8 benchmarks wait already: try again in a few minutes.")
+        raise BenchmarkBusyError("8 benchmarks are already queued; try again in a few minutes.")
 
     monkeypatch.setattr(BenchmarkQueue, "submit", submit)
     page = open_page()

@@ -153,7 +153,7 @@ def _show_stages(timing: Timing) -> None:
         },
         alt="Median, 95th and 99th percentile, fastest round, throughput and stages per model",
     )
-    st.caption("p95: 95% of rounds were at most this slow.")
+    st.caption("p95: 95% of rounds were this fast or faster.")
 
 
 def _show_sweeps(timing: Timing, timings: Sequence[Timing]) -> None:
@@ -172,7 +172,8 @@ def _show_sweeps(timing: Timing, timings: Sequence[Timing]) -> None:
             medians = (
                 f"{place}: "
                 + ", ".join(
-                    f"{MODELS[key].short_name} {summary(one.result, key).median:.0f} ms per batch"
+                    f"{MODELS[key].short_name} "
+                    f"{summary(one.result, key).median / one.result.settings.batch:.1f} ms per image"
                     for key in one.result.milliseconds
                 )
                 for place, one in points

@@ -73,8 +73,8 @@ def _show_cell(file: PhotoFile, shown: DisplayPhoto, fields: Mapping[str, Sequen
         down = st.slider("Cell position from the top (%)", 0, 100, 40, key="down", bind="query-params")
         origin_badge(
             Badge.COUNTED,
-            "Measured on the networks: input pixels are set to NaN, and the receptive field is the span "
-            "that makes the cell NaN.",
+            "Determined on the networks: input pixels are set to NaN; the receptive field is the span of "
+            "pixels that turns the cell's output into NaN.",
         )
     number = _LEVELS.index(level)
     scale = longer / max(shown.width, shown.height)
