@@ -32,7 +32,7 @@ _BENCHMARKING = (0.4, 0.7)  # of the time, in which every fifth visitor runs the
 _SLIDER_TARGET = 1_000.0  # milliseconds
 _MEMORY_TARGET = 50.0  # MB
 _LARGE = 1_920  # pixels; V1 takes seconds
-_BUSY = re.compile(r"Busy, position (\d+) in the queue")
+_BUSY = re.compile(r"All models are busy \(queue position (\d+)\)")
 
 
 @dataclass(frozen=True)

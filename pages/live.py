@@ -25,8 +25,8 @@ LIVE_INPUT_SIZE = 640
 
 st.title("Compare on live video")
 st.caption(
-    "Your camera through both models, on the same frames. Frames go to this server only; they are analysed "
-    "in memory and not kept."
+    "Runs both models on the same frames of your camera. Frames go only to this server, are analysed in "
+    "memory and are not kept."
 )
 models = choose_model_pair()
 confidence_column, nms_column, size_column, hide_column = st.columns(4, gap="medium")

@@ -1,4 +1,4 @@
-"""Overview: how the second model of the study compares with the first, and how sure that is."""
+"""Overview: how the study's second model compares with the first, and how certain that is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ baseline, redesign = (MODELS[key] for key in STUDY_MODELS)
 st.title(f"{baseline.name} vs {redesign.short_name}")
 st.caption(
     f"{redesign.short_name} is a smaller redesign of the face detector {baseline.short_name}. Every number "
-    "here is counted, measured or cited; hover over its badge to see how, when and where. Arrows lead from "
+    "here is counted, measured or cited; hover over its badge to see how, when and where. Arrows point from "
     f"{baseline.short_name} to {redesign.short_name}."
 )
 cards, conclusions, latency = st.container(), st.container(), st.container()

@@ -16,7 +16,7 @@ from featherface.detection.settings import DetectionSettings
 
 st.title("Compare on a video")
 st.caption(
-    "Both models on every frame, with a timeline of where they agree. The video is never written to disk."
+    "Runs both models on a video and shows where they agree over time. The video is never written to disk."
 )
 models = choose_model_pair()
 confidence_column, nms_column, size_column = st.columns(3, gap="medium")
@@ -27,7 +27,7 @@ confidence = confidence_column.slider(
     DEFAULT_CONFIDENCE,
     step=0.01,
     key="video_conf",
-    help="Keep faces with a score above this threshold. Acts on the results at once.",
+    help="Keep faces with a score above this threshold. Updates the results immediately.",
     bind="query-params",
 )
 nms_iou = nms_column.slider(
@@ -37,7 +37,7 @@ nms_iou = nms_column.slider(
     step=0.05,
     key="video_nms",
     help="Non-maximum suppression: of two boxes that overlap more than this, keep the higher-scoring one. "
-    "Acts on the next analysis.",
+    "Applies to the next analysis.",
     bind="query-params",
 )
 input_size = size_column.slider(
@@ -46,7 +46,7 @@ input_size = size_column.slider(
     DEFAULT_SIDE,
     step=32,
     key="video_side",
-    help="Smaller is faster; larger finds smaller faces. Acts on the next analysis.",
+    help="Smaller is faster; larger finds smaller faces. Applies to the next analysis.",
     bind="query-params",
 )
 video = choose_video()

@@ -16,7 +16,7 @@ from featherface.checkpoints.fit import require_fit
 from featherface.checkpoints.formats import WeightsError, read_file
 from featherface.errors import sentence
 from featherface.files import write_files
-from featherface.models import ModelEntry
+from featherface.models import MODELS, ModelEntry
 
 __all__ = ["WeightsFile", "read_record", "record_path", "save_weights"]
 
@@ -56,7 +56,9 @@ def read_record(path: Path, entry: ModelEntry) -> WeightsFile:
     if invalid:
         raise WeightsError(f"{name} has no valid value for {', '.join(invalid)}.")
     if record["model"] != entry.key:
-        raise WeightsError(sentence(f"{name} is about model {record['model']}, not {entry.key}."))
+        known = MODELS.get(record["model"])
+        described = known.name if known else f"model {record['model']}"
+        raise WeightsError(sentence(f"{name} describes {described}, not {entry.name}."))
     return WeightsFile(path, entry.key, record["sha256"], record["provenance"], "shipped")
 
 

@@ -36,13 +36,13 @@ page = st.navigation(
             _PAGES / "live.py",
             title="Live",
             icon=":material/videocam:",
-            help="Your camera through both models, on the same frames.",
+            help="Run both models on your camera's live video.",
         ),
         st.Page(
             _PAGES / "video.py",
             title="Video",
             icon=":material/movie:",
-            help="Both models on a video file, with a timeline of where they agree and differ.",
+            help="Run both models on a video file and see where they agree and differ.",
         ),
         st.Page(
             _PAGES / "architecture.py",

@@ -114,7 +114,7 @@ class BenchmarkQueue:
                     return job
             if len(self._jobs) >= _MAX_JOBS:
                 raise BenchmarkBusyError(
-                    f"{_MAX_JOBS} benchmarks are waiting already: try again in a few minutes."
+                    f"{_MAX_JOBS} benchmarks are already queued; try again in a few minutes."
                 )
             job = BenchmarkJob(request)
             self._jobs.append(job)

@@ -19,7 +19,7 @@ _MAX_WAITING = 16
 
 
 class LiveTokens:
-    """Secrets that let a page's browser open a live connection; every method may be called at once."""
+    """Secrets that let a page's browser open a live connection; every method is thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()

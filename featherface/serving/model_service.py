@@ -133,7 +133,8 @@ class ModelService:
         """
         weights = weights or self._trained(key)
         if weights.key != key:
-            raise WeightsError(f"{weights.path.name} holds weights of {weights.key}, not of {key}.")
+            given, wanted = MODELS[weights.key].name, MODELS[key].name
+            raise WeightsError(f"{weights.path.name} contains weights of {given}, not of {wanted}.")
         if resize is Resize.ORIGINAL:
             side = 0  # the result does not depend on it
         request = (photo.digest, key, weights.sha256, resize, side)

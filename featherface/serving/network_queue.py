@@ -32,7 +32,7 @@ class ServiceBusyError(FeatherFaceError):
     """The queue is full; `position` is the place that one more would have had, 1 being the next."""
 
     def __init__(self, position: int) -> None:
-        super().__init__(f"Busy, position {position} in the queue: try again in a few seconds.")
+        super().__init__(f"All models are busy (queue position {position}). Try again in a few seconds.")
         self.position = position
 
 

@@ -34,7 +34,7 @@ class OpenVideo:
 
 
 class VideoStore:
-    """Bounds the memory of all uploaded videos and runs their jobs; every method may be called at once."""
+    """Bounds the memory of all uploaded videos and runs their jobs; every method is thread-safe."""
 
     def __init__(self, max_bytes: int = _MAX_STORED_BYTES, jobs: int = _JOBS) -> None:
         self._max_bytes = max_bytes
@@ -54,7 +54,7 @@ class VideoStore:
         return OpenVideo(name, data, info, sha256(data).hexdigest())
 
     def close(self, video: OpenVideo) -> None:
-        """Give back the memory of a video that `open` returned; call it once."""
+        """Release the memory of a video that `open` returned; call it once."""
         with self._lock:
             self._bytes -= len(video.data)
 

@@ -34,7 +34,7 @@ def hidden_boxes(faces: VideoFaces, keys: Sequence[str]) -> list[np.ndarray]:
 def anonymised(data: bytes, faces: VideoFaces, keys: Sequence[str], hide: Hide) -> Iterator[np.ndarray]:
     """Yield the analysed frames, (H, W, 3) uint8 RGB, with all faces of the models in `keys` hidden.
 
-    Frames that were not analysed are left out: nobody knows what they show.
+    Frames that were not analysed are left out because their faces are unknown.
     """
     hidden = hidden_boxes(faces, keys)
     for (photo, _), boxes in zip(analysed_photos(data, faces), hidden, strict=False):

@@ -1,4 +1,7 @@
-"""Frames of a camera or a network stream. For the command line alone: no page opens what a visitor names."""
+"""Frames of a camera or a network stream.
+
+Used only by the command line: pages must not open addresses that visitors enter.
+"""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ def test_a_failed_write_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest
         pytest.param('{"trained": false}', "trained", id="untrained"),
         pytest.param('{"trained": true, "model": "v2"}', "sha256, provenance", id="fields missing"),
         pytest.param(
-            '{"trained": true, "model": "v1", "sha256": "", "provenance": {}}', "model v1, not v2", id="other"
+            '{"trained": true, "model": "v1", "sha256": "", "provenance": {}}',
+            "describes FeatherFace V1, not FeatherFace V2",
+            id="other",
         ),
     ],
 )

@@ -71,7 +71,7 @@ def values(page: AppTest) -> dict[str, str]:
 def columns(page: AppTest, title: str) -> str:
     """All that stands in the column of findings called `title`."""
     column = next(column for column in page.columns if [head.value for head in column.subheader] == [title])
-    return " ".join(block.value for block in column.markdown)
+    return " ".join(block.value for block in (*column.markdown, *column.caption))
 
 
 def test_without_weights_only_counts_are_known(open_overview, submitted, tmp_path):
@@ -88,6 +88,8 @@ def test_without_weights_only_counts_are_known(open_overview, submitted, tmp_pat
     assert not page.get("plotly_chart")  # two axes are no radar
     assert len([info for info in page.info if "no trained weights" in info.value]) == 2
     assert submitted == [QUICK_BENCHMARK]
+    assert columns(page, "Where V2 loses") == "None."
+    assert columns(page, "Inconclusive").startswith("**Latency on this machine**")
 
 
 def test_speed_is_measured_unasked_only_once(open_overview, submitted, tmp_path):

@@ -202,7 +202,7 @@ def test_a_failure_ends_the_job_and_not_the_queue(queue, bench):
 
 def test_a_full_queue_says_so(queue, bench):
     taken = [queue.submit(request(3 + number)) for number in range(8)]
-    with pytest.raises(BenchmarkBusyError, match="8 benchmarks are waiting already: try again"):
+    with pytest.raises(BenchmarkBusyError, match="8 benchmarks are already queued; try again"):
         queue.submit(request(40))
     assert queue.submit(request(3)) is taken[0]
     finish(queue, bench)

@@ -146,7 +146,7 @@ def test_a_full_queue_tells_the_position_and_loses_nobody(dashboard, gate):
         for move in moves:
             move.result()
     assert full
-    refusal = "Busy, position 5 in the queue: try again in a few seconds."
+    refusal = "All models are busy (queue position 5). Try again in a few seconds."
     assert refusal in {text.replace("\\", "") for text in last.told}
     last.slide(page_labels.LONGER_SIDE, LARGE)
     for visitor in visitors:

@@ -81,7 +81,7 @@ def _target_row() -> dict[str, str]:
     target = next(claim for claim in CLAIMS if claim.id == _TARGET)
     return {
         "Model": _model_cell(MODELS[STUDY_MODELS[1]].name, Badge.TARGET, f"the study: {plain(target.quote)}"),
-        "Mean": f"{target.low / 100:.2f}+",
+        "Mean": f"≥ {target.low / 100:.2f}",
     }
 
 

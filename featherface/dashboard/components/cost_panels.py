@@ -52,7 +52,7 @@ def show_totals(costs: Mapping[str, Cost], unit: str) -> None:
     )
     origin_badge(
         Badge.COUNTED,
-        "Summed over the layers for one image. A MAC is a multiplication and an addition, that is two "
+        "Summed over the layers for one image. One MAC is one multiplication and one addition: two "
         "FLOPs. Batch norm counts 4 MACs per value, as in thop, so that totals are comparable with "
         f"published ones. With batch norm folded into the convolutions: {folded} GMACs.",
     )

@@ -78,7 +78,7 @@ def _show_uncounted(costs: Mapping[str, Cost]) -> None:
     found = uncounted_table(costs[key].count(CounterName(counter)))
     st.caption(
         f"Operations in {MODELS[key].name} that “{counter}” does not count: "
-        f"{found['FLOPs'].sum() / 1e6:,.1f} million FLOPs in total, with an exponential counted as one. "
+        f"{found['FLOPs'].sum() / 1e6:,.1f} million FLOPs in total, with an exponential counted as one FLOP. "
         "Copies are free and not listed."
     )
     st.dataframe(

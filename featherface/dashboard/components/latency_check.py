@@ -69,7 +69,7 @@ def _show_progress(job: BenchmarkJob) -> None:
     job.watch()
     before = len(list(takewhile(lambda other: other is not job, benchmark_queue().jobs())))
     if before:
-        st.caption(f"The latency benchmark is queued behind {before} more; one runs at a time.")
+        st.caption(f"The latency benchmark is queued behind {before} others; one runs at a time.")
         return
     done, total, seconds = 0, sum(point.runs + point.warmup for point in job.request.points), ""
     if job.progress is not None:

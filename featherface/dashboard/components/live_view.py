@@ -21,7 +21,7 @@ _HERE = Path(__file__).parent
 
 _component = st.components.v2.component(
     "featherface_live_view",
-    html='<div class="live"></div>\n\n',
+    html='<div class="live"></div>\n\n',  # Streamlit takes a string of one line for the name of a file
     css=(_HERE / "live_view.css").read_text(encoding="utf-8"),
     js=(_HERE / "live_view.js").read_text(encoding="utf-8"),
 )

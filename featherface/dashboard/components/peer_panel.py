@@ -62,8 +62,8 @@ def show_peers(official: Sequence[Run]) -> None:
             data=rows,
         )
     st.markdown(
-        f":small[:gray[Grey:] {badge_text(Badge.PUBLISHED)} :gray[by the source given in the tooltip. In "
-        f"color:] {badge_text(Badge.MEASURED)} :gray[here.]]"
+        f":small[:gray[Grey markers:] {badge_text(Badge.PUBLISHED)}:gray[, source in the tooltip. Coloured "
+        f"markers:] {badge_text(Badge.MEASURED)} :gray[here.]]"
     )
     left_out = rows[rows["x"].isna()]["name"]
     if len(left_out):

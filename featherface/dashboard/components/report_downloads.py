@@ -46,7 +46,7 @@ def show_report_downloads(measured: Measurements, charts: Sequence[ReportChart],
             icon=":material/article:",
         )
     st.caption(
-        "The summary has the fields of the study's notebook and every number on this page with its origin. "
-        "The report is a single HTML file that works offline; print it to get a PDF. Both "
-        "are also written by `featherface study --out DIR [--quick]`."
+        "The summary contains the fields of the study's notebook and every number on this page with its "
+        "origin. The report is a single HTML file that works offline; print it to get a PDF. Both are also "
+        "written by `featherface study --out DIR [--quick]`."
     )

@@ -77,8 +77,8 @@ class Timing:
 
     def compares_with(self, other: Timing) -> bool:
         """Return whether the same was timed in the same setting; the number of rounds may differ."""
-        rounds = {"runs": self.result.settings.runs, "warmup": self.result.settings.warmup}
-        same_setting = replace(other.result.settings, **rounds) == self.result.settings
+        mine = self.result.settings
+        same_setting = replace(other.result.settings, runs=mine.runs, warmup=mine.warmup) == mine
         return same_setting and other.request.photo == self.request.photo
 
 

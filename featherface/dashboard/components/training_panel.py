@@ -49,4 +49,4 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
 
 
 def _date_text(row: pd.Series) -> str:
-    return when_text(row["time"]) if isinstance(row.get("time"), str) else "without a date"
+    return when_text(row["time"]) if isinstance(row.get("time"), str) else "date unknown"

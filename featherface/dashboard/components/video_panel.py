@@ -125,13 +125,11 @@ def _show_progress() -> None:
     if job.state == "waiting":
         st.progress(0.0, "Waiting: another visitor's video is being analysed.")
     else:
-        total = job.frames_expected
+        total, left = job.frames_expected, job.seconds_left
         share = min(1.0, job.frames_done / total) if total else 0.0
-        left = job.seconds_left
+        expected = f" of {total:,}" if total else ""
         remaining = "" if left is None else f", about {left:.0f} s left"
-        st.progress(
-            share, f"Analysed {job.frames_done:,} of {total or 'an unknown number of'} frames{remaining}"
-        )
+        st.progress(share, f"Analysed {job.frames_done:,}{expected} frames{remaining}")
     st.button("Stop and keep the results", icon=":material/stop:", on_click=job.stop)
 
 
@@ -144,7 +142,7 @@ def _show_outcome(job: VideoJob) -> None:
     if job.state == "stopped":
         text += " Stopped early: the results cover the frames up to there."
     elif job.error is None and expected is not None and job.frames_done < 0.95 * expected:
-        text += f" The file ends early: its header promises {expected:,} frames."
+        text += f" The file ends early: its header states {expected:,} frames."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(text)
         st.button("Analyse again", icon=":material/replay:", type="tertiary", on_click=_forget_job)
@@ -295,8 +293,8 @@ def _show_stability(faces: VideoFaces, keys: Sequence[str]) -> None:
         alt="Stability of each model: tracks, fragments and flicker per minute, centre and scale jitter",
     )
     st.caption(
-        "Measured without labels; lower is steadier. A track links one face through consecutive frames (IoU "
-        "0.3 or more). Fragments: uninterrupted stretches of detection. Flicker: a face lost for one to "
+        "Measured without labels; lower is more stable. A track links one face through consecutive frames "
+        "(IoU 0.3 or more). Fragments: uninterrupted stretches of detection. Flicker: a face lost for one to "
         "three frames and found again. Jitter: median distance of a box from the mean of its neighbours in "
         "time. Tracking after Bochinski et al. 2017; measures after Zhang and Wang 2016 (arXiv 1611.06467)."
     )

@@ -63,7 +63,7 @@ class LiveSocket:
             except FeatherFaceError as error:
                 await _end(socket, CLOSE_BAD_MESSAGE, str(error))
             except TimeoutError:
-                await _end(socket, CLOSE_BAD_MESSAGE, "No frame has arrived for a minute.")
+                await _end(socket, CLOSE_BAD_MESSAGE, "Nothing has arrived for too long; reload the page.")
 
     async def _serve(self, socket: WebSocket) -> None:
         first = _parsed(await asyncio.wait_for(_received(socket), _FIRST_SECONDS))
@@ -141,12 +141,13 @@ async def _received(socket: WebSocket) -> str | bytes:
 
 
 def _parsed(text: str | bytes) -> dict[str, Any]:
+    refusal = f"A message is not JSON of at most {_MAX_TEXT:,} characters."
     if isinstance(text, bytes) or len(text) > _MAX_TEXT:
-        raise LiveError("The first message of a live view is its token, as JSON.")
+        raise LiveError(refusal)
     try:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise LiveError("A message of the live view is not JSON.") from error
+        raise LiveError(refusal) from error
     if not isinstance(message, dict):
         raise LiveError("A message of the live view is not a JSON object.")
     return message

@@ -79,7 +79,7 @@ SAMPLES: Final = (
         "grace_hopper",
         "Grace Hopper",
         _FOLDER / "grace_hopper.jpg",
-        "a naval officer with glasses before a flag",
+        "a naval officer with glasses in front of a flag",
     ),
     PhotoFile(
         "chelsea_the_cat", "Chelsea the cat", _FOLDER / "chelsea_the_cat.jpg", "the head of a ginger cat"
@@ -196,9 +196,9 @@ def _add_photo(name: str, data: bytes) -> str:
     if any(known.key == digest for known in photos):
         return digest
     if len(photos) == _MAX_PHOTOS:
-        raise ImageError(f"{_MAX_PHOTOS} photos are the limit; remove one first.")
+        raise ImageError(f"You can keep up to {_MAX_PHOTOS} photos; remove one first.")
     if len(data) + sum(len(known.source) for known in photos if isinstance(known.source, bytes)) > _MAX_BYTES:
-        raise ImageError(f"Your photos would take more than {_MAX_BYTES // 10**6} MB; remove one first.")
+        raise ImageError(f"Your photos would exceed {_MAX_BYTES // 10**6} MB in total; remove one first.")
     file = PhotoFile(digest, short_name(name) or _NAMELESS, data, "your own photo")
     thumbnail(file)  # raises ImageError for a file that cannot be decoded
     photos.append(replace(file, notice=decoded(file).notice))

@@ -30,7 +30,7 @@ class SessionVideo:
         self.video = video_store().open(name, data)
 
     def close(self) -> None:
-        """Stop the analysis and give the memory back."""
+        """Stop the analysis and release the memory."""
         if self.job is not None:
             self.job.stop()
         if self.video is not None:

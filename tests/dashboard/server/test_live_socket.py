@@ -138,7 +138,7 @@ def test_a_token_that_was_not_issued_is_refused(client: TestClient, token: objec
 def test_a_first_message_that_makes_no_sense(client: TestClient, message: str | bytes) -> None:
     with client.websocket_connect("/live/frames", headers=ORIGIN) as socket:
         (socket.send_bytes if isinstance(message, bytes) else socket.send_text)(message)
-        assert "live view" in socket.receive_json()["closing"]
+        assert "message" in socket.receive_json()["closing"]
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_json()
     assert closed.value.code == CLOSE_BAD_MESSAGE
