@@ -69,7 +69,12 @@ class GroupCost:
 
     @property
     def intensity(self) -> float:
-        """Return the arithmetic intensity as it runs: FLOPs per byte moved, nothing kept in cache."""
+        """Return the arithmetic intensity, batch norm included: FLOPs per byte, nothing kept in cache."""
+        return self.flops / self.bytes_moved if self.bytes_moved else 0.0
+
+    @property
+    def folded_intensity(self) -> float:
+        """Return the arithmetic intensity of the network as it runs."""
         return self.folded_flops / self.folded_bytes_moved if self.folded_bytes_moved else 0.0
 
 
@@ -101,8 +106,8 @@ class Cost:
         return FLOPS_PER_MAC * self.folded_macs
 
     @property
-    def intensity(self) -> float:
-        """Return the arithmetic intensity as it runs: FLOPs per byte moved."""
+    def folded_intensity(self) -> float:
+        """Return the arithmetic intensity of the network as it runs: FLOPs per byte moved."""
         return self.folded_flops / sum(group.folded_bytes_moved for group in self.groups)
 
     @property
@@ -187,7 +192,7 @@ def sweep(key: str, sides: Iterable[int] = SWEEP_SIDES) -> tuple[SizeCost, ...]:
 
 
 def flops_report(keys: Iterable[str], height: int, width: int | None = None) -> Mapping[str, object]:
-    """Return what `featherface flops --json` prints; all numbers are MACs.
+    """Return what `featherface flops --json` prints: MACs, except where a name says otherwise.
 
     Raises InputSizeError and MissingCounterError.
     """
@@ -196,11 +201,17 @@ def flops_report(keys: Iterable[str], height: int, width: int | None = None) -> 
 
 @lru_cache(maxsize=16)
 def architecture_hash(key: str) -> str:
-    """Return a SHA-256 of the names, shapes and groups of a model's tensors and the version of the rules."""
+    """Return a SHA-256 of what a cost depends on.
+
+    The names, shapes and groups of a model's tensors, its modules with their strides and other settings, and
+    the version of the rules.
+    """
     entry = MODELS[key]
-    tensors = network_on_meta(entry).state_dict()
-    layout = {name: [entry.names.group_of(name), *tensor.shape] for name, tensor in tensors.items()}
-    text = json.dumps([_RULES_VERSION, layout], sort_keys=True)
+    network = network_on_meta(entry)
+    layout = {
+        name: [entry.names.group_of(name), *tensor.shape] for name, tensor in network.state_dict().items()
+    }
+    text = json.dumps([_RULES_VERSION, layout, repr(network)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -47,7 +47,7 @@ __all__ = [
 
 STAGES = ("decode", "preprocess", "network", "postprocess")  # of a photo, from file to faces
 
-_RESAMPLES = 2000  # of the bootstrap; the interval's ends then move by about 1 % of its width
+_RESAMPLES = 2000  # of the bootstrap; the interval's ends then move by about 1% of its width
 _QUANTILES = (0.025, 0.975)
 
 
@@ -69,9 +69,14 @@ class LatencySettings:
 
     def __post_init__(self) -> None:
         check_size(self.height, self.width)
-        for name, least in (("batch", 1), ("threads", 1), ("runs", 2), ("warmup", 0)):
-            if getattr(self, name) < least:
-                raise BenchmarkError(f"The {name} must be at least {least}, not {getattr(self, name)}.")
+        for name, value, least in (
+            ("batch size", self.batch, 1),
+            ("number of threads", self.threads, 1),
+            ("number of rounds", self.runs, 2),
+            ("number of warm-up rounds", self.warmup, 0),
+        ):
+            if value < least:
+                raise BenchmarkError(f"The {name} must be at least {least}, not {value}.")
         if self.engine not in ENGINES:
             raise BenchmarkError(f"There is no engine {self.engine!r}; choose from {', '.join(ENGINES)}.")
 
@@ -135,20 +140,17 @@ class SpeedUp:
 
 @dataclass(frozen=True)
 class NoiseLimit:
-    """The limit above which a sign of disturbance makes a run noisy, and the reason for it."""
+    """The limit above which a sign of disturbance makes a run noisy, and what happened then."""
 
+    name: str  # for people
     limit: float
-    reason: str
+    meaning: str
 
 
 NOISE_LIMITS: Mapping[str, NoiseLimit] = {
-    "spread": NoiseLimit(
-        0.10, "in an undisturbed run, half of the rounds lie within a few percent of the median"
-    ),
-    "drift": NoiseLimit(0.05, "a change between the two halves of a run shifts the median"),
-    "starvation": NoiseLimit(
-        0.10, "one busy thread uses its core all the time unless another program needs it"
-    ),
+    "spread": NoiseLimit("Spread", 0.10, "round times varied widely"),
+    "drift": NoiseLimit("Drift", 0.05, "the median changed between the halves of the run"),
+    "starvation": NoiseLimit("CPU starvation", 0.10, "other programs used the cores"),
 }
 
 
@@ -187,7 +189,7 @@ def benchmark(
     networks alone on random pixels. Both run in each point's engine. Raises BenchmarkError and EngineError.
     """
     if photo is not None and any(point.batch > 1 for point in points):
-        raise BenchmarkError("A photo is timed by itself; set the batch to 1.")
+        raise BenchmarkError("End-to-end timing processes one photo at a time; set the batch size to 1.")
     runners = _runners(networks, photo)
     finished: list[LatencyResult] = []
     total = sum(point.warmup + point.runs for point in points)
@@ -249,7 +251,7 @@ def noise(result: LatencyResult) -> Noise:
         "starvation": max(0.0, 1 - result.cpu_share),
     }
     reasons = tuple(
-        f"{name.capitalize()} is {signs[name]:.0%}, above {limit.limit:.0%}: {limit.reason}."
+        f"{limit.name} is {signs[name]:.0%} (limit {limit.limit:.0%}): {limit.meaning}."
         for name, limit in NOISE_LIMITS.items()
         if signs[name] > limit.limit
     )

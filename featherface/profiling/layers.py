@@ -142,10 +142,10 @@ class AlignedLayer:
 
 
 def check_size(height: int, width: int) -> None:
-    """Raise InputSizeError unless both sides, in pixels, are at least MIN_SIDE."""
+    """Raise InputSizeError unless height and width, in pixels, are at least MIN_SIDE."""
     if min(height, width) < MIN_SIDE:
         raise InputSizeError(
-            f"The input size is {width} x {height} pixels; both sides must be at least {MIN_SIDE}."
+            f"The input size is {width} x {height} pixels; width and height must each be at least {MIN_SIDE}."
         )
 
 
@@ -169,7 +169,7 @@ def align(first: Sequence[Layer], second: Sequence[Layer]) -> tuple[AlignedLayer
     theirs = {(layer.role, layer.level): layer for layer in second}
     places = list(ours)
     before = len(places)
-    for place in reversed(theirs):  # what the second model alone has stands before what follows it there
+    for place in reversed(theirs):  # insert layers that only the second model has before the next shared one
         if place in ours:
             before = places.index(place)
         else:

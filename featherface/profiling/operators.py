@@ -130,7 +130,7 @@ _ALL = frozenset(CounterName)
 _ALL_BUT_TORCH = _ALL - {CounterName.FLOP_COUNTER}
 _ALL_BUT_STUDY = _ALL - {CounterName.THOP_AS_IN_STUDY}
 
-# From operator to rule. Transcendental functions count as one operation, which flatters them.
+# From operator to rule. Transcendental functions count as one operation, which underestimates their cost.
 # Operators that are not listed, views aside, are reported with the rule "unknown".
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {

@@ -226,10 +226,10 @@ def roofline_table(costs: Mapping[str, Cost], peak: MachinePeak, timed: LatencyR
 
 
 def _roofline_row(name: str, cost: Cost | GroupCost, peak: MachinePeak) -> dict[str, object]:
-    attainable = peak.attainable_gflops(cost.intensity)
+    attainable = peak.attainable_gflops(cost.folded_intensity)
     return {
         "Part": name,
-        "FLOPs per byte": cost.intensity,
+        "FLOPs per byte": cost.folded_intensity,
         "Attainable (GFLOPS)": attainable,
         "Fastest possible (ms)": cost.folded_flops / attainable / 1e6 if attainable else nan,
     }
@@ -240,7 +240,7 @@ def _achieved(cost: Cost, peak: MachinePeak, milliseconds: float) -> dict[str, o
     return {
         "Measured (ms)": milliseconds,
         "Achieved (GFLOPS)": gflops,
-        "Achieved / attainable (%)": 100 * gflops / peak.attainable_gflops(cost.intensity),
+        "Achieved / attainable (%)": 100 * gflops / peak.attainable_gflops(cost.folded_intensity),
     }
 
 

@@ -127,14 +127,29 @@ def test_the_stored_costs_are_those_that_counting_gives(key):
     assert cost(key, 640).study_macs == stored["study_macs"] == study_macs(key, 640, 640)
 
 
-def test_the_costs_of_another_architecture_are_counted(monkeypatch):
-    entry = replace(MODELS["v2"], key="slim", builder=lambda: FeatherFaceV2(V2Config(bifpn_cells=1)))
-    monkeypatch.setitem(MODELS, "slim", entry)
+def v2_with_one_cell() -> FeatherFaceV2:
+    return FeatherFaceV2(V2Config(bifpn_cells=1))
 
-    assert architecture_hash("slim") != architecture_hash("v2")
-    assert cost("slim", 640).parameters == sum(
-        parameter.numel() for parameter in entry.builder().parameters()
-    )
+
+def v2_with_another_stride() -> FeatherFaceV2:
+    network = FeatherFaceV2()
+    network.body.stage1[0][0].stride = (1, 1)
+    return network
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [
+        pytest.param(v2_with_one_cell, id="fewer tensors"),
+        pytest.param(v2_with_another_stride, id="same tensors, another stride"),
+    ],
+)
+def test_the_costs_of_another_architecture_are_counted(monkeypatch, builder):
+    monkeypatch.setitem(MODELS, "other", replace(MODELS["v2"], key="other", builder=builder))
+
+    assert architecture_hash("other") != architecture_hash("v2")
+    assert cost("other", 640) == count_cost("other", 640, 640)
+    assert cost("other", 640).macs != cost("v2", 640).macs
 
 
 def test_the_first_page_counts_without_thop_or_a_counter_of_torch():
@@ -161,7 +176,7 @@ def test_the_roofline_counts_the_network_that_is_timed(key):
     folded = [layer for layer in layer_table(key, 640, 640) if layer.kind != "BatchNorm2d"]
 
     assert counted.folded_flops == 2 * sum(layer.macs for layer in folded) < counted.flops
-    assert counted.intensity == counted.folded_flops / sum(layer.bytes_moved for layer in folded)
+    assert counted.folded_intensity == counted.folded_flops / sum(layer.bytes_moved for layer in folded)
     assert reached_gflops(counted, 10.0) == pytest.approx(counted.folded_flops / 10.0e-3 / 1e9)
 
 

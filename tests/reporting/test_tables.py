@@ -45,6 +45,13 @@ def test_flops_are_two_per_mac(costs):
     assert macs.groupby("Model")["MACs"].sum().tolist() == [found.macs for found in costs.values()]
 
 
+def test_flops_per_byte_is_the_quotient_of_the_columns_beside_it(costs):
+    table = tables.group_cost_table(costs, "FLOPs")
+    table = table[table["Bytes moved"] > 0]
+    quotients = table["FLOPs"] / table["Bytes moved"]
+    assert table["FLOPs per byte"].tolist() == pytest.approx(quotients.tolist())
+
+
 def test_the_costliest_role_comes_first():
     layers = tables.layer_costs({key: layer_table(key, SIZE, SIZE) for key in ("v1", "v2")}, "MACs")
     assert layers["MACs"].is_monotonic_decreasing

@@ -36,8 +36,8 @@ def show_roofline(costs: Mapping[str, Cost], height: int, width: int) -> None:
     table = roofline_table(costs, peak, timed)
     origin_badge(
         Badge.MEASURED,
-        f"{when_text(peak.when)}, on {machine_text(peak.machine)}, threads: {threads}. Best of half a "
-        "second each of matrix multiplication and memory copy.",
+        f"{when_text(peak.when)}, on {machine_text(peak.machine)}, threads: {threads}. Best result of "
+        "matrix multiplication and of memory copy, half a second each.",
     )
     show_chart(
         roofline_chart(peak, _workloads(costs, peak, timed)),
@@ -94,11 +94,11 @@ def _workloads(costs: Mapping[str, Cost], peak: MachinePeak, timed: LatencyResul
     """Return the points of the chart: networks, achieved if timed, and groups at their attainable peak."""
     points = []
     for key, found in costs.items():
-        attainable = peak.attainable_gflops(found.intensity)
+        attainable = peak.attainable_gflops(found.folded_intensity)
         reached = reached_gflops(found, summary(timed, key).median) if timed else attainable
-        points.append(Workload(key, None, found.intensity, reached, reached=timed is not None))
+        points.append(Workload(key, None, found.folded_intensity, reached, reached=timed is not None))
         points += [
-            Workload(key, part.group, part.intensity, peak.attainable_gflops(part.intensity), reached=False)
+            Workload(key, part.group, part.folded_intensity, peak.attainable_gflops(part.folded_intensity), reached=False)
             for part in found.groups
         ]
     return points
