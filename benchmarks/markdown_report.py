@@ -77,15 +77,15 @@ def photo_file(megapixels: float, seed: int = 0) -> bytes:
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
     height = round(width * 3 / 4)
     rng = np.random.default_rng(seed)
-    picture = np.full((height, width, 3), rng.integers(40, 200, 3), np.uint8)
+    image = np.full((height, width, 3), rng.integers(40, 200, 3), np.uint8)
     for _ in range(4):
         side = int(height * rng.uniform(0.25, 0.6))
         top, left = int(rng.integers(height - side)), int(rng.integers(width - side))
         face = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
-        picture[top : top + side, left : left + side] = face
+        image[top : top + side, left : left + side] = face
     noise = rng.integers(0, 12, (height // 8, width // 8, 3), np.uint8)
-    picture = cv2.add(picture, cv2.resize(noise, (width, height), interpolation=cv2.INTER_NEAREST))
-    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+    image = cv2.add(image, cv2.resize(noise, (width, height), interpolation=cv2.INTER_NEAREST))
+    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def same_photo_again(photo: Photo, turn: int) -> Photo:

@@ -23,7 +23,7 @@ NAMES = ("a", "b")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Two pictures as a WIDER FACE folder and as a manifest, ground truth for both, and weights of V2."""
+    """Two images as a WIDER FACE folder and as a manifest, ground truth for both, and weights of V2."""
     folder = tmp_path_factory.mktemp("evaluate")
     (folder / "images" / "0--Event").mkdir(parents=True)
     records = []
@@ -43,7 +43,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def write_ground_truth(folder: Path) -> None:
-    """Write .mat files like the official ones: pictures a, b and c, with one face each in every list."""
+    """Write .mat files like the official ones: images a, b and c, with one face each in every list."""
     folder.mkdir()
     names = (*NAMES, "c")
     faces = {

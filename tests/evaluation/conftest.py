@@ -28,7 +28,7 @@ def wider_folder(tmp_path: Path) -> Path:
     """Six different images of 48 x 40 pixels, laid out as EVENT/NAME.jpg."""
     random = np.random.default_rng(0)
     for index in range(6):
-        path = tmp_path / "images" / f"{index % 2}--Event" / f"picture_{index}.jpg"
+        path = tmp_path / "images" / f"{index % 2}--Event" / f"image_{index}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), random.integers(0, 255, (40, 48, 3), np.uint8))
     return tmp_path / "images"

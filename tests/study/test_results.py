@@ -33,17 +33,17 @@ CHECKSUMS = {"v1": "one", "v2": "two"}
 
 
 def saved(
-    model: str, sha256: str, pictures: int, *, subsets: tuple[str, ...] = ("easy", "medium", "hard")
+    model: str, sha256: str, images: int, *, subsets: tuple[str, ...] = ("easy", "medium", "hard")
 ) -> SavedCurves:
     steps = np.array([0.5, 1.0])
     curves = {name: Curve(steps, steps, steps, 3, 0.6 + 0.1 * n) for n, name in enumerate(subsets)}
-    evaluation = Evaluation("WIDER FACE", pictures, curves)
+    evaluation = Evaluation("WIDER FACE", images, curves)
     return SavedCurves(
         model, sha256, "val", "original", 640, "2026-01-01T00:00:00+00:00", {"processor": "P"}, evaluation
     )
 
 
-def test_accuracy_names_protocol_pictures_and_size():
+def test_accuracy_names_protocol_images_and_size():
     found = accuracy(saved("v1", "one", 7))
 
     assert (found.easy, found.medium, found.hard) == pytest.approx((0.6, 0.7, 0.8))

@@ -130,7 +130,7 @@ def test_close_ups_fill_their_tile_and_backgrounds_have_no_face(manifest):
     assert all(height.max() > 0.5 * 96 for height in close_ups)
 
 
-def test_square_crops_hold_a_face_and_visit_every_picture(manifest):
+def test_square_crops_hold_a_face_and_visit_every_image(manifest):
     images = ImageStore(read_manifest(manifest, "scenes"), cache_bytes=2**20)
     crops = SquareCrops(images, 64, seed=1, length=100)
     assert all(len(crops[index].boxes) for index in range(8))

@@ -1,4 +1,4 @@
-"""Bad and odd pictures, made here, and what counts as one clear sentence."""
+"""Bad and odd images, made here, and what counts as one clear sentence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "is_sentence",
     "measured_peaks",
     "noise",
-    "odd_pictures",
+    "odd_images",
     "refused_files",
     "zipped",
 ]
@@ -58,7 +58,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def noise(width: int, height: int) -> Image.Image:
-    """Return a picture in which an untrained network finds plenty."""
+    """Return an image in which an untrained network finds plenty."""
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
@@ -72,13 +72,13 @@ def zipped(members: dict[str, bytes | str], compression: int = zipfile.ZIP_STORE
 
 
 @cache
-def odd_pictures() -> dict[str, bytes | np.ndarray]:
-    """Return pictures that are unusual, and fine."""
-    picture = noise(48, 32)
-    animation = {"save_all": True, "append_images": [picture.rotate(180)]}
+def odd_images() -> dict[str, bytes | np.ndarray]:
+    """Return images that are unusual, and fine."""
+    image = noise(48, 32)
+    animation = {"save_all": True, "append_images": [image.rotate(180)]}
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    grey = np.asarray(picture.convert("L"))
-    blue_first = np.asarray(picture)[:, :, ::-1].astype(np.uint16)
+    grey = np.asarray(image.convert("L"))
+    blue_first = np.asarray(image)[:, :, ::-1].astype(np.uint16)
     return {
         "1 x 1": encoded(noise(1, 1), "PNG"),
         "1 x 30,000": encoded(noise(1, 30_000), "PNG"),
@@ -86,33 +86,33 @@ def odd_pictures() -> dict[str, bytes | np.ndarray]:
         "65,500 x 1": encoded(noise(65_500, 1), "PNG"),
         "16 bits": encoded(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"),
         "16 bits, colour": cv2.imencode(".png", blue_first * 257)[1].tobytes(),
-        "CMYK": encoded(picture.convert("CMYK"), "JPEG"),
-        "CMYK, profile of RGB": encoded(picture.convert("CMYK"), "JPEG", icc_profile=profile),
-        "palette": encoded(picture.quantize(16), "PNG"),
-        "palette with a clear colour": encoded(picture.quantize(16), "GIF", transparency=3),
-        "alpha": encoded(picture.convert("RGBA"), "WEBP"),
-        "one bit": encoded(picture.convert("1"), "TIFF", compression="group4"),
-        "animated GIF": encoded(picture, "GIF", **animation),
-        "animated PNG": encoded(picture, "PNG", **animation),
-        "animated WebP": encoded(picture, "WEBP", **animation),
-        "broken profile, JPEG": encoded(picture, "JPEG", icc_profile=profile[:200]),
-        "broken profile, PNG": encoded(picture, "PNG", icc_profile=b"no profile at all"),
-        "broken profile, CMYK": encoded(picture.convert("CMYK"), "JPEG", icc_profile=profile[:200]),
-        "zip behind a JPEG": encoded(picture, "JPEG") + zipped({"a": "b"}),
-        "float64": np.asarray(picture) / 255.0,
+        "CMYK": encoded(image.convert("CMYK"), "JPEG"),
+        "CMYK, profile of RGB": encoded(image.convert("CMYK"), "JPEG", icc_profile=profile),
+        "palette": encoded(image.quantize(16), "PNG"),
+        "palette with a clear colour": encoded(image.quantize(16), "GIF", transparency=3),
+        "alpha": encoded(image.convert("RGBA"), "WEBP"),
+        "one bit": encoded(image.convert("1"), "TIFF", compression="group4"),
+        "animated GIF": encoded(image, "GIF", **animation),
+        "animated PNG": encoded(image, "PNG", **animation),
+        "animated WebP": encoded(image, "WEBP", **animation),
+        "broken profile, JPEG": encoded(image, "JPEG", icc_profile=profile[:200]),
+        "broken profile, PNG": encoded(image, "PNG", icc_profile=b"no profile at all"),
+        "broken profile, CMYK": encoded(image.convert("CMYK"), "JPEG", icc_profile=profile[:200]),
+        "zip behind a JPEG": encoded(image, "JPEG") + zipped({"a": "b"}),
+        "float64": np.asarray(image) / 255.0,
         "float16": grey.astype(np.float16),
         "float32 below nought": grey.astype(np.float32) - 128,
-        "int64": np.asarray(picture).astype(np.int64),
-        "Fortran order": np.asfortranarray(np.asarray(picture)),
+        "int64": np.asarray(image).astype(np.int64),
+        "Fortran order": np.asfortranarray(np.asarray(image)),
         "big-endian": grey.astype(">u2"),
         "one column": np.zeros((30_000, 1, 3), np.uint8),
     }
 
 
 def refused_files(sentinel: Path) -> dict[str, bytes | np.ndarray]:
-    """Return what is no picture; unpickling one of them would write `sentinel`."""
-    picture = np.asarray(noise(48, 32))
-    spotted = picture / 255.0
+    """Return what is no image; unpickling one of them would write `sentinel`."""
+    image = np.asarray(noise(48, 32))
+    spotted = image / 255.0
     spotted[5, 5] = np.inf
     return {
         "no bytes": b"",
@@ -135,7 +135,7 @@ def refused_files(sentinel: Path) -> dict[str, bytes | np.ndarray]:
         "five channels": np.zeros((8, 8, 5), np.uint8),
         "channels first": np.zeros((3, 8, 9), np.uint8),
         "no dimensions": np.array(7),
-        "a batch": picture[None],
+        "a batch": image[None],
         "text": np.full((4, 4), "a"),
         "objects": np.full((4, 4), None),
         "dates": np.zeros((4, 4), "datetime64[s]"),
@@ -205,7 +205,7 @@ def _tiff(side: int) -> bytes:
 
 
 def _claiming(size: bytes, data: bytes, mark: bytes, skip: int) -> bytes:
-    """Return a picture file with another size written `skip` bytes behind a mark in its header."""
+    """Return an image file with another size written `skip` bytes behind a mark in its header."""
     start = data.index(mark) + len(mark) + skip
     return data[:start] + size + data[start + len(size) :]
 

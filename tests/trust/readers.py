@@ -126,34 +126,34 @@ def _in_zip(members: Mapping[str, bytes], name: str) -> Make:
     return lambda number: zipped({**members, name: mutated([members[name]], number)})
 
 
-def _pictures(kind: str) -> Make:
-    """Damage small pictures of one format, of several modes, some with profile, EXIF and more frames."""
-    picture = noise(16, 12)
+def _images(kind: str) -> Make:
+    """Damage small images of one format, of several modes, some with profile, EXIF and more frames."""
+    image = noise(16, 12)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x0112] = 6
-    frames = {"save_all": True, "append_images": [picture.rotate(180)]}
-    deep = Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
-    clear = picture.convert("RGBA")
+    frames = {"save_all": True, "append_images": [image.rotate(180)]}
+    deep = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    clear = image.convert("RGBA")
     variants: dict[str, tuple[tuple[Image.Image, dict], ...]] = {
-        "JPEG": ((picture, {"exif": exif}), (picture, {"progressive": True}), (picture.convert("CMYK"), {})),
+        "JPEG": ((image, {"exif": exif}), (image, {"progressive": True}), (image.convert("CMYK"), {})),
         "PNG": (
-            (picture, {"icc_profile": profile}),
-            (picture.quantize(8), {"exif": exif}),
+            (image, {"icc_profile": profile}),
+            (image.quantize(8), {"exif": exif}),
             (deep, {}),
             (clear, frames),
         ),
-        "GIF": ((picture, {}), (picture, frames)),
+        "GIF": ((image, {}), (image, frames)),
         "TIFF": (
-            *((picture, {"compression": name}) for name in ("raw", "tiff_lzw", "jpeg", "tiff_deflate")),
-            (picture.convert("CMYK"), {"icc_profile": profile}),
+            *((image, {"compression": name}) for name in ("raw", "tiff_lzw", "jpeg", "tiff_deflate")),
+            (image.convert("CMYK"), {"icc_profile": profile}),
             (Image.fromarray(np.asarray(deep) / np.float32(65_535)), {}),
-            (picture.convert("1"), {"compression": "group4"}),
+            (image.convert("1"), {"compression": "group4"}),
         ),
-        "WEBP": ((picture, {}), (clear, {"lossless": True, "exif": exif}), (picture, frames)),
-        "BMP": ((picture, {}), (picture.quantize(8), {})),
-        "JPEG2000": ((picture, {}), (clear, {})),
-        "PPM": ((picture, {}), (picture.convert("1"), {})),
+        "WEBP": ((image, {}), (clear, {"lossless": True, "exif": exif}), (image, frames)),
+        "BMP": ((image, {}), (image.quantize(8), {})),
+        "JPEG2000": ((image, {}), (clear, {})),
+        "PPM": ((image, {}), (image.convert("1"), {})),
     }
     return _damaged(*(encoded(image, kind, **options) for image, options in variants[kind]))
 
@@ -185,7 +185,7 @@ RECORD = {
 def _read_manifest(data: bytes, folder: Path) -> object:
     archive, path = folder / "dev-street.zip", folder / "dev.jsonl"
     if not archive.exists():
-        archive.write_bytes(zipped({"street/0.jpg": b"the picture"}))
+        archive.write_bytes(zipped({"street/0.jpg": b"the image"}))
     path.write_bytes(data)
     return manifest_ground_truth(read_manifest(path))
 
@@ -258,19 +258,19 @@ LABELS = b"# 0--Parade/a.png\n" + FACE + b"50 5 8 9" + b" -1" * 15 + b" 0.2\n"
 
 
 def _read_wider_zip(data: bytes, _: Path) -> object:
-    return [picture.read() for picture in read_wider_zip(data).images]
+    return [image.read() for image in read_wider_zip(data).images]
 
 
 def _read_labels(data: bytes, folder: Path) -> object:
-    picture = folder / "images" / "0--Parade" / "a.png"
-    if not picture.exists():
-        picture.parent.mkdir(parents=True)
-        picture.write_bytes(encoded(noise(100, 80), "PNG"))
+    image = folder / "images" / "0--Parade" / "a.png"
+    if not image.exists():
+        image.parent.mkdir(parents=True)
+        image.write_bytes(encoded(noise(100, 80), "PNG"))
     (folder / "label.txt").write_bytes(data)
     return read_wider_labels(folder / "label.txt")
 
 
-def _read_labelled_picture(data: bytes, folder: Path) -> object:
+def _read_labelled_image(data: bytes, folder: Path) -> object:
     (folder / "images").mkdir(exist_ok=True)
     (folder / "images" / "a.png").write_bytes(data)
     (folder / "label.txt").write_bytes(b"# a.png\n" + FACE)
@@ -372,7 +372,7 @@ SHIPPED["sha256"] = hashlib.sha256(safetensors.save(STATE)).hexdigest()
 
 READERS: dict[str, Reader] = {
     **{
-        f"picture, {kind}": Reader(450, ImageError, _pictures(kind), lambda data, _: decode_photo(data))
+        f"image, {kind}": Reader(450, ImageError, _images(kind), lambda data, _: decode_photo(data))
         for kind in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "JPEG2000", "PPM")
     },
     "manifest": Reader(800, ManifestError, _damaged_json(RECORD), _read_manifest),
@@ -395,7 +395,7 @@ READERS: dict[str, Reader] = {
     ),
     "annotations": Reader(600, WiderZipError, _in_zip(ANNOTATED, "a_bbx_gt.txt"), _read_wider_zip),
     "training labels": Reader(600, ManifestError, _damaged(LABELS), _read_labels),
-    "labelled picture": Reader(300, ManifestError, _pictures("TIFF"), _read_labelled_picture),
+    "labelled image": Reader(300, ManifestError, _images("TIFF"), _read_labelled_image),
     "training settings": Reader(700, RecipeError, _damaged_toml, _written("a.toml", read_recipe)),
     "safetensors": Reader(
         1200, WeightsError, _damaged(safetensors.save(STATE)), _written("a.safetensors", inspect_checkpoint)

@@ -164,19 +164,19 @@ def test_the_training_checkpoint_before_is_kept(tmp_path):
 
 
 def test_predictions_go_on_where_the_disk_was_full(seeded, tmp_path, capsys):
-    pictures = [
+    images = [
         EncodedImage(f"{n}.png", f"{n}.png", partial(encoded, noise(40 + n, 40), "PNG")) for n in range(4)
     ]
     predictor = Predictor(load_network(V2, seeded / V2.weights), SETTINGS)
-    whole = predict_images(predictor, pictures)
+    whole = predict_images(predictor, images)
     output = tmp_path / "found.jsonl"
     resume_predictions(output, {"model": "v2"})
     room = sum(len(prediction.to_line()) for prediction in whole[:2]) + 10
     with full_disk(room), pytest.raises(OSError, match="File too large"):
-        predict_images(predictor, pictures, output=output)
+        predict_images(predictor, images, output=output)
     finished = resume_predictions(output, {"model": "v2"})
     assert [prediction.image for prediction in finished] == ["0.png", "1.png"]
-    predict_images(predictor, pictures, finished=finished, output=output)
+    predict_images(predictor, images, finished=finished, output=output)
     assert [one.to_line() for one in read_predictions(output)] == [one.to_line() for one in whole]
 
 

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 import streamlit as st
-from corpus import bombs, encoded, is_sentence, noise, odd_pictures, refused_files
+from corpus import bombs, encoded, is_sentence, noise, odd_images, refused_files
 from mutations import HOSTILE_TEXTS
 from streamlit.testing.v1 import AppTest
 
@@ -59,7 +59,7 @@ def faces(page: AppTest) -> str:
     return next(metric.value for metric in page.metric if metric.label == "Faces")
 
 
-def test_uploads_that_are_no_pictures(open_page, tmp_path):
+def test_uploads_that_are_no_images(open_page, tmp_path):
     page = open_page("detection")
     files = {**refused_files(tmp_path / "sentinel"), **bombs()}
     files = {name: data for name, data in files.items() if isinstance(data, bytes)}
@@ -87,7 +87,7 @@ NAMES = (
 def test_odd_photos_with_hostile_names(open_page):
     page = open_page("detection")
     for number, name in enumerate(ODD):
-        page.file_uploader[0].upload(f"{NAMES[number % len(NAMES)]}.png", odd_pictures()[name])
+        page.file_uploader[0].upload(f"{NAMES[number % len(NAMES)]}.png", odd_images()[name])
     page.run()
     own = [button.key for button in page.button if button.key and button.key.startswith("show_")][: len(ODD)]
     for key in own:
@@ -172,7 +172,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
 
     def decode_or_fail(source: Path | bytes) -> Photo:
         if source in sources:
-            raise ImageError("The picture needs more memory than is free; try again later.")
+            raise ImageError("The photo needs more memory than is free; try again later.")
         return decode(source)
 
     monkeypatch.setattr(photos, "decode_photo", decode_or_fail)
@@ -222,8 +222,8 @@ def test_an_evaluation_file_that_lies_is_a_sentence(open_page, tmp_path):
     (error,) = page.error
     assert is_sentence(shown(error.value))
 
-    picture = encoded(noise(64, 48), "PNG")
-    page.file_uploader(key="zip_upload").upload("photos.zip", picture).run()
+    image = encoded(noise(64, 48), "PNG")
+    page.file_uploader(key="zip_upload").upload("photos.zip", image).run()
     page.button(key="evaluate_zip").click().run()
     assert not page.exception
     (error,) = page.error

@@ -1,4 +1,4 @@
-"""Pictures of every kind: faces, or one clear sentence; never code that runs, never memory without bound."""
+"""Images of every kind: faces, or one clear sentence; never code that runs, never memory without bound."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus import bombs, encoded, is_sentence, measured_peaks, noise, odd_pictures, refused_files
+from corpus import bombs, encoded, is_sentence, measured_peaks, noise, odd_images, refused_files
 from PIL import ExifTags, Image
 
 from featherface.detection.detections import Detections
@@ -19,7 +19,7 @@ from featherface.detection.settings import DetectionSettings
 from featherface.serving.model_service import ModelService
 
 NOWHERE = Path("nowhere")
-TURNS = {  # EXIF orientation: how a picture is stored that shall be turned so
+TURNS = {  # EXIF orientation: how an image is stored that shall be turned so
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -48,18 +48,18 @@ def refusal(source: object) -> str:
 
 
 @pytest.mark.parametrize("resize", list(Resize))
-@pytest.mark.parametrize("name", odd_pictures())
-def test_odd_pictures_give_faces(service, name, resize):
-    found = faces(service, odd_pictures()[name], resize)
+@pytest.mark.parametrize("name", odd_images())
+def test_odd_images_give_faces(service, name, resize):
+    found = faces(service, odd_images()[name], resize)
     assert np.isfinite(found.boxes).all()
     json.loads(found.to_json())
     assert len(found.to_csv().splitlines()) == len(found.to_coco()) + 1
 
 
 @pytest.mark.parametrize(("name", "mode"), [("16 bits", "L"), ("16 bits, colour", "RGB")])
-def test_a_picture_of_16_bits_is_the_one_of_8(name, mode):
+def test_an_image_of_16_bits_is_the_one_of_8(name, mode):
     expected = decode_photo(noise(48, 32).convert(mode))
-    assert np.array_equal(decode_photo(odd_pictures()[name]).pixels, expected.pixels)
+    assert np.array_equal(decode_photo(odd_images()[name]).pixels, expected.pixels)
 
 
 @pytest.mark.parametrize("orientation", TURNS)
@@ -74,7 +74,7 @@ def test_a_turned_photo_has_the_faces_of_the_upright_one(service, orientation):
 
 
 @pytest.mark.parametrize("name", refused_files(NOWHERE))
-def test_what_is_no_picture_is_one_sentence(name, tmp_path):
+def test_what_is_no_image_is_one_sentence(name, tmp_path):
     sentinel = tmp_path / "sentinel"
     source = refused_files(sentinel)[name]
     sentences = [refusal(source)]
