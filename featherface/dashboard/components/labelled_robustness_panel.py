@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from featherface.dashboard.components.widgets import badge_line, plain, show_chart
-from featherface.dashboard.state.shared_service import weights_folder
+from featherface.config import weights_folder
 from featherface.models import MODELS
 from featherface.reporting.figures.robustness_figures import corruption_bars
 from featherface.reporting.wording import images_text, when_text
@@ -116,7 +116,7 @@ def show_attributes() -> None:
     st.subheader("Fairness")
     st.markdown(
         "**Not measured:** performance by skin tone, age or gender. WIDER FACE has no such labels, and this "
-        "project does not guess them from photos. If you have images with labels of your own, put them into a "
+        "project does not guess them from photos. If you have images with labels of your own, put them in a "
         "CSV file with the columns `image`, `face` (optional, its number in the annotations) and one for the "
         "group; this command gives the same table for your groups:"
     )
