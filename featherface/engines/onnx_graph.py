@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 import operator
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import onnx
@@ -32,6 +34,7 @@ __all__ = ["INPUT", "OPSET", "onnx_model"]
 
 INPUT = "image"
 OPSET = 19  # the first with DeformConv
+_ONE_TRACE = threading.Lock()  # `fx` restores what it replaced in the order of its traces
 
 
 def onnx_model(network: nn.Module, form: DeformableForm = DeformableForm.NATIVE) -> onnx.ModelProto:
@@ -41,7 +44,8 @@ def onnx_model(network: nn.Module, form: DeformableForm = DeformableForm.NATIVE)
     probabilities and `landm` (N, A, 10), float32. Raises EngineError for an operation without a rule.
     """
     copied = copy.deepcopy(network).eval().cpu()
-    graph = _Tracer(autowrap_functions=TRACED_FUNCTIONS).trace(copied)
+    with _ONE_TRACE:
+        graph = _Tracer().trace(copied)
     builder = GraphBuilder()
     with torch.no_grad():
         _convert(graph, copied, form, builder)
@@ -54,7 +58,29 @@ def onnx_model(network: nn.Module, form: DeformableForm = DeformableForm.NATIVE)
 
 
 class _Tracer(fx.Tracer):
-    """Records every layer that has a rule as one node."""
+    """Records every layer that has a rule as one node, and lets other threads run networks meanwhile.
+
+    While it traces, `fx` replaces `nn.Module.__call__` and `__getattr__` for the whole process; calls from
+    other threads are passed on unchanged.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(autowrap_functions=TRACED_FUNCTIONS)
+        self._thread = threading.get_ident()
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Record a call of `m`, if it is made by the thread that traces."""
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """Return an attribute of a module, as a proxy only to the thread that traces."""
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Tell whether `m` stays one node."""

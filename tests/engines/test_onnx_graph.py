@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from featherface.engines.onnx_graph import INPUT, OPSET, onnx_model
 from featherface.engines.onnx_rules import OUTPUTS, DeformableForm
@@ -59,3 +62,38 @@ def test_the_graph_is_traced_in_evaluation_mode(
         images = noise(1, 64, 64)
         actual = OnnxRuntimeEngine.of_network(training.train()).run(images)
         np.testing.assert_allclose(actual.conf, reference(key, images).conf, rtol=0, atol=1e-4)
+
+
+class _Pausing(MODELS["v2"].builder):
+    """V2, whose forward waits in its middle until the test goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.proceed = Event(), Event()
+
+    def __deepcopy__(self, memo: dict) -> _Pausing:
+        return self  # events cannot be copied, and nothing here changes the network
+
+    def heads(self, levels):
+        self.entered.set()
+        assert self.proceed.wait(60)
+        return super().heads(levels)
+
+
+def test_other_threads_run_and_load_networks_during_a_trace() -> None:
+    """A server loads one network while another runs: `fx` patches every module of the process meanwhile."""
+    slow, other = _Pausing().eval(), MODELS["v1"].builder().eval()
+    pixels = torch.zeros(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = other(pixels)
+    with ThreadPoolExecutor(2) as threads:
+        tracing = threads.submit(onnx_model, slow)
+        assert slow.entered.wait(60)
+        second = threads.submit(onnx_model, other)  # waits for its turn
+        with torch.inference_mode():
+            during = other(pixels)
+        slow.proceed.set()
+        for model in (tracing.result(), second.result()):
+            onnx.checker.check_model(model)
+    for one, same in zip(expected, during, strict=True):
+        assert torch.equal(one, same)
