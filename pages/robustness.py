@@ -10,11 +10,7 @@ from featherface.dashboard.components.labelled_robustness_panel import (
 )
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.photo_strip import choose_photo
-from featherface.dashboard.components.stress_panel import (
-    choose_corruption,
-    choose_stress_settings,
-    show_photo_stress,
-)
+from featherface.dashboard.components.stress_panel import choose_corruption, show_photo_stress
 from featherface.dashboard.components.widgets import choose_chart_format
 
 st.title("Robustness")
@@ -24,8 +20,7 @@ st.caption(
 )
 file = choose_photo()
 models = choose_model_pair()
-corruption = choose_corruption()
-settings = choose_stress_settings()
+corruption, settings = choose_corruption()
 show_photo_stress(file, corruption, models, settings)
 st.header("Labelled images under corruption")
 show_labelled_stress()

@@ -42,16 +42,20 @@ from featherface.robustness.photo_stress import (
 )
 from featherface.serving.network_queue import OnWait
 
-__all__ = ["choose_corruption", "choose_stress_settings", "show_photo_stress"]
+__all__ = ["choose_corruption", "show_photo_stress"]
 
 _RUNS_KEPT = 128  # of all sessions: boxes alone, some kilobytes each
 _DEFAULT_CORRUPTION = "defocus_blur"
 
 
-def choose_corruption() -> str:
-    """Let the visitor choose a corruption, show its formula, and return its key."""
+def choose_corruption() -> tuple[str, DetectionSettings]:
+    """Show the choice of a corruption, its formula, confidence and input size.
+
+    Returns the corruption's key and the settings of both models.
+    """
     keys = list(CORRUPTIONS)
-    chosen = st.selectbox(
+    choice, confidence_column, size_column = st.columns(3, gap="medium")
+    chosen = choice.selectbox(
         "Corruption",
         keys,
         index=keys.index(_DEFAULT_CORRUPTION),
@@ -59,13 +63,6 @@ def choose_corruption() -> str:
         key="corruption",
         bind="query-params",
     )
-    st.caption(f"Formula, with s at severities 1 to 5: {plain(CORRUPTIONS[chosen].formula)}.")
-    return chosen
-
-
-def choose_stress_settings() -> DetectionSettings:
-    """Show confidence and input size and return the settings of both models."""
-    confidence_column, size_column = st.columns(2, gap="medium")
     confidence = confidence_column.slider(
         "Confidence",
         *CONFIDENCE_RANGE,
@@ -85,7 +82,11 @@ def choose_stress_settings() -> DetectionSettings:
         "pixels that the networks get.",
         bind="query-params",
     )
-    return DetectionSettings(confidence, DEFAULT_NMS_IOU, resize=Resize.ORIGINAL, side=side)
+    st.caption(
+        f"Formula: {plain(CORRUPTIONS[chosen].formula)} at severities 1 to 5. x is the clean photo with "
+        "values from 0 to 1; lengths are for a photo of 640 pixels and grow with it."
+    )
+    return chosen, DetectionSettings(confidence, DEFAULT_NMS_IOU, resize=Resize.ORIGINAL, side=side)
 
 
 @st.fragment
