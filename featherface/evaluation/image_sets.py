@@ -30,11 +30,24 @@ class EncodedImage:
 
 
 def folder_images(folder: Path) -> list[EncodedImage]:
-    """List the images of a folder laid out as EVENT/NAME.jpg; raises `ImageSetError` for none."""
-    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _SUFFIXES)
-    if not paths:
-        raise ImageSetError(f"{folder} holds no images named EVENT/NAME.jpg.")
-    return [EncodedImage(path.relative_to(folder).as_posix(), str(path), path.read_bytes) for path in paths]
+    """List the images of a folder laid out as EVENT/NAME.jpg, however deep in it the events lie.
+
+    Hidden files, and those that Finder adds to archives, are left out. Raises `ImageSetError` for a folder
+    without images, or with two of one name.
+    """
+    images: dict[str, EncodedImage] = {}
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        if hidden or len(parts) < 2 or path.suffix.lower() not in _SUFFIXES or path.is_dir():
+            continue
+        name = "/".join(parts[-2:])
+        if name in images:
+            raise ImageSetError(f"{folder} holds {name} twice; pass the folder that holds the events.")
+        images[name] = EncodedImage(name, str(path), path.read_bytes)
+    if not images:
+        raise ImageSetError(f"{folder} contains no images named EVENT/NAME.jpg.")
+    return list(images.values())
 
 
 def manifest_images(records: Sequence[Record]) -> list[EncodedImage]:

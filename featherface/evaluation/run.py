@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -110,8 +111,9 @@ def predict_images(
 
     Each prediction is appended to the file `output` as it comes. The work is done here, by `workers`
     processes, or by a Dask `scheduler` (its address), whose workers need this package but not the images.
-    Progress goes to stderr. Raises `ImageSetError` for a damaged image and `RunError` where workers fail; the
-    predictions made before are in `output`.
+    Progress goes to stderr, and so does one line for each image that cannot be read, which is left out.
+    Raises `ImageSetError` if no image can be read and `RunError` where workers fail; the predictions made
+    before are in `output`.
     """
     predictions = {prediction.image: prediction for prediction in finished}
     todo = [image for image in images if image.name not in predictions]
@@ -126,22 +128,33 @@ def predict_images(
         closing(_as_completed(submit, todo)) as arriving,
     ):
         for prediction in arriving:
+            progress.update()
+            if isinstance(prediction, ImageSetError):
+                progress.write(f"Left out: {prediction}", file=sys.stderr)
+                continue
             predictions[prediction.image] = prediction
             if file is not None:
                 file.write(prediction.to_line())
                 file.flush()
-            progress.update()
-    return [predictions[image.name] for image in images]
+    if images and not predictions:
+        raise ImageSetError(f"None of the {len(images):,} images can be read.")
+    return [predictions[image.name] for image in images if image.name in predictions]
 
 
-def _as_completed(submit: _Submit, images: Sequence[EncodedImage]) -> Generator[Prediction]:
-    """Yield predictions as they come, with a bounded number of images handed out."""
+def _as_completed(submit: _Submit, images: Sequence[EncodedImage]) -> Generator[Prediction | ImageSetError]:
+    """Yield predictions, or why an image has none, as they come; a bounded number of images is handed out."""
     waiting = iter(images)
     running: dict[Future[Prediction], EncodedImage] = {}
     try:
         while True:
             for image in islice(waiting, _IN_FLIGHT - len(running)):
-                running[submit(image.name, _read(image))] = image
+                try:
+                    content = image.read()
+                except (OSError, FeatherFaceError) as error:
+                    reason = getattr(error, "strerror", None) or error
+                    yield ImageSetError(f"{image.origin} cannot be read: {str(reason).removesuffix('.')}.")
+                else:
+                    running[submit(image.name, content)] = image
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -156,25 +169,18 @@ def _failed(future: Future[Prediction]) -> bool:
     return future.exception() is not None
 
 
-def _read(image: EncodedImage) -> bytes:
-    try:
-        return image.read()
-    except OSError as error:
-        raise ImageSetError(f"{image.origin} cannot be read: {error.strerror}.") from error
-
-
-def _result(future: Future[Prediction], image: EncodedImage) -> Prediction:
+def _result(future: Future[Prediction], image: EncodedImage) -> Prediction | ImageSetError:
     try:
         return future.result()
     except ImageError as error:
-        raise ImageSetError(f"{image.origin}: {error}") from error
+        return ImageSetError(f"{image.origin}: {error}")
     except BrokenProcessPool as error:
         raise RunError("A worker process died, perhaps for lack of memory; try fewer workers.") from error
 
 
 @contextmanager
 def _submitter(predictor: Predict, workers: int, scheduler: str | None) -> Iterator[_Submit]:
-    """Give a function that hands one image to whoever works on it."""
+    """Yield a function that submits one image to a worker."""
     if scheduler is not None:
         with _cluster_submitter(predictor, scheduler) as submit:
             yield submit

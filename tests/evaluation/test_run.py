@@ -95,14 +95,45 @@ def test_a_bad_line_of_predictions_is_named(tmp_path, line, complaint):
         read_predictions(file)
 
 
-def test_a_damaged_image_is_named_and_the_others_are_kept(predictor, wider_folder, tmp_path):
-    damaged = wider_folder / "2--Event" / "damaged.jpg"
+def test_a_damaged_image_is_named_and_never_ends_a_run(predictor, wider_folder, tmp_path, capsys):
+    damaged, absent = (wider_folder / "2--Event" / f"{name}.jpg" for name in ("damaged", "absent"))
     damaged.parent.mkdir()
     damaged.write_bytes(b"no image")
+    absent.write_bytes(b"")
+    images = folder_images(wider_folder)
+    absent.unlink()
     output = tmp_path / "predictions.jsonl"
-    with pytest.raises(ImageSetError, match=r"damaged\.jpg"):
-        predict_images(predictor, folder_images(wider_folder), output=output)
-    assert len(read_predictions(output)) == 6
+    predictions = predict_images(predictor, images, output=output)
+    assert [one.image for one in predictions] == [one.name for one in images if "2--Event" not in one.name]
+    assert len(read_predictions(output)) == len(predictions) == 6
+    err = capsys.readouterr().err
+    assert f"Left out: {damaged}: " in err
+    assert f"Left out: {absent} cannot be read: No such file or directory." in err
+
+
+def test_a_run_without_a_readable_image_says_so(predictor, tmp_path):
+    path = tmp_path / "0--Event" / "damaged.jpg"
+    path.parent.mkdir()
+    path.write_bytes(b"no image")
+    with pytest.raises(ImageSetError, match="None of the 1 images can be read"):
+        predict_images(predictor, folder_images(tmp_path))
+
+
+def test_folders_as_other_systems_unpack_them(tmp_path):
+    for name in (
+        "x/images/0--A/1.JPG",
+        "x/images/0--A/._1.JPG",
+        "__MACOSX/0--A/2.jpg",
+        "x/images/1--B/2.png",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    assert [image.name for image in folder_images(tmp_path)] == ["0--A/1.JPG", "1--B/2.png"]
+    (tmp_path / "y" / "0--A").mkdir(parents=True)
+    (tmp_path / "y" / "0--A" / "1.JPG").touch()
+    with pytest.raises(ImageSetError, match=r"0--A/1\.JPG twice"):
+        folder_images(tmp_path)
 
 
 def test_a_folder_without_images_is_named(tmp_path):

@@ -26,10 +26,10 @@ ANNOTATIONS = """\
 1
 5 6 0 8
 """
-PICTURES = ("0--Parade/one.jpg", "0--Parade/none.jpg", "1--Crowd/plain.png")
+IMAGES = ("0--Parade/one.jpg", "0--Parade/none.jpg", "1--Crowd/plain.png")
 
 
-def zipped(texts: dict[str, str], images: tuple[str, ...] = PICTURES) -> bytes:
+def zipped(texts: dict[str, str], images: tuple[str, ...] = IMAGES) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in texts.items():
@@ -42,7 +42,8 @@ def zipped(texts: dict[str, str], images: tuple[str, ...] = PICTURES) -> bytes:
 def test_images_and_faces_that_belong_together():
     found = read_wider_zip(zipped({"split/wider_face_val_bbx_gt.txt": ANNOTATIONS}))
 
-    assert [image.name for image in found.images] == list(PICTURES)
+    assert [image.name for image in found.images] == list(IMAGES)
+    assert found.absent == ("1--Crowd/absent.jpg",)
     assert found.images[0].read() == b"bytes of 0--Parade/one.jpg"
     faces = found.ground_truth.images["0--Parade/one.jpg"]
     np.testing.assert_equal(faces.boxes, [[10, 20, 40, 60], [50, 60, 58, 69]])
@@ -90,3 +91,57 @@ def test_a_damaged_image_is_refused():
     found = read_wider_zip(bytes(data))
     with pytest.raises(WiderZipError, match="damaged"):
         found.images[0].read()
+
+
+PLAIN = "0--Parade/one.jpg\n1\n10 20 30 40\n"
+OTHER_SYSTEMS = {
+    "Finder's own files": (
+        {"x_bbx_gt.txt": PLAIN, "__MACOSX/._x_bbx_gt.txt": "?", "__MACOSX/0--Parade/._one.jpg": "?"},
+        "data/0--Parade/one.jpg",
+    ),
+    "Finder's files beside the others": ({"x_bbx_gt.txt": PLAIN, "._x_bbx_gt.txt": "?"}, "0--Parade/one.jpg"),
+    "byte-order mark": ({"x_bbx_gt.txt": "\ufeff" + PLAIN}, "0--Parade/one.jpg"),
+    "Windows line ends": ({"x_bbx_gt.txt": PLAIN.replace("\n", "\r\n")}, "0--Parade/one.jpg"),
+    "old Macintosh line ends": ({"x_bbx_gt.txt": PLAIN.replace("\n", "\r")}, "0--Parade/one.jpg"),
+    "backslashes in the annotations": ({"x_bbx_gt.txt": PLAIN.replace("/", "\\")}, "0--Parade/one.jpg"),
+    "backslashes in the zip": ({"split\\x_bbx_gt.txt": PLAIN}, "images\\0--Parade\\one.jpg"),
+    "commas between numbers": (
+        {"x_bbx_gt.txt": PLAIN.replace("10 20 30 40", "10,20, 30;40")},
+        "0--Parade/one.jpg",
+    ),
+    "tabs between numbers": ({"x_bbx_gt.txt": PLAIN.replace(" ", "\t")}, "0--Parade/one.jpg"),
+    "one folder deeper": ({"x/x_bbx_gt.txt": PLAIN}, "x/WIDER_val/images/0--Parade/one.jpg"),
+    "images one folder deeper": ({"x_bbx_gt.txt": PLAIN}, "0--Parade/originals/one.jpg"),
+    "annotations with a longer path": ({"x_bbx_gt.txt": "./val/images/" + PLAIN}, "0--Parade/one.jpg"),
+    "images without folders": ({"x_bbx_gt.txt": PLAIN.replace("0--Parade/", "")}, "images/one.jpg"),
+    "another case of the extension": ({"X_BBX_GT.TXT": PLAIN}, "0--Parade/one.jpg"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SYSTEMS)
+def test_zips_as_other_systems_write_them(name):
+    texts, image = OTHER_SYSTEMS[name]
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for path, text in {**texts, image: "the image"}.items():
+            archive.writestr(path, text)
+    found = read_wider_zip(data.getvalue())
+    assert [one.read() for one in found.images] == [b"the image"]
+    np.testing.assert_equal(found.ground_truth.images[found.images[0].name].boxes, [[10, 20, 40, 60]])
+    assert found.absent == ()
+
+
+def test_annotations_in_utf_16_and_with_decomposed_accents():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("x_bbx_gt.txt", PLAIN.replace("one", "Ren\u00e9").encode("utf-16"))
+        archive.writestr("0--Parade/Rene\u0301.jpg", "the image")  # as Finder writes it
+    (image,) = read_wider_zip(data.getvalue()).images
+    assert (image.name, image.read()) == ("0--Parade/Ren\u00e9.jpg", b"the image")
+
+
+def test_images_of_one_name_are_never_mistaken_for_each_other():
+    text = "a/1.jpg\n1\n1 2 30 40\nb/1.jpg\n1\n1 2 30 40\n"
+    found = read_wider_zip(zipped({"x_bbx_gt.txt": text}, images=("a/1.jpg",)))
+    assert [image.name for image in found.images] == ["a/1.jpg"]
+    assert found.absent == ("b/1.jpg",)

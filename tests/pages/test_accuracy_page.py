@@ -15,6 +15,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from featherface.config import MAX_BYTES
 from featherface.dashboard.state.session_evaluations import evaluate_zip
 from featherface.evaluation.curves import load_curves, save_curves
 from featherface.serving.benchmark_queue import BenchmarkQueue
@@ -95,6 +96,19 @@ def annotated_zip() -> bytes:
     return data.getvalue()
 
 
+def with_a_damaged_image(data: bytes) -> bytes:
+    """The same zip with a further image that is none, and an annotation of one that it lacks."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    contents["party_bbx_gt.txt"] += b"0--Party/bad.png\n1\n1 2 30 40\n0--Party/absent.png\n1\n1 2 30 40\n"
+    contents["0--Party/bad.png"] = b"not an image"
+    changed = io.BytesIO()
+    with zipfile.ZipFile(changed, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return changed.getvalue()
+
+
 def test_without_results_nothing_is_claimed_but_what_is_published(open_accuracy, tmp_path):
     page = open_accuracy(tmp_path)
 
@@ -142,7 +156,22 @@ def test_training_logs_are_drawn(open_accuracy, tmp_path):
     assert [trace["name"] for trace in drawn["Average precision"]] == ["easy", "hard"]
 
 
-def test_uploaded_pictures_are_scored_by_both_models(open_accuracy, measured_weights):
+def test_a_damaged_image_is_named_and_the_others_are_scored(open_accuracy, measured_weights):
+    page = open_accuracy(measured_weights)
+
+    page.file_uploader(key="zip_upload").upload("party.zip", with_a_damaged_image(annotated_zip())).run()
+    page.button(key="evaluate_zip").click().run()
+
+    assert not page.exception
+    assert not page.error
+    assert any("by face height, 1 image," in line.value for line in page.markdown if "party" in line.value)
+    (left_out,) = (block for block in page.expander if block.label == "2 images were left out")
+    lines = left_out.markdown[0].value.replace("\\", "").splitlines()
+    assert lines[0] == "- 0--Party/absent.png: not in the zip."
+    assert lines[1].startswith("- 0--Party/bad.png: The photo is not an image in a supported format")
+
+
+def test_uploaded_images_are_scored_by_both_models(open_accuracy, measured_weights):
     page = open_accuracy(measured_weights)
 
     page.file_uploader(key="zip_upload").upload("party.zip", annotated_zip()).run()
@@ -275,7 +304,7 @@ def test_waiting_for_a_full_queue_ends_with_the_session(measured_weights, monkey
     [
         pytest.param("zip_upload", "evaluate_zip", "a.zip", b"nothing", "not a zip file", id="zip"),
         pytest.param(
-            "curves_upload", "add_curves", "a.json", b"{}", "not a readable curves file", id="curves"
+            "curves_upload", "add_curves", "a.json", b"{}", "not a readable results file", id="curves"
         ),
         pytest.param(
             "zip_upload", "evaluate_zip", "a.zip", annotated_zip(), "nothing to evaluate", id="no weights"
@@ -287,6 +316,15 @@ def test_waiting_for_a_full_queue_ends_with_the_session(measured_weights, monkey
             b'{"curves": []}',
             "a\\.json contains no results of FeatherFace V1 or FeatherFace V2",
             id="no curves",
+        ),
+        *(
+            pytest.param(
+                uploader, button, name, bytes(MAX_BYTES + 1), "the limit is 30 MB", id=f"large {name}"
+            )
+            for uploader, button, name in (
+                ("zip_upload", "evaluate_zip", "a.zip"),
+                ("curves_upload", "add_curves", "a.json"),
+            )
         ),
     ],
 )

@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from featherface.checkpoints import WeightsError, WeightsFile
+from featherface.config import MAX_BYTES
 from featherface.dashboard.state.photos import decode
 from featherface.dashboard.state.shared_service import machine, model_service
 from featherface.detection.detections import Detections
@@ -39,6 +40,8 @@ def own_curves() -> list[SavedCurves]:
 
 def add_curves(data: bytes, name: str) -> None:
     """Add the results in a file written by `evaluate --curves`. Raises CurvesError."""
+    if len(data) > MAX_BYTES:
+        raise CurvesError(_too_large(name, data))
     found = [saved for saved in parse_curves(data, name) if saved.model in MODELS]
     if not found:
         names = " or ".join(entry.name for entry in MODELS.values())
@@ -51,21 +54,26 @@ def forget_runs() -> None:
     st.session_state["own_curves"] = []
 
 
-def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]) -> None:
+def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]) -> list[str]:
     """Evaluate every model that has weights on the annotated images in a zip, with the published settings.
+
+    Return one sentence for each annotated image that is not in the zip or cannot be read; it is left out.
 
     `on_progress` is called with the passes done and their total, repeatedly with the same numbers while the
     models are busy. Raises WiderZipError and WeightsError.
     """
+    if len(data) > MAX_BYTES:
+        raise WiderZipError(_too_large(name, data))
     annotated = read_wider_zip(data)
     ready = [status.weights for status in model_service().models() if status.weights]
     if not ready:
         raise WeightsError("No model has usable weights, so there is nothing to evaluate.")
     images = len(annotated.images)
     found: list[SavedCurves] = []
+    skipped = dict.fromkeys(annotated.absent, "not in the zip.")
     for number, weights in enumerate(ready):
         report = partial(_report, on_progress, number * images, len(ready) * images)
-        predictions = _predictions(annotated, weights, report)
+        predictions = _predictions(annotated, weights, report, skipped)
         found.append(
             SavedCurves(
                 model=weights.key,
@@ -79,6 +87,11 @@ def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]
             )
         )
     _keep(found)
+    return [sentence(f"{image}: {reason}") for image, reason in skipped.items()]
+
+
+def _too_large(name: str, data: bytes) -> str:
+    return sentence(f"{name} has {len(data) / 10**6:.1f} MB and the limit is {MAX_BYTES // 10**6} MB.")
 
 
 def _report(on_progress: Callable[[int, int], None], before: int, total: int, done: int) -> None:
@@ -86,17 +99,28 @@ def _report(on_progress: Callable[[int, int], None], before: int, total: int, do
 
 
 def _predictions(
-    annotated: AnnotatedImages, weights: WeightsFile, report: Callable[[int], None]
+    annotated: AnnotatedImages,
+    weights: WeightsFile,
+    report: Callable[[int], None],
+    skipped: dict[str, str],
 ) -> list[Prediction]:
+    """Return predictions for the images that can be read; add why not to `skipped` for the others.
+
+    Raises WiderZipError if none can be.
+    """
     predictions = []
     for done, image in enumerate(annotated.images):
         try:
             faces = _faces(decode(image.read()), weights, partial(report, done))
-        except ImageError as error:
-            raise WiderZipError(sentence(f"{image.name}: {error}")) from error
+        except (ImageError, WiderZipError) as error:
+            skipped[image.name] = str(error)
+            continue
         boxes, scores = faces.boxes.astype(np.float64), faces.scores.astype(np.float64)
         predictions.append(Prediction(image.name, boxes, scores))
         report(done + 1)
+    if not predictions:
+        first = next(image.name for image in annotated.images)
+        raise WiderZipError(sentence(f"None of the images can be read. {first}: {skipped[first]}"))
     return predictions
 
 
