@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from featherface.config import LANDMARKS
+from featherface.detection.boxes import clip_boxes
 from featherface.errors import FeatherFaceError
 
-__all__ = ["Detections", "DetectionsError"]
+__all__ = ["COLUMNS", "Detections", "DetectionsError"]
 
-_COLUMNS = (
+COLUMNS = (  # of a face in CSV files
     *("x1", "y1", "x2", "y2", "score"),
     *(f"{name.replace(' ', '_')}_{axis}" for name in LANDMARKS for axis in "xy"),
 )
@@ -36,7 +37,7 @@ class Detections:
     """N faces of one photo, highest score first.
 
     boxes: (N, 4) float32, x1, y1, x2, y2 in pixels of the upright original photo. A box may extend beyond the
-        photo, as in the published evaluation; `boxes.clip_boxes` cuts it.
+        photo, as in the published evaluation; `clipped` cuts it.
     scores: (N,) float32, 0..1, descending.
     landmarks: (N, 5, 2) float32, x and y in the same pixels, in the order of `config.LANDMARKS`.
     found_by: (N,) int64, index of the pass that found each face; None where there was one pass.
@@ -89,6 +90,10 @@ class Detections:
         factors = np.asarray((factor_x, factor_y), np.float32)
         return replace(self, boxes=self.boxes * np.tile(factors, 2), landmarks=self.landmarks * factors)
 
+    def clipped(self, width: int, height: int) -> Detections:
+        """Return the same faces with their boxes cut at the edges of a photo of `width` x `height` pixels."""
+        return replace(self, boxes=clip_boxes(self.boxes, width, height))
+
     def to_dict(self) -> dict[str, list[Any]]:
         """Return plain lists: `boxes` [[x1, y1, x2, y2]], `scores`, `landmarks` [[x, y of five points]]."""
         return {
@@ -101,7 +106,7 @@ class Detections:
         """Return one flat dictionary per face: x1, y1, x2, y2, score, left_eye_x, left_eye_y, ..."""
         lists = self.to_dict()
         faces = zip(lists["boxes"], lists["scores"], lists["landmarks"], strict=True)
-        return [dict(zip(_COLUMNS, (*box, score, *points), strict=True)) for box, score, points in faces]
+        return [dict(zip(COLUMNS, (*box, score, *points), strict=True)) for box, score, points in faces]
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON."""
@@ -110,7 +115,7 @@ class Detections:
     def to_csv(self) -> str:
         """Return `to_records` as CSV with a header, one line per face."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.to_records())
         return text.getvalue()
@@ -120,9 +125,10 @@ class Detections:
 
         One dictionary per face: bbox is x, y, width, height; keypoints are 5 times x, y, visibility.
         """
-        sizes = self.boxes[:, 2:] - self.boxes[:, :2]
+        corners = np.round(self.boxes.astype(np.float64), _PIXEL_DECIMALS)
+        sizes = corners[:, 2:] - corners[:, :2]  # of rounded corners, so that no box ends beyond its photo
         columns = zip(
-            _rounded(np.hstack((self.boxes[:, :2], sizes)), _PIXEL_DECIMALS),
+            _rounded(np.hstack((corners[:, :2], sizes)), _PIXEL_DECIMALS),
             _rounded(self.scores, _SCORE_DECIMALS),
             _rounded(self.landmarks, _PIXEL_DECIMALS),
             strict=True,

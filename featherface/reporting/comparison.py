@@ -16,7 +16,7 @@ import numpy as np
 
 from featherface.checkpoints import WeightsFile
 from featherface.detection.agreement import Agreement, agreement
-from featherface.detection.detections import Detections
+from featherface.detection.detections import COLUMNS, Detections
 from featherface.detection.drawing import Hide, annotate, encode_image
 from featherface.detection.images import Photo, decode_photo, memory_errors_as_sentence
 from featherface.detection.multiscale import Pass
@@ -115,7 +115,7 @@ class Comparison:
         """Return the photo's entry in `detections_document`."""
         models = {
             key: {
-                **faces.to_dict(),
+                **self._in_photo(faces).to_dict(),
                 "milliseconds": {
                     stage: round(spent, _MILLISECOND_DECIMALS)
                     for stage, spent in self.results[key].milliseconds.items()
@@ -143,12 +143,10 @@ class Comparison:
         rows = [
             {"model": key, "match": int(partner), **record}
             for key, faces in self.faces.items()
-            for partner, record in zip(self.partners(key), faces.to_records(), strict=True)
+            for partner, record in zip(self.partners(key), self._in_photo(faces).to_records(), strict=True)
         ]
-        if not rows:
-            return "model,match\n"
         text = io.StringIO()
-        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer = csv.DictWriter(text, ("model", "match", *COLUMNS), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         return text.getvalue()
@@ -159,7 +157,12 @@ class Comparison:
         The image id is the file name without its extension, as an integer if it is one, as in COCO itself.
         """
         stem = Path(self.name).stem
-        return json.dumps(self.faces[key].to_coco(int(stem) if stem.isdecimal() else stem))
+        image_id = int(stem) if stem.isdecimal() else stem
+        return json.dumps(self._in_photo(self.faces[key]).to_coco(image_id))
+
+    def _in_photo(self, faces: Detections) -> Detections:
+        """Return faces as files hold them, with boxes that end where the photo does."""
+        return faces.clipped(self.width, self.height)
 
     def _all_faces(self) -> Detections:
         """Return the faces of all models, ordered by score."""

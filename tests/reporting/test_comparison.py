@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -65,8 +66,23 @@ def test_one_model_alone_has_no_partners() -> None:
     assert alone.partners("v1").tolist() == [-1]
 
 
+def test_boxes_in_files_end_where_the_photo_does() -> None:
+    """A network's box may reach beyond the photo; annotation tools refuse one that does."""
+    faces = replace(
+        squares(-15.004, 180.003),
+        boxes=np.array([[-15, -3, 25, 60.006], [180.003, 50, 209, 120]], np.float32),
+    )
+    one = comparison(v1=faces)
+    (photo,) = json.loads(one.to_json())["photos"]
+    assert photo["models"]["v1"]["boxes"] == [[0, 0, 25, 60.01], [180, 50, 200, 100]]
+    assert [face["bbox"] for face in json.loads(one.to_coco("v1"))] == [[0, 0, 25, 60.01], [180, 50, 20, 50]]
+    rows = list(csv.DictReader(io.StringIO(one.to_csv())))
+    assert [float(row["x2"]) for row in rows] == [25, 200]
+    assert one.faces["v1"].boxes[0, 0] == -15  # on the page and in the agreement it stays as it is
+
+
 def test_the_files_agree() -> None:
-    both = comparison(v1=squares(10, 100), v2=squares(102))
+    both = comparison(v1=squares(-10, 100), v2=squares(102, 190))
     (photo,) = json.loads(both.to_json())["photos"]
     boxes = [(key, box) for key, model in photo["models"].items() for box in model["boxes"]]
     rows = list(csv.DictReader(io.StringIO(both.to_csv())))
@@ -82,7 +98,9 @@ def test_the_files_agree() -> None:
 
 def test_no_face_gives_empty_files() -> None:
     nothing = comparison(v1=Detections.empty(), v2=Detections.empty())
-    assert nothing.to_csv() == "model,match\n"
+    header, *rows = csv.reader(io.StringIO(nothing.to_csv()))
+    full, *_ = csv.reader(io.StringIO(comparison(v1=squares(10), v2=squares(10)).to_csv()))
+    assert (header, rows) == (full, [])
     assert json.loads(nothing.to_coco("v1")) == []
 
 
