@@ -11,9 +11,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from featherface.models import MODELS, model_pairs
+from featherface.profiling.complexity import sweep
 from featherface.profiling.latency import LatencyResult, LatencySettings
 from featherface.profiling.machine import Machine
 from featherface.profiling.receptive_field import ReceptiveField
+from featherface.profiling.roofline import MachinePeak
 from featherface.serving.benchmark_queue import BenchmarkQueue, BenchmarkRequest
 from featherface.serving.model_service import DetectionResult, ModelService
 from tests.pages.conftest import result
@@ -26,12 +28,14 @@ FIELDS = tuple(
     for level, stride in ((3, 8), (4, 16), (5, 32))
 )
 SMALL = {"width": "64", "height": "64"}
+PAIR = f"{MODELS['v1'].name} vs {THIRD.name}"
+PEAK = MachinePeak(100.0, 10.0, "2026-01-02T03:04:05+00:00", MACHINE)
 Open = Callable[..., AppTest]
 
 
-def timing() -> tuple[BenchmarkRequest, LatencyResult]:
+def timing(size: int) -> tuple[BenchmarkRequest, LatencyResult]:
     """A benchmark in which each further model is faster than the one before."""
-    settings = LatencySettings(runs=5)
+    settings = LatencySettings(size, size, runs=5)
     times = {key: {"network": (60.0 / (number + 1),) * 5} for number, key in enumerate(MODELS)}
     measured = LatencyResult(settings, MACHINE, "2026-01-02T03:04:05+00:00", times, 1.0, complete=True)
     return BenchmarkRequest((settings,)), measured
@@ -51,11 +55,15 @@ def open_page(monkeypatch: pytest.MonkeyPatch, measured_weights: Path) -> Open:
         found = result("v1")
         return replace(found, weights=replace(found.weights, key=key))
 
-    request, measured = timing()
+    measured = timing(640)
     monkeypatch.setattr(ModelService, "candidates", candidates)
     monkeypatch.setattr(BenchmarkQueue, "submit", lambda *_: None)
-    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: ((request, measured),))
-    monkeypatch.setattr(BenchmarkQueue, "latest", lambda *_: measured)
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (timing(64), measured))
+    monkeypatch.setattr(BenchmarkQueue, "latest", lambda *_: measured[1])
+    monkeypatch.setattr("featherface.dashboard.components.roofline_panel.known_peak", lambda _: PEAK)
+    monkeypatch.setattr(
+        "featherface.dashboard.components.cost_panels.sweep", lambda key: sweep(key, (64, 96))
+    )
     monkeypatch.setattr("featherface.profiling.receptive_field.receptive_fields", lambda _: FIELDS)
     st.cache_resource.clear()
     st.cache_data.clear()
@@ -79,26 +87,46 @@ def texts(page: AppTest) -> str:
     return "\n".join((*tables, *words, *cards, *charts, *photos, *options))
 
 
+PAGES = sorted({file.stem for file in (ROOT / "pages").glob("*.py")} - {"overview"})  # the study's, below
+VIEWS = {  # queries, where a page has more than one view or asks which models to compare
+    "architecture": (
+        {},
+        {"architecture": "Layers", **SMALL},
+        {"architecture": "Diagram", **SMALL},
+        {"architecture": "Anchors and receptive fields"},
+    ),
+    "flops": (
+        SMALL,
+        *({"cost": tab, **SMALL} for tab in ("By layer", "By input size", "Roofline", "Counters")),
+    ),
+    "live": ({"pair": PAIR},),
+    "video": ({"pair": PAIR},),
+    "robustness": ({"pair": PAIR},),
+}
+
+
 @pytest.mark.parametrize(
     ("name", "query"),
     [
-        pytest.param("detection", {}, id="detection"),
-        pytest.param("architecture", {}, id="parameters"),
-        pytest.param("architecture", {"architecture": "Layers", **SMALL}, id="layers"),
-        pytest.param("architecture", {"architecture": "Diagram", **SMALL}, id="diagram"),
-        pytest.param("architecture", {"architecture": "Anchors and receptive fields"}, id="receptive fields"),
-        pytest.param("flops", SMALL, id="cost by group"),
-        pytest.param("flops", {"cost": "By layer", **SMALL}, id="cost by layer"),
-        pytest.param("flops", {"cost": "Counters", **SMALL}, id="counters"),
-        pytest.param("speed", {}, id="latency"),
-        pytest.param("accuracy", {}, id="accuracy"),
+        pytest.param(name, query, id=" ".join((name, *query.values())))
+        for name in PAGES
+        for query in VIEWS.get(name, ({},))
     ],
 )
 def test_every_page_names_a_third_model(open_page, name, query):
     page = open_page(name, **query)
 
     assert not page.exception
+    assert not page.error
     assert THIRD.name in texts(page)
+
+
+def test_latency_by_input_size_has_a_line_for_the_third_model(open_page):
+    charts = [chart.proto for chart in open_page("speed").get("plotly_chart")]
+
+    (sweep,) = (chart for chart in charts if chart.alt.startswith("Latency by input size"))
+    assert f"{THIRD.short_name} 20.0 ms per image" in sweep.alt
+    assert THIRD.name in sweep.spec
 
 
 def test_the_overview_stays_about_the_study_and_shows_the_third_model_on_the_photo(open_page):

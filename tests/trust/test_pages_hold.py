@@ -104,6 +104,9 @@ KEYS = {
     ),
     "speed": ("timed", "vary", "bench_side", "batch", "threads", "runs", "warmup", "timed_photo"),
     "flops": ("width", "height", "roof_threads", "counter", "counted_model", "unit"),
+    "live": ("pair", "live_conf", "live_nms", "live_side", "live_faces"),
+    "video": ("pair", "video_conf", "video_nms", "video_side", "video_every"),
+    "accuracy": ("protocols", "peer_width", "peer_measure", "training_log"),
     "architecture": ("map", "layer", "differing", "level", "field_side", "across", "down"),
 }
 NONSENSE = ["inf", "", 1, 2, 3]  # the same for every setting, or chosen for each by a seed
