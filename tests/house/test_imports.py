@@ -42,6 +42,7 @@ PUBLIC_STREAMLIT = {"streamlit", "streamlit.components.v2", "streamlit.errors", 
 STREAMLIT_SUBMODULES = {
     f"streamlit.{module.name}" for module in iter_modules([str(Path(find_spec("streamlit").origin).parent)])
 }
+PUBLIC_PATCHES = {"PIL.Image.MAX_IMAGE_PIXELS"}  # Pillow documents it as a setting
 LIBRARIES = {"streamlit", "starlette", "uvicorn", "PIL"}
 EXTRAS = {"distributed", "thop", "openvino"}  # of pyproject.toml
 PAGE_LINES = 150
@@ -67,7 +68,7 @@ def private_parts(module: Module) -> Iterator[str]:
     yield from (source for source in libraries.values() if not is_public(source))
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Attribute) and (source := libraries.get(ast.unparse(node).split(".")[0])):
-            patched = isinstance(node.ctx, ast.Store) and not source.startswith("PIL.")
+            patched = isinstance(node.ctx, ast.Store) and f"{source}.{node.attr}" not in PUBLIC_PATCHES
             if node.attr.startswith("_") or patched:
                 yield ast.unparse(node)
 

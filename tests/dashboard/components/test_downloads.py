@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.media_file_storage import MediaFileKind
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
 from featherface.dashboard.components import downloads
@@ -20,15 +21,34 @@ class NoTimer:
         pass
 
 
+class Storage(MemoryMediaFileStorage):
+    """Streamlit's media storage, which also says what it holds."""
+
+    def __init__(self) -> None:
+        super().__init__("/media")
+        self.names: dict[str, str | None] = {}
+
+    def load_and_get_id(
+        self, data: str | bytes, mime: str, kind: MediaFileKind, name: str | None = None
+    ) -> str:
+        file_id = super().load_and_get_id(data, mime, kind, name)
+        self.names[file_id] = name
+        return file_id
+
+    def delete_file(self, file_id: str) -> None:
+        super().delete_file(file_id)
+        del self.names[file_id]
+
+
 class Server:
     """Streamlit's media storage, as the running server has it."""
 
     def __init__(self) -> None:
-        self.storage = MemoryMediaFileStorage("/media")
+        self.storage = Storage()
         self.media_file_mgr = MediaFileManager(self.storage)
 
     def held(self) -> set[str]:
-        return {file.filename for file in self.storage._files_by_id.values()}
+        return set(self.storage.names.values())
 
 
 @pytest.fixture
