@@ -520,15 +520,17 @@ class LiveView {
       context.fillRect(x(moment) - 1, height - 14 * share, 3, 14 * share);
     }
     context.globalAlpha = 1;
+    let shift = 0; // equal counts stay visible side by side
     for (const { model } of this.panels.values()) {
       context.strokeStyle = model.colour;
       context.lineWidth = 2;
       context.beginPath();
       for (const moment of this.moments) {
         const faces = moment.faces.get(model.key);
-        if (faces !== undefined) context.lineTo(x(moment), height - 20 - ((height - 34) * faces) / most);
+        if (faces !== undefined) context.lineTo(x(moment), height - 20 + shift - ((height - 34) * faces) / most);
       }
       context.stroke();
+      shift += 2.5;
     }
     context.fillStyle = text;
     context.font = "11px sans-serif";
