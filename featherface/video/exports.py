@@ -1,4 +1,4 @@
-"""The faces of a video as files: JSON, CSV and the MOT Challenge's text format."""
+"""The faces of a video as files: JSON, CSV and the MOT Challenge's text format; boxes end where frames do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def video_json(faces: VideoFaces) -> str:
                 {
                     "frame": frame.index,
                     "seconds": round(frame.seconds, 4),
-                    "models": {key: found.to_dict() for key, found in frame.faces.items()},
+                    "models": {
+                        key: found.clipped(faces.width, faces.height).to_dict()
+                        for key, found in frame.faces.items()
+                    },
                 }
                 for frame in faces.frames
             ],
@@ -38,7 +41,8 @@ def video_csv(faces: VideoFaces) -> str:
     for key in _keys(faces):
         ids = _track_ids(faces, key)
         for place, frame in enumerate(faces.frames):
-            for face, record in enumerate(frame.faces[key].to_records()):
+            found = frame.faces[key].clipped(faces.width, faces.height)
+            for face, record in enumerate(found.to_records()):
                 row = {
                     "model": key,
                     "frame": frame.index,
@@ -63,7 +67,7 @@ def video_mot(faces: VideoFaces, key: str) -> str:
     ids = _track_ids(faces, key)
     lines = []
     for place, frame in enumerate(faces.frames):
-        found = frame.faces[key]
+        found = frame.faces[key].clipped(faces.width, faces.height)
         for face, ((x1, y1, x2, y2), score) in enumerate(
             zip(found.boxes.tolist(), found.scores, strict=True)
         ):

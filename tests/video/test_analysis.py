@@ -73,6 +73,14 @@ def test_files_hold_every_face(clip: bytes) -> None:
     assert video_mot(found, "b").splitlines()[2] == "7,1,8.00,8.00,32.00,32.00,0.900000,-1,-1,-1"
 
 
+def test_boxes_in_files_end_where_the_frame_does(clip: bytes) -> None:
+    found = analysed(clip, a=lambda photo: faces((-8, 8, 40, 60)))
+    assert json.loads(video_json(found))["frames"][0]["models"]["a"]["boxes"] == [[0, 8, 40, 48]]
+    row = next(csv.DictReader(io.StringIO(video_csv(found))))
+    assert [float(row[name]) for name in ("x1", "y2")] == [0, 48]
+    assert ",0.00,8.00,40.00,40.00," in video_mot(found, "a").splitlines()[0]
+
+
 def test_side_by_side_video_plays(clip: bytes) -> None:
     found = analysed(clip, a=steady, b=forgetful)
     images = side_by_side(clip, found, {"a": "#3b82f6", "b": "#f97316"})
