@@ -1,7 +1,8 @@
-"""Constants shared by the whole project, each with its reason."""
+"""Constants shared by the whole project, each with its reason, and the folder of the weights."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "STRIDES",
     "VARIANCES",
     "WEIGHTS_DIR",
+    "weights_folder",
 ]
 
 WEIGHTS_DIR = Path(__file__).resolve().parent.parent / "weights"
@@ -63,3 +65,8 @@ MAX_PIXELS = 51_000_000  # of one photo: 8192 x 6144 from a 50-megapixel phone, 
 MAX_DIMENSION = 65_500  # pixels per side; JPEG's own limit, so that every accepted photo can be saved
 MAX_INPUT_PIXELS = 2_048 * 2_048  # limit of "original size": V1 takes 0.5 GB and 2 s on two cores
 MAX_BATCH_PIXELS = MAX_INPUT_PIXELS  # network input of one forward pass, all photos of the batch together
+
+
+def weights_folder() -> Path:
+    """Return the folder of the weights: FEATHERFACE_WEIGHTS in the environment, else the project's own."""
+    return Path(os.environ.get("FEATHERFACE_WEIGHTS") or WEIGHTS_DIR)

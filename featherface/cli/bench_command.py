@@ -17,7 +17,7 @@ from featherface.cli.common import (
     finished_points,
     print_json,
 )
-from featherface.config import DEFAULT_SIDE, WEIGHTS_DIR
+from featherface.config import DEFAULT_SIDE, weights_folder
 
 if TYPE_CHECKING:
     from featherface.profiling.latency import LatencyResult, SpeedUp
@@ -66,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
         for size in arguments.sizes
     ]
     photo = arguments.photo and arguments.photo.read_bytes()
-    networks, _ = load_networks(WEIGHTS_DIR)
+    networks, _ = load_networks(weights_folder())
     results = finished_points(benchmark(networks, points, photo))
     record = {"points": [_point(result) for result in results]}
     if arguments.out is not None:

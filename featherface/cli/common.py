@@ -92,7 +92,7 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=ALL_MODELS,
         metavar="MODEL",
-        help="one model by its short name, such as v1, or all (default: %(default)s)",
+        help="a model's key, such as v1, or all (default: %(default)s)",
     )
 
 
@@ -247,7 +247,7 @@ def find_photos(paths: Sequence[Path], *, recursive: bool = False) -> FoundPhoto
         found = _photos_in_folder(path, recursive, skipped)
         if not found:
             hint = "" if recursive else "; add --recursive to look into its sub-folders"
-            raise CommandError(f"The folder {printable(str(path))} has no photos{hint}.")
+            raise CommandError(f"The folder {printable(str(path))} contains no photos{hint}.")
         photos += found
     return FoundPhotos(tuple(photos), tuple(skipped))
 

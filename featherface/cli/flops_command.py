@@ -64,7 +64,8 @@ COMMAND = Command(
     description="Count multiply-accumulates (MACs) with our own counter, thop with and without a rule for\n"
     "deformable convolution, and PyTorch's FlopCounterMode.\n\n"
     "One MAC is two FLOPs. What the study calls FLOPs are MACs.\n\n"
-    'JSON: {MODEL: {"macs", "flops", "thop_macs" (as in the study), "thop_with_rule_macs",\n'
+    'JSON: {MODEL: {"height", "width" (of the input, in pixels), "macs", "flops",\n'
+    '  "thop_macs" (as in the study), "thop_with_rule_macs",\n'
     '  "counter_macs" (FlopCounterMode), "folded_macs" (batch norm folded), "parameters",\n'
     '  "thop_parameters", "peak_activation_bytes", "groups": {"Backbone": MACs, ...},\n'
     '  "uncounted": [{"operator", "what", "text", "calls", "operations"}, ...],\n'

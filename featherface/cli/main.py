@@ -20,6 +20,7 @@ COMMANDS = (
     "video",
     "evaluate",
     "stress",
+    "prune",
     "attributes",
     "bench",
     "params",

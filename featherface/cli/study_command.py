@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featherface.cli.common import Command, CommandError, add_threads_option, finished_points
-from featherface.config import WEIGHTS_DIR
+from featherface.config import weights_folder
 
 if TYPE_CHECKING:
     from featherface.evaluation.curves import SavedCurves
-    from featherface.study.measurements import Measurements
+    from featherface.evaluation.paired_bootstrap import PrecisionComparison
+    from featherface.study.measurements import Accuracy, Measurements
 
 __all__ = ["COMMAND"]
 
@@ -27,6 +28,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="average precision saved by `featherface evaluate --curves` (default: the shipped evaluations)",
     )
+    parser.add_argument(
+        "--comparison",
+        type=Path,
+        metavar="FILE",
+        help="difference in average precision, with its paired confidence interval, saved by "
+        "`featherface evaluate --comparison` (default: the shipped comparisons)",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -35,21 +43,20 @@ def _run(arguments: argparse.Namespace) -> int:
     from featherface.study.results import (
         accuracies,
         load_networks,
-        paired_comparison,
         shipped_checksums,
-        shipped_comparisons,
         shipped_pruning,
     )
 
-    checksums = shipped_checksums(WEIGHTS_DIR)
-    curves = _curves(arguments.curves, checksums)  # refused before minutes of measuring
+    folder = weights_folder()
+    checksums = shipped_checksums(folder)
+    curves = _curves(arguments.curves, folder, checksums)  # refused before minutes of measuring
+    scored = accuracies(curves, checksums)
+    comparison = _comparison(arguments.comparison, folder, checksums, scored)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    networks, weights = load_networks(WEIGHTS_DIR)
+    networks, weights = load_networks(folder)
     results = finished_points(benchmark(networks, [study.rounds(arguments.threads, quick=arguments.quick)]))
     latency = results[0] if results else None
-    scored = accuracies(curves, checksums)
-    comparison = paired_comparison(shipped_comparisons(WEIGHTS_DIR), checksums, scored)
-    pruning = shipped_pruning(WEIGHTS_DIR, checksums)
+    pruning = shipped_pruning(folder, checksums)
     measurements = study.measure(networks, weights, latency, scored, comparison, pruning)
     summary = study.write(measurements, arguments.out)
     report = _write_report(measurements, curves, arguments.out)
@@ -60,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _curves(path: Path | None, checksums: Mapping[str, str]) -> list[SavedCurves]:
+def _curves(path: Path | None, folder: Path, checksums: Mapping[str, str]) -> list[SavedCurves]:
     """Return the evaluations of the weights in use: those in the file `path`, or else the shipped ones.
 
     Raises CurvesError if the file cannot be read or has results of other weights, and CommandError if it
@@ -70,7 +77,7 @@ def _curves(path: Path | None, checksums: Mapping[str, str]) -> list[SavedCurves
     from featherface.study.results import accuracy, shipped_curves
 
     if path is None:
-        shipped = shipped_curves(WEIGHTS_DIR)
+        shipped = shipped_curves(folder)
         return [saved for saved in shipped if checksums.get(saved.model) == saved.weights_sha256]
     curves = load_curves(path)
     check_weights(curves, checksums, str(path))
@@ -79,6 +86,30 @@ def _curves(path: Path | None, checksums: Mapping[str, str]) -> list[SavedCurves
             f"{path} has no average precision for easy, medium and hard; evaluate with --ground-truth."
         )
     return curves
+
+
+def _comparison(
+    path: Path | None, folder: Path, checksums: Mapping[str, str], scored: Mapping[str, Accuracy]
+) -> PrecisionComparison | None:
+    """Return the paired comparison of the scored models: that in the file `path`, or else the shipped one.
+
+    Raises ComparisonError if the file cannot be read or compares other weights, and CommandError if it is of
+    other models, images or another input size than the average precision.
+    """
+    from featherface.evaluation.paired_bootstrap import check_compared_weights, load_comparisons
+    from featherface.study.results import paired_comparison, shipped_comparisons
+
+    if path is None:
+        return paired_comparison(shipped_comparisons(folder), checksums, scored)
+    found = load_comparisons(path)
+    check_compared_weights(found, checksums, str(path))
+    comparison = paired_comparison(found, checksums, scored)
+    if comparison is None:
+        raise CommandError(
+            f"{path} has no comparison of the study's models on the images of the average precision; "
+            "save both with one `featherface evaluate --curves FILE --comparison FILE` and pass both files."
+        )
+    return comparison
 
 
 def _write_report(measurements: Measurements, curves: Sequence[SavedCurves], folder: Path) -> Path:
@@ -98,7 +129,7 @@ def _print_results(measurements: Measurements, summary: Path, report: Path) -> N
         print(f"{row.verdict:<17}{row.claim.quote}: {row.text}")
     latency = measurements.latency
     if latency is None:
-        print("Stopped before latency was measured; the results do without it.")
+        print("Stopped before latency was measured; the results do not include it.")
     elif not latency.complete:
         print(f"Stopped after {latency.rounds} of {latency.settings.runs} rounds, which the results use.")
     print(f"Summary: {summary}")

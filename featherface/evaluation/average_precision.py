@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 THRESHOLDS = 1000  # of the official protocol
-MIN_IMAGES_WITH_FACES = 10  # fewer images say too little about other images for an interval
+MIN_IMAGES_WITH_FACES = 10  # with fewer images a bootstrap interval is unreliable
 _RESAMPLES = 1000  # of the bootstrap: the bounds then vary by 0.001 from seed to seed
 _QUANTILES = (0.025, 0.975)
 _LAST_PIXEL = np.array([0.0, 0.0, 1.0, 1.0])  # x2 and y2 name the last pixel: a box is x2 - x1 + 1 wide

@@ -14,8 +14,17 @@ import numpy as np
 from featherface.errors import FeatherFaceError, sentence
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.files import write_files
+from featherface.models import MODELS
 
-__all__ = ["CurvesError", "SavedCurves", "check_weights", "load_curves", "parse_curves", "save_curves"]
+__all__ = [
+    "CurvesError",
+    "SavedCurves",
+    "check_weights",
+    "load_curves",
+    "other_weights_message",
+    "parse_curves",
+    "save_curves",
+]
 
 _ARRAYS = ("precision", "recall", "thresholds")
 _DECIMALS = 6
@@ -42,7 +51,7 @@ class SavedCurves:
     date: str  # ISO 8601
     machine: Mapping[str, object]
     evaluation: Evaluation
-    used_for_selection: bool = False  # whether these images also chose the checkpoint
+    used_for_selection: bool = False  # whether the checkpoint was also selected on these images
 
 
 def save_curves(path: Path, curves: Sequence[SavedCurves]) -> None:
@@ -61,7 +70,7 @@ def load_curves(path: Path) -> list[SavedCurves]:
 
 
 def parse_curves(data: bytes, name: str) -> list[SavedCurves]:
-    """Read the bytes of a curves file called `name`; raises `CurvesError`.
+    """Read the bytes of a results file called `name`; raises `CurvesError`.
 
     Files of before `mean_interval`, `no_interval` and `used_for_selection` existed are read without them.
     """
@@ -69,8 +78,12 @@ def parse_curves(data: bytes, name: str) -> list[SavedCurves]:
         document = json.loads(data)
         json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair cannot be shown
         return [_from_json(saved) for saved in document["curves"]]
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise CurvesError(sentence(f"{name} is not a readable curves file: {error}.")) from error
+    except KeyError as error:
+        raise CurvesError(
+            sentence(f"{name} is not a readable results file: the field {error} is missing.")
+        ) from error
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise CurvesError(sentence(f"{name} is not a readable results file: {error}.")) from error
 
 
 def check_weights(curves: Iterable[SavedCurves], sha256: Mapping[str, str], name: str) -> None:
@@ -79,15 +92,22 @@ def check_weights(curves: Iterable[SavedCurves], sha256: Mapping[str, str], name
     Numbers of different weights must not stand side by side as if they belonged to one network.
     """
     for saved in curves:
-        wanted = sha256.get(saved.model)
-        if saved.weights_sha256 != wanted:
-            using = f"but {wanted[:12]} is in use" if wanted else "and no weights are in use"
-            raise CurvesError(
-                sentence(
-                    f"{name} holds results of {saved.model} with the weights {saved.weights_sha256[:12]}, "
-                    f"{using}; evaluate the weights in use and pass that file."
-                )
-            )
+        current = sha256.get(saved.model)
+        if saved.weights_sha256 != current:
+            raise CurvesError(other_weights_message(name, saved.model, saved.weights_sha256, current))
+
+
+def other_weights_message(name: str, model: str, measured: str, current: str | None) -> str:
+    """Return why a file called `name` is refused: it is of the weights `measured` of a model, not `current`.
+
+    model: a key in MODELS. measured, current: SHA-256; None if the model has no weights.
+    """
+    shown = MODELS[model].short_name if model in MODELS else model
+    using = f"but the current weights are {current[:12]}" if current else "but there are no current weights"
+    return sentence(
+        f"{name} contains results of {shown} for the weights {measured[:12]}, {using}; evaluate the current "
+        "weights and pass that file."
+    )
 
 
 def _to_json(saved: SavedCurves) -> dict[str, object]:

@@ -216,4 +216,6 @@ def _whole_numbers(value: MatValue, path: Path) -> np.ndarray:
 
 
 def _misfit(path: Path) -> GroundTruthError:
-    return GroundTruthError(f"{path} is not laid out as the official ground truth; download it again.")
+    return GroundTruthError(
+        f"{path} does not have the layout of the official ground truth; download it again."
+    )

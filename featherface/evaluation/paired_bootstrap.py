@@ -1,8 +1,7 @@
 """Two models on the same images: the difference of average precision and its paired confidence interval.
 
-Both models are scored on the same resampled sets of images, so that easy and hard images hit both alike: the
-interval of the difference is narrower, and more honest, than two separate intervals (Efron and Tibshirani,
-An Introduction to the Bootstrap, 1993).
+Both models are scored on the same resampled sets of images, so that image difficulty cancels out; the
+interval is narrower than two separate ones (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from featherface.evaluation.average_precision import (
     count_by_image,
     missing_interval,
 )
+from featherface.evaluation.curves import other_weights_message
 from featherface.evaluation.ground_truth import GroundTruth
 from featherface.evaluation.predictions import Prediction
 from featherface.files import write_files
@@ -31,6 +31,7 @@ __all__ = [
     "Difference",
     "PrecisionComparison",
     "SavedComparison",
+    "check_compared_weights",
     "compare_precision",
     "load_comparisons",
     "parse_comparisons",
@@ -90,7 +91,7 @@ class SavedComparison:
     resize: str
     side: int  # pixels; unused at original size
     date: str  # ISO 8601
-    used_for_selection: bool  # whether these images also chose the checkpoints
+    used_for_selection: bool  # whether the checkpoints were also selected on these images
     comparison: PrecisionComparison
 
 
@@ -133,8 +134,25 @@ def parse_comparisons(data: bytes, name: str) -> list[SavedComparison]:
     """Read the bytes of a comparison file called `name`; raises `ComparisonError`."""
     try:
         return [_from_json(saved) for saved in json.loads(data)["comparisons"]]
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+    except KeyError as error:
+        raise ComparisonError(
+            sentence(f"{name} is not a readable comparison file: the field {error} is missing.")
+        ) from error
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ComparisonError(sentence(f"{name} is not a readable comparison file: {error}.")) from error
+
+
+def check_compared_weights(
+    comparisons: Iterable[SavedComparison], sha256: Mapping[str, str], name: str
+) -> None:
+    """Raise `ComparisonError` unless all comparisons in a file called `name` are of the current weights.
+
+    sha256: the checksum of the current weights by model.
+    """
+    for saved in comparisons:
+        for model, compared in zip(saved.models, saved.weights_sha256, strict=True):
+            if sha256.get(model) != compared:
+                raise ComparisonError(other_weights_message(name, model, compared, sha256.get(model)))
 
 
 def _difference(first: np.ndarray, second: np.ndarray, reason: str) -> Difference:

@@ -13,7 +13,7 @@ from typing import Literal
 from cachetools import LRUCache
 
 from featherface.checkpoints import WeightsError, WeightsFile, load_network, shipped_weights, verify
-from featherface.config import WEIGHTS_DIR
+from featherface.config import weights_folder
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector, RawResult
 from featherface.detection.images import Photo
@@ -83,13 +83,13 @@ class ModelService:
 
     def __init__(
         self,
-        folder: Path = WEIGHTS_DIR,
+        folder: Path | None = None,
         *,
         engine: str | None = None,
         queue: NetworkQueue | None = None,
         cache_bytes: int = _CACHE_BYTES,
     ) -> None:
-        self.folder = folder
+        self.folder = folder or weights_folder()
         self._engine = engine
         self.engine = chosen_engine(engine)  # what runs the networks, for people to see
         self._queue = queue or NetworkQueue()

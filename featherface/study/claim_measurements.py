@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from featherface.study.measurements import V1, V2, Measurements
+from featherface.study.measurements import SELECTION_REMARK, V1, V2, Measurements
 from featherface.study.provenance import Badge
-from featherface.study.pruning_curve import tolerated_share
+from featherface.study.pruning_curve import TOLERATED_LOSS, tolerated_shares
 
 __all__ = ["MEASUREMENTS", "Measurement", "Reading"]
 
@@ -32,6 +32,15 @@ def _exact(value: float, how: str, badge: Badge = Badge.COUNTED) -> Reading:
     return Reading(value, value, value, how, badge)
 
 
+def _estimated(
+    value: float, interval: tuple[float, float] | None, scale: float, how: str, badge: Badge
+) -> Reading:
+    """Return a value of a sample of images; without an interval it cannot be judged."""
+    low, high = interval or (value, value)
+    caution = "" if interval else "There is no confidence interval."
+    return Reading(scale * value, scale * low, scale * high, how, badge, caution)
+
+
 def _parameters(measured: Measurements, model: str, group: str) -> Reading:
     what = f"the {group} modules" if group else "the network"
     count = measured.parameters(model, group or None)
@@ -44,17 +53,17 @@ def _parameter_reduction(measured: Measurements, _: str, group: str) -> Reading:
 
 
 def _parameter_ratio(measured: Measurements, _: str, __: str) -> Reading:
-    return _exact(measured.parameters(V2) / measured.parameters(V1), "parameters of V2 over parameters of V1")
+    return _exact(measured.parameters(V2) / measured.parameters(V1), "parameters of V2 / parameters of V1")
 
 
 def _macs_ratio(measured: Measurements, _: str, __: str) -> Reading:
     ratio = measured.models[V2].cost.macs / measured.models[V1].cost.macs
-    return _exact(ratio, "MACs of V2 over MACs of V1, deformable convolutions included")
+    return _exact(ratio, "MACs of V2 / MACs of V1, deformable convolutions included")
 
 
 def _flops_over_label(measured: Measurements, model: str, _: str) -> Reading:
     cost = measured.models[model].cost
-    return _exact(cost.flops / cost.study_macs, "FLOPs over the number that the study's code calls FLOPs")
+    return _exact(cost.flops / cost.study_macs, "FLOPs / the number that the study's code calls FLOPs")
 
 
 def _stored_reduction(measured: Measurements, _: str, __: str) -> Reading:
@@ -69,8 +78,8 @@ def _int8_size(measured: Measurements, model: str, _: str) -> Reading:
     return _exact(
         size.total_bytes / 1000,
         f"bytes of {model.upper()} quantised per channel: {size.weight_bytes:,} of int8 weights, "
-        f"{size.scale_bytes:,} of scales, {size.kept_bytes:,} of float32; {size.compressed_bytes:,} "
-        "through zlib",
+        f"{size.scale_bytes:,} of scales, {size.kept_bytes:,} of float32; {size.compressed_bytes:,} after "
+        "zlib compression",
     )
 
 
@@ -85,7 +94,7 @@ def _speed_up(measured: Measurements, _: str, __: str) -> Reading | None:
     settings = latency.settings
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     how = (
-        f"median of V1 over median of V2, {latency.rounds} alternating rounds at {settings.width} × "
+        f"median of V1 / median of V2, {latency.rounds} alternating rounds at {settings.width} × "
         f"{settings.height}, {threads}, 95% bootstrap interval"
     )
     if latency.rounds < settings.runs:
@@ -98,7 +107,6 @@ def _mean_precision(measured: Measurements, model: str, scale: float) -> Reading
     accuracy = measured.models[model].accuracy
     if accuracy is None:
         return None
-    low, high = accuracy.mean_interval or (accuracy.mean, accuracy.mean)
     how = (
         f"mean of easy {accuracy.easy:.3f}, medium {accuracy.medium:.3f} and hard {accuracy.hard:.3f}; "
         f"{accuracy.protocol}, {accuracy.images} images, {accuracy.source}"
@@ -106,8 +114,8 @@ def _mean_precision(measured: Measurements, model: str, scale: float) -> Reading
     if accuracy.mean_interval is not None:
         how += "; 95% bootstrap interval"
     if accuracy.used_for_selection:
-        how += "; these images also chose the checkpoint"
-    return Reading(scale * accuracy.mean, scale * low, scale * high, how, accuracy.badge)
+        how += SELECTION_REMARK
+    return _estimated(accuracy.mean, accuracy.mean_interval, scale, how, accuracy.badge)
 
 
 def _efficiency_ratio(measured: Measurements, _: str, __: str) -> Reading | None:
@@ -116,11 +124,11 @@ def _efficiency_ratio(measured: Measurements, _: str, __: str) -> Reading | None
         return None
     per_mac = measured.models[V1].cost.macs / measured.models[V2].cost.macs
     ratio = pair[1].mean / pair[0].mean
-    low, high = (comparison and comparison.mean.ratio_interval) or (ratio, ratio)
-    how = "mean average precision per MAC, V2 over V1"
-    if low < high:
+    interval = comparison.mean.ratio_interval if comparison else None
+    how = "mean average precision per MAC, V2 / V1"
+    if interval is not None:
         how += "; 95% paired bootstrap interval"
-    return Reading(per_mac * ratio, per_mac * low, per_mac * high, how, pair[0].badge)
+    return _estimated(ratio, interval, per_mac, how, pair[0].badge)
 
 
 def _tolerated_pruning(measured: Measurements, model: str, _: str) -> Reading | None:
@@ -129,13 +137,15 @@ def _tolerated_pruning(measured: Measurements, model: str, _: str) -> Reading | 
         return None
     scores = ", ".join(f"{point.score:.3f} at {point.share:.0%}" for point in curve.scores)
     how = (
-        "largest share of the smallest weights at zero without a significant loss of mean average precision, "
-        f"which is {curve.whole:.3f} unpruned, {scores}; {curve.protocol}, {curve.images} images "
-        f"({curve.image_set}), 95% paired bootstrap"
+        "largest share of the smallest weights that can be set to zero with a loss of mean average precision "
+        f"below {TOLERATED_LOSS} by its 95% paired bootstrap interval (unpruned {curve.whole:.3f}; "
+        f"{scores}), and the largest for which the interval does not exclude that; {curve.protocol}, "
+        f"{curve.images} images ({curve.image_set})"
     )
     if curve.used_for_selection:
-        how += "; these images also chose the checkpoint"
-    return _exact(100 * tolerated_share(curve), how, Badge.MEASURED)
+        how += SELECTION_REMARK
+    tolerated, possible = tolerated_shares(curve)
+    return Reading(100 * tolerated, 100 * tolerated, 100 * possible, how, Badge.MEASURED)
 
 
 MEASUREMENTS: Mapping[str, Measurement] = MappingProxyType(

@@ -15,6 +15,7 @@ from featherface.study.pruning_curve import PruningCurve
 
 __all__ = [
     "SELECTION_NOTE",
+    "SELECTION_REMARK",
     "STUDY_MODELS",
     "V1",
     "V2",
@@ -24,7 +25,8 @@ __all__ = [
 ]
 
 V1, V2 = STUDY_MODELS = ("v1", "v2")  # keys in MODELS of the two that the study compares, the baseline first
-SELECTION_NOTE = "These images also chose the checkpoints, so the scores are slightly optimistic."
+SELECTION_NOTE = "The checkpoints were also selected on these images, so the scores are slightly optimistic."
+SELECTION_REMARK = "; the checkpoint was also selected on these images"  # at the end of a source
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ class Accuracy:
     badge: Badge
     source: str  # the weights and when, or the publication
     mean_interval: tuple[float, float] | None = None
-    used_for_selection: bool = False  # whether these images also chose the checkpoint
+    used_for_selection: bool = False  # whether the checkpoint was also selected on these images
 
     @property
     def mean(self) -> float:
-        """Return the mean of the three, which the publication of V1 calls overall average precision."""
+        """Return the mean of the three, which the V1 paper calls overall average precision."""
         return (self.easy + self.medium + self.hard) / 3
 
 
@@ -103,12 +105,15 @@ class Measurements:
         if self.accuracies is None:
             return "The models were scored by different protocols or on different images."
         if self.comparison is None:
-            return "The difference has no paired confidence interval; run featherface evaluate --comparison."
+            return (
+                "There is no paired confidence interval for these results; create one with "
+                "`featherface evaluate --comparison`."
+            )
         return ""
 
     @property
     def selection_note(self) -> str:
-        """Return SELECTION_NOTE if images that scored a model also chose a checkpoint, else ""."""
+        """Return SELECTION_NOTE if a checkpoint was also selected on the images that scored it, else ""."""
         scored = [model.accuracy for model in self.models.values() if model.accuracy is not None]
         return SELECTION_NOTE if any(accuracy.used_for_selection for accuracy in scored) else ""
 

@@ -1,46 +1,43 @@
 """The study's pruning claim, measured: average precision of a network without its smallest weights.
 
-`python -m featherface.study.pruning_curve --help` measures it and writes the file that the audit reads.
+`featherface prune` measures it and writes the file that the audit reads.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from featherface.checkpoints import load_network, shipped_weights
-from featherface.config import WEIGHTS_DIR
 from featherface.errors import FeatherFaceError, sentence
-from featherface.evaluation.ground_truth import GroundTruth, manifest_ground_truth, wider_ground_truth
-from featherface.evaluation.image_sets import EncodedImage, manifest_images
-from featherface.evaluation.manifest import read_manifest
+from featherface.evaluation.ground_truth import GroundTruth
+from featherface.evaluation.image_sets import EncodedImage
 from featherface.evaluation.paired_bootstrap import compare_precision
 from featherface.evaluation.predictions import Prediction
 from featherface.evaluation.run import Predictor, predict_images
 from featherface.files import write_files
-from featherface.models import MODELS
-from featherface.profiling.machine import now
 from featherface.profiling.pruning import pruned
 
 __all__ = [
     "PRUNED_SHARES",
+    "TOLERATED_LOSS",
     "PrunedScore",
     "PruningCurve",
     "PruningCurveError",
     "load_pruning_curve",
     "measure_pruning",
     "save_pruning_curve",
-    "tolerated_share",
+    "tolerated_shares",
 ]
 
 PRUNED_SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)  # the study names 10 to 20%
+TOLERATED_LOSS = 0.01  # mean average precision; a limit of its own, because few images hide a larger loss
 
 
 class PruningCurveError(FeatherFaceError):
@@ -59,9 +56,14 @@ class PrunedScore:
     interval: tuple[float, float]
 
     @property
-    def loses(self) -> bool:
-        """Return whether average precision is significantly lower than the whole network's."""
-        return self.interval[1] < 0
+    def tolerated(self) -> bool:
+        """Return whether the interval rules out a loss of TOLERATED_LOSS or more."""
+        return self.interval[0] > -TOLERATED_LOSS
+
+    @property
+    def refused(self) -> bool:
+        """Return whether the interval rules out a loss below TOLERATED_LOSS."""
+        return self.interval[1] <= -TOLERATED_LOSS
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class PruningCurve:
     images: int
     protocol: str
     date: str  # ISO 8601
-    used_for_selection: bool  # whether these images also chose the checkpoint
+    used_for_selection: bool  # whether the checkpoint was also selected on these images
     whole: float
     scores: tuple[PrunedScore, ...]
 
@@ -100,14 +102,17 @@ def measure_pruning(
     return score, tuple(scores)
 
 
-def tolerated_share(curve: PruningCurve) -> float:
-    """Return the largest measured share up to which no score is significantly lower; 0 if there is none."""
-    tolerated = 0.0
-    for point in curve.scores:
-        if point.loses:
-            break
-        tolerated = point.share
-    return tolerated
+def tolerated_shares(curve: PruningCurve) -> tuple[float, float]:
+    """Return the largest share up to which every loss is tolerated, and that up to which none is refused.
+
+    Of the measured shares, 0 if there is none. Between the two, the images are too few to tell.
+    """
+    tolerated = takewhile(lambda point: point.tolerated, curve.scores)
+    possible = takewhile(lambda point: not point.refused, curve.scores)
+    return (
+        max((point.share for point in tolerated), default=0.0),
+        max((point.share for point in possible), default=0.0),
+    )
 
 
 def save_pruning_curve(path: Path, curve: PruningCurve) -> None:
@@ -120,7 +125,11 @@ def load_pruning_curve(path: Path) -> PruningCurve:
     """Read what `save_pruning_curve` wrote; raises `PruningCurveError`."""
     try:
         return _parsed(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except KeyError as error:
+        raise PruningCurveError(
+            sentence(f"{path} is not a readable pruning curve: the field {error} is missing.")
+        ) from error
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise PruningCurveError(sentence(f"{path} is not a readable pruning curve: {error}.")) from error
 
 
@@ -135,7 +144,7 @@ def _parsed(document: Mapping[str, Any]) -> PruningCurve:
         raise TypeError(f"{wrong[0]!r} is not text")
     datetime.fromisoformat(document["date"])
     if not isinstance(document["used_for_selection"], bool) or not isinstance(document["images"], int):
-        raise TypeError("'used_for_selection' or 'images' is of another type")
+        raise TypeError("'used_for_selection' or 'images' has the wrong type")
     scores = tuple(
         PrunedScore(
             _within(point["share"], 0, 1), _within(point["score"], 0, 1), _interval(point["interval"])
@@ -165,47 +174,3 @@ def _interval(value: Any) -> tuple[float, float]:
     if low > high:
         raise ValueError(f"{value!r} is not an interval")
     return low, high
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m featherface.study.pruning_curve", description=__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="images and boxes")
-    parser.add_argument("--source", metavar="NAME", help="only the images of this source in the manifest")
-    parser.add_argument("--ground-truth", type=Path, metavar="DIR", help="folder of wider_*_val.mat files")
-    parser.add_argument(
-        "--image-set", metavar="NAME", help="name of the images, for people (default: the file)"
-    )
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="use every Nth image only")
-    parser.add_argument("--model", default="v2", choices=tuple(MODELS))
-    parser.add_argument("--used-for-selection", action="store_true", help="the images chose the checkpoint")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    arguments = parser.parse_args()
-    weights = shipped_weights(MODELS[arguments.model], WEIGHTS_DIR)
-    if weights is None:
-        raise PruningCurveError(
-            f"{MODELS[arguments.model].name} has no trained weights, so nothing to prune."
-        )
-    records = read_manifest(arguments.manifest, arguments.source)[:: arguments.every]
-    official = arguments.ground_truth is not None
-    truth = wider_ground_truth(arguments.ground_truth) if official else manifest_ground_truth(records)
-    network = load_network(MODELS[arguments.model], weights.path, weights.sha256)
-    whole, scores = measure_pruning(network, manifest_images(records), truth)
-    name = arguments.image_set or ", ".join(filter(None, (arguments.manifest.name, arguments.source)))
-    save_pruning_curve(
-        arguments.out,
-        PruningCurve(
-            model=arguments.model,
-            weights_sha256=weights.sha256,
-            image_set=name if arguments.every == 1 else f"{name}, one image in {arguments.every}",
-            images=len(records),
-            protocol=truth.protocol,
-            date=now(),
-            used_for_selection=arguments.used_for_selection,
-            whole=whole,
-            scores=scores,
-        ),
-    )
-
-
-if __name__ == "__main__":
-    _main()

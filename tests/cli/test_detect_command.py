@@ -245,7 +245,7 @@ def test_a_panorama_is_saved_with_the_models_stacked(write_photo, tmp_path, trai
         pytest.param(["a.png", "--weights", "v1=x.pth"], "no file x.pth", id="missing weights"),
         pytest.param(["a.png"], "V1 has no trained weights yet", id="untrained"),
         pytest.param(["a.png", "--model", "v2"], "a.png cannot be read", id="missing photo"),
-        pytest.param([".", "--model", "v2"], "has no photos", id="folder without photos"),
+        pytest.param([".", "--model", "v2"], "contains no photos", id="folder without photos"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(options, message, tmp_path, monkeypatch, capsys):

@@ -46,7 +46,7 @@ def test_int8_is_calibrated_on_the_named_photos(tmp_path, capsys):
 def test_a_folder_without_photos_is_one_sentence(tmp_path, capsys):
     options = ["--precision", "int8", "--calibration", str(tmp_path), "--out", str(tmp_path)]
     assert main(["export", *options]) == 2
-    assert "has no photos" in capsys.readouterr().err
+    assert "contains no photos" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path, capsys):

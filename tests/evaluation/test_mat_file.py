@@ -131,5 +131,5 @@ def test_an_index_of_no_face_is_refused(tmp_path):
     write_ground_truth(tmp_path)
     numbers = {"gt_list": cells(cells(np.array([[0]], np.uint8), np.zeros((0, 0))), cells(np.zeros((0, 0))))}
     savemat(tmp_path / LISTS[1], numbers)  # the lists count from one
-    with pytest.raises(GroundTruthError, match=r"wider_easy_val\.mat is not laid out"):
+    with pytest.raises(GroundTruthError, match=r"wider_easy_val\.mat does not have the layout"):
         wider_ground_truth(tmp_path)

@@ -15,10 +15,10 @@ from featherface.config import (
     DEFAULT_SIDE,
     NMS_IOU_RANGE,
     SIDE_RANGE,
+    weights_folder,
 )
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.widgets import plain, required_choice
-from featherface.dashboard.state.shared_service import weights_folder
 from featherface.detection.drawing import Hide
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, Scales

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from featherface.dashboard.components.widgets import badge_line, plain, show_chart
 from featherface.config import weights_folder
+from featherface.dashboard.components.widgets import badge_line, plain, show_chart
 from featherface.models import MODELS
 from featherface.reporting.figures.robustness_figures import corruption_bars
 from featherface.reporting.wording import images_text, when_text

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import atexit
-import os
-from pathlib import Path
 
 import streamlit as st
 
-from featherface.config import WEIGHTS_DIR
+from featherface.config import weights_folder
 from featherface.profiling.machine import Machine, this_machine
 from featherface.serving.benchmark_queue import BenchmarkQueue
 from featherface.serving.model_service import ModelService
 from featherface.study.results import load_networks
 
-__all__ = ["benchmark_queue", "machine", "model_service", "weights_folder"]
-
-
-def weights_folder() -> Path:
-    """Return the folder of weights files: FEATHERFACE_WEIGHTS in the environment, else the project's own."""
-    return Path(os.environ.get("FEATHERFACE_WEIGHTS") or WEIGHTS_DIR)
+__all__ = ["benchmark_queue", "machine", "model_service"]
 
 
 @st.cache_resource(show_spinner=False)
 def model_service() -> ModelService:
     """Return the model service of this process."""
-    return ModelService(weights_folder())
+    return ModelService()
 
 
 @st.cache_resource(show_spinner=False)

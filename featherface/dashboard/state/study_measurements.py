@@ -8,7 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.state.shared_service import benchmark_queue, model_service, weights_folder
+from featherface.config import weights_folder
+from featherface.dashboard.state.shared_service import benchmark_queue, model_service
 from featherface.evaluation.curves import SavedCurves
 from featherface.models import MODELS
 from featherface.profiling.latency import LatencyResult
@@ -32,7 +33,6 @@ __all__ = [
     "curves_of_shipped_weights",
     "logs_of_training",
     "measurements",
-    "shipped_checksums",
 ]
 
 _THREADS = 1  # as the dashboard runs the networks
@@ -42,18 +42,18 @@ FULL_BENCHMARK = BenchmarkRequest((rounds(_THREADS, quick=False),))
 
 def measurements() -> Measurements:
     """Return all measurements of the models; the first call in a process takes longest."""
-    counted = _counted(weights_folder(), tuple(MODELS), shipped_checksums(), _files("evaluation/**/*.json"))
+    counted = _counted(weights_folder(), tuple(MODELS), _checksums_in_use(), _files("evaluation/**/*.json"))
     return replace(counted, latency=_best_timing())
 
 
-def shipped_checksums() -> dict[str, str]:
+def _checksums_in_use() -> dict[str, str]:
     """Return the checksum of each model's shipped weights; models without usable ones are absent."""
     return {status.key: status.weights.sha256 for status in model_service().models() if status.weights}
 
 
 def curves_of_shipped_weights() -> list[SavedCurves]:
     """Return the shipped evaluations that were made with exactly the shipped weights."""
-    checksums = shipped_checksums()
+    checksums = _checksums_in_use()
     found = _shipped_curves(weights_folder(), _files("evaluation/**/*.json"))
     return [saved for saved in found if checksums.get(saved.model) == saved.weights_sha256]
 
