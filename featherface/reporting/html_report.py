@@ -38,6 +38,7 @@ _CLASSES = {
     Direction.GAIN: "gain",
     Direction.LOSS: "loss",
     Direction.EVEN: "open",
+    Direction.INCONCLUSIVE: "inconclusive",
     Direction.OPEN: "open",
 }
 _CHECKSUM = re.compile("([0-9a-f]{12})[0-9a-f]{52}")  # the first part is printed
@@ -45,7 +46,7 @@ _FONT = 'system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif'
 
 
 class ReportError(FeatherFaceError):
-    """The report cannot be made; the message is one sentence."""
+    """The report cannot be created; the message is one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ def html_report(
         return _document(measurements, charts, photos)
     except MemoryError as error:
         raise ReportError(
-            "There is not enough memory to make the report; close other programs, or leave out the photos."
+            "There is not enough memory to create the report; close other programs, or leave out the photos."
         ) from error
 
 

@@ -18,6 +18,7 @@ class Direction(StrEnum):
     GAIN = "gain"
     LOSS = "loss"
     EVEN = "no significant difference"
+    INCONCLUSIVE = "inconclusive"  # the latency run was noisy
     OPEN = "not measured yet"
 
 
@@ -47,7 +48,7 @@ def findings(measurements: Measurements) -> tuple[Finding, ...]:
             "Exact for convolutions, deformable ones included, and batch norm; activations, pooling and "
             "sampling are not counted.",
         ),
-        _counted(stored, "bytes on disk", "{:.2f} MB", 1e6, "Exact: the bytes of the float32 weights."),
+        _counted(stored, "bytes of weights", "{:.2f} MB", 1e6, "Exact: the bytes of the float32 weights."),
         _latency(measurements),
         _precision(measurements),
     )
@@ -68,14 +69,14 @@ def _latency(measurements: Measurements) -> Finding:
         return Finding(Direction.OPEN, "Latency on this machine", "No benchmark has run yet.")
     settings = latency.settings
     medians = {key: summary(latency, key).median for key in measurements.models}
-    direction = Direction.GAIN if found.low > 1 else Direction.LOSS if found.high < 1 else Direction.EVEN
     if noise.noisy:
-        direction = Direction.EVEN
-    words = {
-        Direction.GAIN: f"{found.ratio:.2f} times faster",
-        Direction.LOSS: f"{1 / found.ratio:.2f} times slower",
-        Direction.EVEN: "No significant difference in speed",
-    }
+        direction, words = Direction.INCONCLUSIVE, "Latency inconclusive (noisy run)"
+    elif found.low > 1:
+        direction, words = Direction.GAIN, f"{found.ratio:.2f} times faster"
+    elif found.high < 1:
+        direction, words = Direction.LOSS, f"{1 / found.ratio:.2f} times slower"
+    else:
+        direction, words = Direction.EVEN, "No significant difference in speed"
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     certainty = (
         f"95% confidence interval of the speed-up {found.low:.2f} to {found.high:.2f}, from {latency.rounds} "
@@ -83,26 +84,26 @@ def _latency(measurements: Measurements) -> Finding:
     )
     if noise.noisy:
         certainty += " This run was noisy; treat the result as unreliable."
-    sentence = f"{words[direction]}: {medians[V2]:.1f} ms per image instead of {medians[V1]:.1f} ms"
+    sentence = f"{words}: {medians[V2]:.1f} ms per image instead of {medians[V1]:.1f} ms"
     return Finding(direction, sentence, certainty)
 
 
 def _precision(measurements: Measurements) -> Finding:
     pair, comparison = measurements.accuracies, measurements.comparison
     if pair is None or comparison is None:
-        return Finding(Direction.OPEN, "Difference of average precision", measurements.accuracy_obstacle)
+        return Finding(Direction.OPEN, "Difference in average precision", measurements.accuracy_obstacle)
     first, second = pair
     found = comparison.mean
     if found.interval is None:
         reason = f"No confidence interval: {found.no_interval}"
-        return Finding(Direction.OPEN, "Difference of average precision", reason)
+        return Finding(Direction.OPEN, "Difference in average precision", reason)
     if found.significant:
         direction = Direction.GAIN if found.difference > 0 else Direction.LOSS
     else:
         direction = Direction.EVEN
     words = {
-        Direction.GAIN: f"{found.difference:.3f} more average precision",
-        Direction.LOSS: f"{-found.difference:.3f} less average precision",
+        Direction.GAIN: f"Average precision {found.difference:.3f} higher",
+        Direction.LOSS: f"Average precision {-found.difference:.3f} lower",
         Direction.EVEN: "No significant difference in average precision",
     }
     low, high = found.interval

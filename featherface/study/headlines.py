@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from featherface.profiling.latency import summary
-from featherface.study.measurements import V1, V2, Accuracy, Measurements
+from featherface.study.measurements import SELECTION_REMARK, V1, V2, Accuracy, Measurements
 from featherface.study.provenance import Quantity, counted, measured
 
 __all__ = ["Headline", "headlines"]
@@ -46,7 +46,7 @@ def headlines(measurements: Measurements) -> tuple[Headline, ...]:
         _headline("Parameters", parameters),
         _headline("Multiply-accumulates", macs),
         _headline("Latency", _times(measurements)),
-        _headline("Weights", stored),
+        _headline("Weights size", stored),
         _headline(
             "Average precision",
             precision,
@@ -87,5 +87,5 @@ def _precision(accuracy: Accuracy | None) -> Quantity | None:
         return None
     source = f"mean of easy, medium and hard; {accuracy.protocol}; {accuracy.source}"
     if accuracy.used_for_selection:
-        source += "; these images also chose the checkpoint"
+        source += SELECTION_REMARK
     return Quantity(accuracy.mean, "AP", accuracy.badge, source)

@@ -42,21 +42,27 @@ class Radar:
 
 
 _PARAMETERS = "Parameters (inverse)", "fewest parameters / own parameters"
-_MACS = "FLOPs (inverse)", "fewest MACs / own MACs at the input size shown; one MAC is two FLOPs"
+_MACS = "FLOPs (inverse)", "fewest MACs / own MACs at {width} × {height}; one MAC is two FLOPs"
 _SPEED = "Speed", "lowest median latency / own median latency"
 _ACCURACY = "Accuracy", "mean of easy, medium and hard average precision"
 _EFFICIENCY = (
     "Efficiency",
-    "(average precision per GMAC) / the best model's; the ratio is V2 over V1",
+    "(average precision per GMAC) / the best model's; the ratio is V2 / V1",
 )
 
 
 def radar(measurements: Measurements) -> Radar:
     """Return every axis that the measurements allow."""
     models = measurements.models
+    name, formula = _MACS
+    size = models[V1].cost
     axes = [
         _relative(*_PARAMETERS, {key: 1 / model.cost.parameters for key, model in models.items()}),
-        _relative(*_MACS, {key: 1 / model.cost.macs for key, model in models.items()}),
+        _relative(
+            name,
+            formula.format(width=size.width, height=size.height),
+            {key: 1 / model.cost.macs for key, model in models.items()},
+        ),
     ]
     missing = []
     if measurements.latency:

@@ -14,6 +14,7 @@ __all__ = ["REAL_TIME_MILLISECONDS", "Recommendation", "Support", "recommendatio
 
 REAL_TIME_MILLISECONDS = 1000 / 30  # per frame of common video
 _TOLERABLE_LOSS = 0.03  # mean average precision that the faster model may cost and still be the first choice
+_NOISY = "The latency run was noisy, so speed is not compared."
 
 
 class Support(StrEnum):
@@ -22,6 +23,7 @@ class Support(StrEnum):
     V2 = "use V2"
     V1 = "use V1"
     EITHER = "no significant difference"
+    INCONCLUSIVE = "inconclusive"  # the latency run was noisy
     OPEN = "not measured yet"
 
 
@@ -54,7 +56,7 @@ def _little_storage(measured: Measurements) -> Recommendation:
         f"{second.cost.memory.peak_bytes / second.stored_bytes:.0f} times the memory of its weights: "
         "to save memory, reduce the input size first."
     )
-    return Recommendation("Mobile and edge devices with little storage", Support.V2, text, numbers)
+    return Recommendation("Mobile and edge devices with limited storage", Support.V2, text, numbers)
 
 
 def _real_time(measured: Measurements) -> Recommendation:
@@ -72,12 +74,9 @@ def _real_time(measured: Measurements) -> Recommendation:
     reach = f"Within {REAL_TIME_MILLISECONDS:.0f} ms per frame: {', '.join(in_time) or 'neither model'}."
     faster = _faster(measured)
     if faster is None:
-        noisy = measured.noise is not None and measured.noise.noisy
-        why = (
-            "The run was noisy; treat the result as unreliable."
-            if noisy
-            else "The confidence interval of the speed-up includes 1: no significant difference."
-        )
+        if _noisy(measured):
+            return Recommendation(scenario, Support.INCONCLUSIVE, f"{_NOISY} {reach}", numbers)
+        why = "The confidence interval of the speed-up includes 1: no significant difference."
         return Recommendation(scenario, Support.EITHER, f"{why} {reach}", numbers)
     return Recommendation(
         scenario, _use(faster), f"{faster.upper()} is significantly faster. {reach}", numbers
@@ -98,7 +97,8 @@ def _by_precision(
     measured: Measurements, scenario: str, found: Difference | None, words: str
 ) -> Recommendation:
     if measured.accuracy_obstacle or measured.accuracies is None or found is None:
-        return Recommendation(scenario, Support.OPEN, measured.accuracy_obstacle, _protocols(measured))
+        text = measured.accuracy_obstacle or f"The paired comparison of the models has no {words}."
+        return Recommendation(scenario, Support.OPEN, text, _protocols(measured))
     first, _ = measured.accuracies
     numbers = (_difference_words(words, found), f"{first.protocol}, {first.images} images")
     if found.no_interval:
@@ -121,32 +121,43 @@ def _everyday(measured: Measurements) -> Recommendation:
     numbers = (_difference_words("mean average precision", found), _speed_up_words(measured))
     if found.no_interval:
         return Recommendation(scenario, Support.OPEN, found.no_interval, numbers)
-    support, text = _trade(_more_accurate(found), _faster(measured), abs(found.difference))
+    gap = abs(found.difference)
+    support, text = _trade(_more_accurate(found), _faster(measured), gap, noisy=_noisy(measured))
     return Recommendation(scenario, support, _noted(measured, text), numbers)
 
 
-def _trade(accurate: str | None, faster: str | None, gap: float) -> tuple[Support, str]:
+def _trade(accurate: str | None, faster: str | None, gap: float, *, noisy: bool) -> tuple[Support, str]:
     """Weigh the model that is more accurate by `gap` against the one that is faster; None where undecided."""
     if accurate is None:
+        if noisy:
+            return Support.INCONCLUSIVE, f"No significant difference in accuracy. {_NOISY}"
         if faster is None:
             return Support.EITHER, "No significant difference in accuracy or speed."
         return _use(faster), f"{faster.upper()} is faster, with no significant difference in accuracy."
     ahead = f"{accurate.upper()} is {gap:.3f} ahead in average precision"
+    if noisy:
+        return _use(accurate), f"{ahead}. {_NOISY}"
     if faster is None:
         return _use(accurate), f"{ahead}, with no significant difference in speed."
     if faster == accurate:
-        return _use(accurate), f"{ahead} and faster."
+        return _use(accurate), f"{ahead} and is also faster."
+    limit = f"(limit {_TOLERABLE_LOSS:.3f})"
     if gap <= _TOLERABLE_LOSS:
-        return _use(faster), f"{faster.upper()} is faster and costs only {gap:.3f} of average precision."
-    return _use(accurate), f"{ahead}, more than the speed of {faster.upper()} is worth where time allows."
+        text = f"{faster.upper()} is faster, and its average precision is only {gap:.3f} lower {limit}."
+        return _use(faster), text
+    return _use(accurate), f"{ahead} {limit}. Choose {faster.upper()} only if latency matters more."
 
 
 def _faster(measured: Measurements) -> str | None:
     """Return the model that is significantly faster; None for no significant difference or a noisy run."""
-    found, noise = measured.speed_up, measured.noise
-    if found is None or noise is None or noise.noisy or found.low <= 1 <= found.high:
+    found = measured.speed_up
+    if found is None or _noisy(measured) or found.low <= 1 <= found.high:
         return None
     return V2 if found.low > 1 else V1
+
+
+def _noisy(measured: Measurements) -> bool:
+    return measured.noise is not None and measured.noise.noisy
 
 
 def _more_accurate(found: Difference) -> str | None:

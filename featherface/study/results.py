@@ -2,7 +2,7 @@
 
 - `evaluation/*.json`: precision-recall curves, written by `featherface evaluate --curves`
 - `evaluation/paired/*.json`: paired comparisons, by `featherface evaluate --comparison`
-- `evaluation/pruning/*.json`: pruning curves, by `python -m featherface.study.pruning_curve`
+- `evaluation/pruning/*.json`: pruning curves, by `featherface prune`
 - `training/MODEL_STAGE_log.csv` and `..._scores.csv`: the trainer's logs
 
 A result counts only for the weights that it was measured with.
@@ -132,7 +132,7 @@ def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict
     """Return the average precision of each model that was measured with its weights, `sha256` by model.
 
     Of several image sets and input sizes, the one on which most models were scored, so that they compare;
-    then one that did not choose the checkpoints; then the one with most images.
+    then one on which no checkpoint was selected; then the one with most images.
     """
     runs: dict[tuple[str, int], dict[str, Accuracy]] = {}
     for saved in curves:

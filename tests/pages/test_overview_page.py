@@ -82,7 +82,7 @@ def test_without_weights_only_counts_are_known(open_overview, submitted, tmp_pat
         "Parameters": "592 → 256k",
         "Multiply-accumulates": "1.303 → 0.462 GMACs",
         "Latency": "not measured yet",
-        "Weights": "2.41 → 1.05 MB",
+        "Weights size": "2.41 → 1.05 MB",
         "Average precision": "not measured yet",
     }
     assert not page.get("plotly_chart")  # two axes are no radar
@@ -106,7 +106,7 @@ def test_gains_and_losses_of_measured_models(open_overview, submitted, measured_
     assert values(page)["Latency"] == "60.0 → 20.0 ms"
     assert values(page)["Average precision"] == "0.900 → 0.800"
     assert "3\\.00 times faster" in columns(page, "Where V2 wins")
-    assert "0\\.100 less average precision" in columns(page, "Where V2 loses")
+    assert "Average precision 0\\.100 lower" in columns(page, "Where V2 loses")
     (radar,) = (json.loads(chart.proto.spec)["data"] for chart in page.get("plotly_chart"))
     assert [len(trace["r"]) for trace in radar] == [6, 6]  # five axes, the first one again to close the line
     assert submitted == []
@@ -148,4 +148,4 @@ def test_the_report_stands_alone(open_overview, measured_weights):
     assert "<b>me</b>" not in report
     assert report.count("data:image/jpeg;base64") == 2
     assert report.count('class="plotly-graph-div"') == 3  # radar, bars, one curve
-    assert "0.100 less average precision" in report
+    assert "Average precision 0.100 lower" in report

@@ -17,7 +17,7 @@ from featherface.study import summary as study
 from featherface.study.claim_measurements import MEASUREMENTS, Reading
 from featherface.study.claims import CLAIMS, Claim, ClaimsError, Verdict, audit, parse_claims
 from featherface.study.headlines import headlines
-from featherface.study.measurements import SELECTION_NOTE, Measurements
+from featherface.study.measurements import SELECTION_NOTE, SELECTION_REMARK, Measurements
 from featherface.study.provenance import Badge
 from featherface.study.radar import radar
 from featherface.study.recommendations import Support, recommendations
@@ -328,6 +328,55 @@ def test_scores_without_a_paired_interval_decide_nothing(counted):
 
     assert found[ACCURACY].support == Support.OPEN
     assert "evaluate --comparison" in found[ACCURACY].text
+    assert verdicts(unpaired)["radar-efficiency"] is Verdict.INCONCLUSIVE
+
+
+def test_a_score_without_an_interval_is_not_taken_as_exact(counted):
+    measured = scored(counted, (0.92, 0.92))
+    bare = {
+        key: replace(model, accuracy=replace(model.accuracy, mean_interval=None))
+        for key, model in measured.models.items()
+    }
+    rows = {row.claim.id: row for row in audit(replace(measured, models=bare))}
+
+    for claim in ("v1-map", "target-map", "radar-accuracy-v1"):
+        assert rows[claim].verdict is Verdict.INCONCLUSIVE
+        assert rows[claim].text.endswith("There is no confidence interval.")
+
+
+def test_a_scenario_that_the_comparison_lacks_says_so(counted):
+    measured = scored(timed(counted, 2), (0.78, 0.60))
+    measured = replace(measured, comparison=replace(measured.comparison, subsets={}))
+    found = {row.scenario: row for row in recommendations(measured)}
+
+    assert found["Crowds and small faces"].support == Support.OPEN
+    assert found["Crowds and small faces"].text == (
+        "The paired comparison of the models has no hard average precision."
+    )
+
+
+@pytest.mark.parametrize(
+    ("hard", "support"),
+    [
+        pytest.param((0.78, 0.60), Support.V1, id="V1 ahead"),
+        pytest.param((0.78, 0.78), Support.INCONCLUSIVE, id="accuracy undecided"),
+    ],
+)
+def test_a_noisy_run_is_named_instead_of_equal_speed(counted, hard, support):
+    measured = scored(timed(counted, 2, spread=0.4), hard)
+    found = {row.scenario: row for row in recommendations(measured)}
+
+    assert found[EVERYDAY].support == support
+    assert "The latency run was noisy, so speed is not compared." in found[EVERYDAY].text
+    assert found[VIDEO].support == Support.INCONCLUSIVE
+    assert "no significant difference in speed" not in found[EVERYDAY].text.lower()
+
+
+@pytest.mark.parametrize("hard", [(0.78, 0.75), (0.78, 0.50)])
+def test_the_limit_of_a_trade_is_named(counted, hard):
+    found = {row.scenario: row for row in recommendations(scored(timed(counted, 2), hard))}
+
+    assert "(limit 0.030)" in found[EVERYDAY].text
 
 
 @pytest.mark.parametrize("used_for_selection", [True, False])
@@ -337,7 +386,7 @@ def test_scores_say_whether_their_images_chose_the_checkpoints(counted, used_for
     target = next(row for row in audit(measured) if row.claim.id == "target-map")
 
     assert (SELECTION_NOTE in found[ACCURACY].text) == used_for_selection
-    assert ("chose the checkpoint" in target.reading.how) == used_for_selection
+    assert target.reading.how.endswith(SELECTION_REMARK) == used_for_selection
     assert study.record(measured)["measured"]["images_chose_checkpoints"] == used_for_selection
 
 

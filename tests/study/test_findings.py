@@ -18,7 +18,7 @@ def test_counts_are_exact_gains(counted):
 
     assert [finding.direction for finding in found[:3]] == [Direction.GAIN] * 3
     assert found[0].sentence == "57% fewer parameters: 256,156 instead of 592,371"
-    assert found[2].sentence == "56% fewer bytes on disk: 1.05 MB instead of 2.41 MB"
+    assert found[2].sentence == "56% fewer bytes of weights: 1.05 MB instead of 2.41 MB"
 
 
 def test_what_was_not_measured_stays_open(counted):
@@ -31,11 +31,18 @@ def test_what_was_not_measured_stays_open(counted):
         pytest.param(2.0, 0.0, Direction.GAIN, id="twice as fast"),
         pytest.param(0.5, 0.0, Direction.LOSS, id="twice as slow"),
         pytest.param(1.0, 0.02, Direction.EVEN, id="the interval of the speed-up includes 1"),
-        pytest.param(2.0, 0.4, Direction.EVEN, id="a noisy run decides nothing"),
+        pytest.param(2.0, 0.4, Direction.INCONCLUSIVE, id="a noisy run decides nothing"),
     ],
 )
 def test_speed_counts_only_beyond_its_interval(counted, ratio, spread, direction):
     assert findings(timed(counted, ratio, spread=spread))[LATENCY].direction is direction
+
+
+def test_a_noisy_run_is_not_reported_as_equal_speed(counted):
+    noisy = findings(timed(counted, 2.0, spread=0.4))[LATENCY]
+
+    assert noisy.sentence.startswith("Latency inconclusive (noisy run): ")
+    assert "noisy" in noisy.certainty
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def show_findings(rows: Sequence[Finding], winner: str) -> None:
     aspects = {
         f"Where {winner} wins": (Direction.GAIN,),
         f"Where {winner} loses": (Direction.LOSS,),
-        "Inconclusive": (Direction.EVEN, Direction.OPEN),
+        "Inconclusive": (Direction.EVEN, Direction.INCONCLUSIVE, Direction.OPEN),
     }
     for column, (title, directions) in zip(st.columns(3, gap="large"), aspects.items(), strict=True):
         chosen = [row for row in rows if row.direction in directions]

@@ -11,7 +11,13 @@ from featherface.study.recommendations import Recommendation, Support
 
 __all__ = ["show_recommendations"]
 
-_COLOURS = {Support.V2: "orange", Support.V1: "blue", Support.EITHER: "gray", Support.OPEN: "gray"}
+_COLOURS = {
+    Support.V2: "orange",
+    Support.V1: "blue",
+    Support.EITHER: "gray",
+    Support.INCONCLUSIVE: "violet",
+    Support.OPEN: "gray",
+}
 
 
 def show_recommendations(rows: Sequence[Recommendation]) -> None:

@@ -98,7 +98,13 @@ def _workloads(costs: Mapping[str, Cost], peak: MachinePeak, timed: LatencyResul
         reached = reached_gflops(found, summary(timed, key).median) if timed else attainable
         points.append(Workload(key, None, found.folded_intensity, reached, reached=timed is not None))
         points += [
-            Workload(key, part.group, part.folded_intensity, peak.attainable_gflops(part.folded_intensity), reached=False)
+            Workload(
+                key,
+                part.group,
+                part.folded_intensity,
+                peak.attainable_gflops(part.folded_intensity),
+                reached=False,
+            )
             for part in found.groups
         ]
     return points
