@@ -1,1 +1,1 @@
-"""FeatherFace Compare: two light face detectors, judged side by side on your own photos."""
+"""Compare two lightweight face detectors on your own photos."""

@@ -134,12 +134,17 @@ def runs(saved: Iterable[SavedCurves]) -> list[Run]:
 
 
 def report_charts(saved: Iterable[SavedCurves]) -> list[ReportChart]:
-    """Return two charts per run: average precision, and one precision-recall curve (hard or all faces)."""
+    """Return two charts per run: average precision, and one precision-recall curve (hard or all faces).
+
+    A run without a face that counts has nothing to draw.
+    """
     charts = []
     for run in runs(saved):
+        if not run.subsets:
+            continue
         name = "by subset" if run.official else "by face height"
         charts.append(ReportChart(f"Average precision {name}", precision_bars(run.by_model()), run.about))
-        subset = "hard" if run.official else next(iter(run.subsets))
+        subset = "hard" if run.official and "hard" in run.subsets else next(iter(run.subsets))
         charts.append(
             ReportChart(f"Precision-recall curve, {subset} faces", curve_chart(run.curves(subset)), run.about)
         )

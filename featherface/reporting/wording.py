@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from featherface.detection.multiscale import Pass
 from featherface.models import MODELS
@@ -18,6 +18,7 @@ __all__ = [
     "origin_text",
     "pass_text",
     "printed",
+    "utc",
     "value_pair",
     "when_text",
 ]
@@ -70,8 +71,14 @@ def _value_origin(name: str, quantity: Quantity | None) -> str:
 
 
 def when_text(when: str) -> str:
-    """Return an ISO 8601 time in UTC to the minute: "3 January 2026, 14:05 UTC"."""
-    return f"{datetime.fromisoformat(when):%d %B %Y, %H:%M UTC}".lstrip("0")
+    """Return an ISO 8601 time in UTC to the minute: "3 January 2026, 14:05 UTC"; without offset it is UTC."""
+    return f"{utc(when):%d %B %Y, %H:%M UTC}".lstrip("0")
+
+
+def utc(when: str) -> datetime:
+    """Return an ISO 8601 time, which is in UTC unless it has an offset, as a time in UTC."""
+    time = datetime.fromisoformat(when)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def faces_text(count: int) -> str:

@@ -42,6 +42,13 @@ def test_the_report_has_bars_and_one_curve_per_run(saved, subsets, drawn):
     assert "100 images" in bars.note
 
 
+def test_a_run_without_a_face_that_counts_draws_nothing(saved):
+    run = saved("v1", HEIGHTS)
+    curves = {name: replace(curve, faces=0) for name, curve in run.evaluation.curves.items()}
+    empty = replace(run, evaluation=replace(run.evaluation, curves=curves))
+    assert report_charts([empty]) == []
+
+
 def test_images_that_chose_the_checkpoints_are_named_as_such(saved):
     (run,) = runs([replace(saved("v1"), used_for_selection=True), saved("v2")])
     assert run.about.endswith("These images were also used to choose the checkpoints.")

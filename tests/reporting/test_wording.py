@@ -47,6 +47,18 @@ def test_a_pair_has_its_unit_once_and_its_change_in_percent(values, pair, change
     assert (value_pair(row), change_text(row)) == (pair, change)
 
 
+@pytest.mark.parametrize(
+    ("when", "text"),
+    [
+        pytest.param("2026-01-03T14:05:09+00:00", "3 January 2026, 14:05 UTC", id="UTC"),
+        pytest.param("2026-01-03T14:05:09", "3 January 2026, 14:05 UTC", id="without an offset"),
+        pytest.param("2026-01-03T01:05:09+02:00", "2 January 2026, 23:05 UTC", id="another offset"),
+    ],
+)
+def test_times_are_printed_in_utc(when, text):
+    assert when_text(when) == text
+
+
 def test_the_change_of_a_score_is_a_difference():
     scores = {"v1": counted(0.87, "AP", ""), "v2": counted(0.81, "AP", "")}
     assert change_text(Headline("AP", scores, True, 0.81 / 0.87 - 1)) == "-0.060"

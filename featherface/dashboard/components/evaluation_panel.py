@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 
 import streamlit as st
 
@@ -12,6 +11,7 @@ from featherface.dashboard.components.widgets import badge_line, plain, show_cha
 from featherface.models import MODELS
 from featherface.reporting.evaluation_runs import Run
 from featherface.reporting.figures.accuracy import curve_chart, precision_bars
+from featherface.reporting.wording import utc
 from featherface.study.provenance import Badge
 
 __all__ = ["named_runs", "own_run_name", "run_name", "show_runs"]
@@ -25,7 +25,7 @@ def run_name(run: Run) -> str:
 def own_run_name(run: Run) -> str:
     """Return the name with protocol and time: the same file may be evaluated twice within a minute."""
     kind = "WIDER FACE subsets" if run.official else "by face height"
-    return f"{run_name(run)}, {kind}, {datetime.fromisoformat(run.first.date):%d %B %Y, %H:%M:%S}"
+    return f"{run_name(run)}, {kind}, {utc(run.first.date):%d %B %Y, %H:%M:%S UTC}"
 
 
 def named_runs(runs: Sequence[Run], name: Callable[[Run], str]) -> dict[str, Run]:
