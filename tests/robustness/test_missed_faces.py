@@ -1,0 +1,212 @@
+"""Seeded misses: the stated cause is undone, and the face is then found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from featherface.checkpoints import load_network, shipped_weights
+from featherface.config import WEIGHTS_DIR
+from featherface.detection.detections import Detections
+from featherface.detection.detector import Detector, RawResult
+from featherface.detection.images import Photo, decode_photo
+from featherface.detection.multiscale import Run
+from featherface.detection.postprocess import select
+from featherface.detection.preprocess import Resize
+from featherface.detection.settings import DetectionSettings
+from featherface.engines.choice import load_engine
+from featherface.models import MODELS
+from featherface.reporting.missed_face_text import missed_face_text
+from featherface.robustness.missed_faces import CHANGES, Cause, Change, Spot, attempts, explain
+
+SAMPLES = Path(__file__).resolve().parents[2] / "assets/samples"
+EILEEN, GRACE = (130, 30, 320, 220), (120, 60, 420, 400)  # face and hair, in pixels of the sample
+SETTINGS = DetectionSettings()
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def run(request: pytest.FixtureRequest) -> Run:
+    entry = MODELS[request.param]
+    shipped = shipped_weights(entry, WEIGHTS_DIR)
+    assert shipped is not None
+    detector = Detector(load_engine(load_network(entry, shipped.path, shipped.sha256)))
+    return lambda photo, resize, side: detector.candidates([photo], resize, side)[0]
+
+
+def sample(name: str, window: tuple[int, int, int, int], height: int) -> np.ndarray:
+    """A portrait cut from a sample, resized to `height` pixels."""
+    left, top, right, bottom = window
+    pixels = decode_photo(SAMPLES / f"{name}.jpg").pixels[top:bottom, left:right]
+    width = round(height * (right - left) / (bottom - top))
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def on_grey(*portraits: tuple[np.ndarray, int, int], size: tuple[int, int] = (640, 480)) -> Photo:
+    """A grey photo with portraits at their left and top."""
+    canvas = np.full((size[1], size[0], 3), 118, np.uint8)
+    for pixels, left, top in portraits:
+        canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return Photo(canvas)
+
+
+def shown(candidates: Detections, spot: Spot, settings: DetectionSettings) -> bool:
+    return bool(spot.there(select(candidates, settings.confidence, settings.nms_iou)).any())
+
+
+PORTRAITS = [("eileen_collins", EILEEN), ("grace_hopper", GRACE)]
+
+
+def face_in(run: Run, photo: Photo) -> list[float]:
+    """The box of the best face."""
+    box: list[float] = select(run(photo, Resize.FIT, 640).candidates, 0.5, 0.4).boxes[0].tolist()
+    return box
+
+
+def faded_until_missed(run: Run, portrait: np.ndarray, spot: Spot) -> tuple[Photo, RawResult]:
+    """The portrait at the highest contrast at which its score is below 0.5."""
+    low, high = 0.0, 1.0
+    missed = None
+    for _ in range(14):
+        contrast = (low + high) / 2
+        faded = np.rint(118 + contrast * (portrait.astype(np.float32) - 118)).astype(np.uint8)
+        photo = on_grey((faded, 300, 200))
+        raw = run(photo, Resize.FIT, 640)
+        scores = raw.candidates.scores[spot.there(raw.candidates)]
+        if len(scores) and scores[0] >= 0.5:
+            high = contrast
+        else:
+            low = contrast
+            if len(scores) and scores[0] > 0.1:
+                missed = photo, raw
+    assert missed is not None
+    return missed
+
+
+@pytest.mark.parametrize("height", [60, 120])
+@pytest.mark.parametrize(("name", "window"), PORTRAITS)
+def test_below_the_threshold(run: Run, name: str, window: tuple[int, int, int, int], height: int) -> None:
+    """The threshold that the explanation names shows the face."""
+    portrait = sample(name, window, height)
+    spot = Spot(*face_in(run, on_grey((portrait, 300, 200))))
+    _, raw = faded_until_missed(run, portrait, spot)
+    explanation = explain(raw.candidates, spot, SETTINGS, 1.0)
+    assert explanation.cause is Cause.BELOW_THRESHOLD
+    assert explanation.threshold is not None
+    assert not shown(raw.candidates, spot, SETTINGS)
+    assert shown(raw.candidates, spot, replace(SETTINGS, confidence=explanation.threshold))
+    text = missed_face_text("The model", explanation, SETTINGS)
+    assert f"a threshold of {explanation.threshold:.2f} shows it" in text
+
+
+@pytest.mark.parametrize(("name", "window"), PORTRAITS)
+def test_suppressed(run: Run, name: str, window: tuple[int, int, int, int]) -> None:
+    """A higher NMS IoU shows the face that a neighbour hides."""
+    strict = replace(SETTINGS, nms_iou=0.1)
+    portrait = sample(name, window, 160)
+    left, top, right, bottom = np.round(face_in(run, on_grey((portrait, 240, 150)))).astype(int).tolist()
+    neighbour = portrait[top - 150 : bottom - 150, left - 240 : right - 240]
+    for share in np.linspace(0.85, 0.5, 8):
+        shift = round((right - left) * share)
+        raw = run(on_grey((portrait, 240, 150), (neighbour, left + shift, top)), Resize.FIT, 640)
+        spots = Spot(left, top, right, bottom), Spot(left + shift, top, right + shift, bottom)
+        explained = [(explain(raw.candidates, spot, strict, 1.0), spot) for spot in spots]
+        explanation, spot = min(explained, key=lambda pair: pair[0].cause is not Cause.SUPPRESSED)
+        if explanation.cause is Cause.SUPPRESSED:
+            break
+    assert explanation.cause is Cause.SUPPRESSED
+    assert explanation.rival is not None
+    assert explanation.rival_iou is not None
+    assert explanation.rival_iou > strict.nms_iou
+    assert not shown(raw.candidates, spot, strict)
+    assert shown(raw.candidates, spot, replace(strict, nms_iou=min(0.9, explanation.rival_iou + 0.01)))
+
+
+@pytest.mark.parametrize(("name", "window"), PORTRAITS)
+def test_too_small(run: Run, name: str, window: tuple[int, int, int, int]) -> None:
+    """A face of a few network pixels is found at the photo's original size."""
+    portrait = sample(name, window, 200)
+    face = np.array(face_in(run, on_grey((portrait, 0, 0))))
+    small = sample(name, window, 50)
+    photo = on_grey((small, 900, 500), size=(1280, 960))
+    spot = Spot(*(face / 4 + np.tile((900, 500), 2)).tolist())
+    explanation = explain(run(photo, Resize.FIT, 256).candidates, spot, SETTINGS, 256 / 1280)
+    assert explanation.cause is Cause.TOO_SMALL
+    assert explanation.network_size is not None
+    assert 4 < explanation.network_size < 7
+    assert shown(run(photo, Resize.ORIGINAL, 0).candidates, spot, SETTINGS)
+
+
+@pytest.mark.parametrize(("name", "window"), PORTRAITS)
+def test_nothing_there(run: Run, name: str, window: tuple[int, int, int, int]) -> None:
+    photo = on_grey((sample(name, window, 120), 40, 40))
+    spot = Spot(500, 400)
+    tried = attempts(photo, spot, SETTINGS, lambda *_: RawResult(Detections.empty(), {}, (480, 640)))
+    explanation = explain(run(photo, Resize.FIT, 640).candidates, spot, SETTINGS, 1.0, tried)
+    assert (explanation.cause, explanation.score, explanation.box) == (Cause.NO_CANDIDATE, 0.0, None)
+    assert missed_face_text("V9", explanation, SETTINGS) == (
+        "V9 has no candidate here. No single change of the photo brings it back."
+    )
+
+
+@pytest.mark.parametrize(("quarters", "name"), [(1, "turned right by 90°"), (3, "turned left by 90°")])
+def test_turning_a_face_upright_brings_it_back(run: Run, quarters: int, name: str) -> None:
+    upright = decode_photo(SAMPLES / "eileen_collins.jpg").pixels
+    photo = Photo(np.ascontiguousarray(np.rot90(upright, quarters)))
+    x, y = (120, 512 - 224) if quarters == 1 else (512 - 120, 224)
+    tried = {attempt.change.name: attempt for attempt in attempts(photo, Spot(x, y), SETTINGS, run)}
+    assert list(tried) == [change.name for change in CHANGES]
+    assert tried[name].found
+    box = tried[name].box
+    assert box is not None
+    assert box[0] < x < box[2]
+    assert box[1] < y < box[3]
+
+
+def scored(*rows: tuple[float, float, float, float, float]) -> Detections:
+    table = np.array(rows, np.float32).reshape(-1, 5)
+    return Detections(table[:, :4], table[:, 4], np.zeros((len(table), 5, 2), np.float32))
+
+
+LARGE = (0.0, 0.0, 1000.0, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "spot", "field", "cause"),
+    [
+        pytest.param(scored((0, 0, 9, 9, 0.6)), Spot(4, 4), None, Cause.FOUND, id="a point on a face"),
+        pytest.param(scored((0, 0, 9, 9, 0.6)), Spot(8, 8), None, Cause.NO_CANDIDATE, id="its corner"),
+        pytest.param(scored(), Spot(*LARGE), None, Cause.TOO_LARGE, id="too large"),
+        pytest.param(scored(), Spot(*LARGE), 900, Cause.BEYOND_RECEPTIVE_FIELD, id="receptive field"),
+        pytest.param(scored((*LARGE, 0.3)), Spot(*LARGE), 900, Cause.BELOW_THRESHOLD, id="large, yet seen"),
+        pytest.param(scored((0, 0, 99, 99, 0.05)), Spot(50, 50), None, Cause.BELOW_THRESHOLD, id="faint"),
+    ],
+)
+def test_causes(candidates: Detections, spot: Spot, field: int | None, cause: Cause) -> None:
+    assert explain(candidates, spot, SETTINGS, 1.0, receptive_field=field).cause is cause
+
+
+def test_a_lower_threshold_that_would_not_help_is_not_promised() -> None:
+    candidates = scored((0, 0, 100, 100, 0.9), (40, 0, 140, 100, 0.3))
+    beside = explain(candidates, Spot(60, 0, 160, 100), SETTINGS, 1.0)
+    assert (beside.cause, beside.threshold) == (Cause.BELOW_THRESHOLD, None)
+    assert "a lower threshold does not show it" in missed_face_text("V9", beside, SETTINGS)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_boxes_of_a_changed_photo_are_mapped_back(change: Change) -> None:
+    """A white block is where the mapped box says."""
+    pixels = np.zeros((60, 90, 3), np.uint8)
+    pixels[20:30, 50:65] = 250
+
+    def block(photo: Photo, resize: Resize, side: int) -> RawResult:
+        rows, columns = np.nonzero(photo.pixels[:, :, 0] > 200)
+        box = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        return RawResult(scored((*box, 0.9)), {}, (60, 90))
+
+    tried = attempts(Photo(pixels), Spot(57, 25), SETTINGS, block)
+    boxes = {attempt.change.name: attempt.box for attempt in tried}
+    assert boxes[change.name] == pytest.approx((50, 20, 65, 30), abs=2)  # sharpening widens it
