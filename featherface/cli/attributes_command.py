@@ -73,6 +73,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise CommandError("Pass --groups and --column together.")
     if not 0 <= arguments.conf <= 1:
         raise CommandError(f"--conf must be between 0 and 1, not {arguments.conf}.")
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)  # fails before hours of work
     truth = wider_ground_truth(arguments.ground_truth)
     attributes, ignore = _attributes(arguments, truth)
     results = [_scored(arguments, path, truth, attributes, ignore) for path in arguments.predictions]

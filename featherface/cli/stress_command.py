@@ -107,6 +107,8 @@ def _run(arguments: argparse.Namespace) -> int:
     corruptions = _corruptions(arguments)
     if arguments.workers < 1:
         raise CommandError("--workers must be at least 1.")
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)  # fails before hours of work
     images = _images(arguments)
     truth = _ground_truth(arguments.ground_truth, images)
     weights = chosen_weights(ModelService(), model_keys(arguments.model), dict(arguments.weights))

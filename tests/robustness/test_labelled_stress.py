@@ -9,13 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
 from featherface.evaluation.ground_truth import Faces, GroundTruth, Subset
 from featherface.evaluation.image_sets import EncodedImage
 from featherface.evaluation.predictions import Prediction
-from featherface.evaluation.run import predict_images
+from featherface.evaluation.run import Predictor, predict_images
+from featherface.models.v2 import FeatherFaceV2
 from featherface.robustness.corruptions import CORRUPTIONS
 from featherface.robustness.labelled_stress import (
     MEAN,
@@ -147,6 +149,14 @@ def test_images_are_corrupted_where_they_are_predicted(tmp_path: Path) -> None:
     assert done["brightness/2/E/a.png"].scores[0] == pytest.approx(90 / 255 + 0.2, abs=0.003)
     assert done["rotation/5/E/a.png"].boxes[0].tolist() == [0, 0, 40, 60]
     assert done["gaussian_noise/5/E/a.png"].scores[0] != done["gaussian_noise/5/E/b.png"].scores[0]
+
+
+def test_a_network_under_stress_can_be_sent_to_another_process() -> None:
+    torch.manual_seed(0)
+    predictor = StressPredictor(Predictor(FeatherFaceV2()).predict_photo, {"E/a.png": BOX})
+    sent = pickle.loads(pickle.dumps(predictor))
+    encoded = cv2.imencode(".png", np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
+    assert sent("eyes/3/E/a.png", encoded).to_line() == predictor("eyes/3/E/a.png", encoded).to_line()
 
 
 @pytest.mark.parametrize("key", [key for key, corruption in CORRUPTIONS.items() if corruption.moves_faces])

@@ -113,7 +113,7 @@ def show_photo_stress(
     st.markdown(f"**{_verdict(stress, keys)}**")
     st.caption(
         f"Recall counts the {faces_text(stress.faces)} that both models find in the clean photo (IoU 0.5 or "
-        "more). One photo is an example, not a measurement: labelled images below give the average."
+        "more). One photo is an example, not a measurement; that takes labelled images, as described below."
     )
     curves, controls = st.columns([3, 2], gap="large")
     with controls:
