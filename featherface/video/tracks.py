@@ -47,8 +47,8 @@ class Track:
 class Stability:
     """How steady one model's faces are over a video; smaller is steadier.
 
-    tracks: faces followed. fragments_per_minute: stretches of uninterrupted detection, over all tracks, per
-    minute. flicker_per_minute: times that a face is lost for 1 to MAX_GAP frames and found again, per minute.
+    tracks: faces followed. fragments_per_minute: stretches of uninterrupted detection that begin after the
+    first frame, over all tracks, per minute; 0 where every face is found throughout. flicker_per_minute: times that a face is lost for 1 to MAX_GAP frames and found again, per minute.
     centre_jitter, scale_jitter: median over all inner frames of how far the centre (in face sizes) and the
     size (as a ratio less 1) lie off the mean of the frame before and the frame after; None where no face is
     found in three consecutive frames.
@@ -88,7 +88,8 @@ def stability(tracks: Sequence[Track], seconds: float) -> Stability:
     jitter = np.concatenate([_jitter(track) for track in tracks] or [np.empty((0, 2))])
     centre, scale = np.median(jitter, axis=0).tolist() if len(jitter) else (None, None)
     minutes = seconds / 60
-    return Stability(len(tracks), (len(tracks) + flicker) / minutes, flicker / minutes, centre, scale)
+    late = sum(int(track.frames[0]) > 0 for track in tracks)
+    return Stability(len(tracks), (late + flicker) / minutes, flicker / minutes, centre, scale)
 
 
 def _track(chain: Sequence[tuple[int, int]], detections: Sequence[Detections]) -> Track:

@@ -35,7 +35,14 @@ def test_a_gap_is_bridged_up_to_the_limit(gap: int) -> None:
 def test_flicker_and_fragments_per_minute() -> None:
     found = [*moving(10, 4), Detections.empty(), *moving(18, 5)]  # one face, lost for one frame
     measured = stability(track_faces(found), seconds=10.0)
-    assert (measured.tracks, measured.flicker_per_minute, measured.fragments_per_minute) == (1, 6.0, 12.0)
+    assert (measured.tracks, measured.flicker_per_minute, measured.fragments_per_minute) == (1, 6.0, 6.0)
+
+
+def test_a_face_found_throughout_has_no_fragment_and_a_later_one_has_one() -> None:
+    steady, late = (10, 10, 50, 50), (200, 10, 240, 50)
+    found = [faces(steady), faces(steady), faces(steady, late), faces(steady, late)]
+    assert stability(track_faces(found[:2]), seconds=60.0).fragments_per_minute == 0
+    assert stability(track_faces(found), seconds=60.0).fragments_per_minute == 1
 
 
 def test_even_motion_and_growth_have_no_jitter() -> None:

@@ -53,8 +53,13 @@ def choose_video() -> OpenVideo | None:
             f"**{plain(mine.video.name)}** · {info.width} × {info.height} pixels · {length} · "
             f"{info.frames_per_second:.0f} frames/s · {plain(info.codec)}"
         )
-        st.button("Close video", icon=":material/close:", type="tertiary", on_click=mine.close)
+        st.button("Close video", icon=":material/close:", type="tertiary", on_click=_close_video)
     return mine.video
+
+
+def _close_video() -> None:
+    session_video().close()
+    _frame_photo.clear()
 
 
 def _upload() -> None:
@@ -231,7 +236,7 @@ def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> Non
         open_on_detection_page(name, encode_image(photo.pixels, "png"))
 
 
-@st.cache_resource(max_entries=4, show_spinner="Decoding the frame")
+@st.cache_resource(scope="session", max_entries=4, show_spinner="Decoding the frame")
 def _frame_photo(digest: str, index: int, _video: OpenVideo) -> Photo:
     return frame_at(_video.data, _video.name, index).photo
 
@@ -294,7 +299,7 @@ def _show_stability(faces: VideoFaces, keys: Sequence[str]) -> None:
     )
     st.caption(
         "Measured without labels; lower is more stable. A track links one face through consecutive frames "
-        "(IoU 0.3 or more). Fragments: uninterrupted stretches of detection. Flicker: a face lost for one to "
+        "(IoU 0.3 or more). Fragments: stretches of detection that begin after the first frame. Flicker: a face lost for one to "
         "three frames and found again. Jitter: median distance of a box from the mean of its neighbours in "
         "time. Tracking after Bochinski et al. 2017; measures after Zhang and Wang 2016 (arXiv 1611.06467)."
     )

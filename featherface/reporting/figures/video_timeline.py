@@ -33,12 +33,15 @@ def video_timeline(faces: VideoFaces, keys: Sequence[str], current: int | None =
             marker={"size": 5},
             hovertemplate="%{y} faces at %{x:.2f} s",
         )
+    counts = [len(found) for frame in faces.frames for found in frame.faces.values()]
+    differing: list[int] = []
     if len(keys) == 2:
         found = [frame.agreement(keys[0], keys[1]) for frame in faces.frames]
+        differing = [len(one.only_first) + len(one.only_second) for one in found]
         figure.add_scatter(
             name="Found by one model only",
             x=seconds,
-            y=[len(one.only_first) + len(one.only_second) for one in found],
+            y=differing,
             customdata=places,
             yaxis="y2",
             mode="lines+markers",
@@ -54,12 +57,18 @@ def video_timeline(faces: VideoFaces, keys: Sequence[str], current: int | None =
             hovermode="closest",
             clickmode="event+select",
             xaxis={"title": {"text": "Time (s)"}, "anchor": "y2"},
-            yaxis={"title": {"text": "Faces"}, "domain": [0.4, 1], "rangemode": "tozero"},
-            yaxis2={"title": {"text": "Found by one only"}, "domain": [0, 0.3], "rangemode": "tozero"},
+            yaxis={"title": {"text": "Faces"}, "domain": [0.4, 1], **_whole_numbers(counts)},
+            yaxis2={"title": {"text": "One only"}, "domain": [0, 0.3], **_whole_numbers(differing)},
             shapes=marks,
         )
     )
     return figure
+
+
+def _whole_numbers(values: Sequence[int]) -> dict[str, object]:
+    """Return an axis from 0 with at most about five ticks, all at whole numbers."""
+    most = max(values, default=0)
+    return {"range": [0, 1.1 * max(1, most)], "tick0": 0, "dtick": max(1, -(-most // 5))}
 
 
 def _mark(second: float) -> dict[str, object]:
