@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from featherface.cli.common import (
     ALL_MODELS,
+    INTERRUPTED,
     Command,
     CommandError,
     add_model_option,
     add_network_options,
     chosen_weights,
+    error_line,
     model_keys,
     print_json,
 )
@@ -98,10 +100,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.from_predictions:
         _score_file(arguments, truth)
         return 0
-    evaluations = _evaluations(arguments, records, truth)
+    evaluations: dict[str, Evaluation] = {}
+    try:
+        _evaluate_all(arguments, records, truth, evaluations)
+    except KeyboardInterrupt:  # the models that are done are kept
+        hint = " Start it again to continue." if arguments.predictions else ""
+        print(error_line(f"Stopped after {len(evaluations)} finished models.{hint}"), file=sys.stderr)
+        status = INTERRUPTED
+    else:
+        status = 0
     if arguments.json:
         print_json({key: _evaluation_entry(evaluation) for key, evaluation in evaluations.items()})
-    return 0
+    return status
 
 
 def _score_file(arguments: argparse.Namespace, truth: GroundTruth | None) -> None:
@@ -150,10 +160,13 @@ def _ground_truth(folder: Path | None, records: Sequence[Record]) -> GroundTruth
     return manifest_ground_truth(records) if records else None
 
 
-def _evaluations(
-    arguments: argparse.Namespace, records: Sequence[Record], truth: GroundTruth | None
-) -> dict[str, Evaluation]:
-    """Predict with each model, print and save what was asked for, and return evaluations by model."""
+def _evaluate_all(
+    arguments: argparse.Namespace,
+    records: Sequence[Record],
+    truth: GroundTruth | None,
+    evaluations: dict[str, Evaluation],
+) -> None:
+    """Predict with each model, print and save what was asked for, and add each model's to `evaluations`."""
     from featherface.detection.preprocess import Resize
     from featherface.evaluation.image_sets import folder_images, manifest_images
     from featherface.evaluation.run import PUBLISHED
@@ -164,14 +177,13 @@ def _evaluations(
         truth.only(image.name for image in images)  # fails before hours of work
     settings = replace(PUBLISHED, resize=Resize(arguments.resize), side=arguments.size)
     weights = chosen_weights(ModelService(), model_keys(arguments.model), dict(arguments.weights))
-    predictions, evaluations = {}, {}
+    predictions = {}
     for key, file in weights.items():
         predictions[key] = _predictions(arguments, file, settings, images)
         if truth is not None:
             evaluations[key] = _scored(key, predictions[key], truth, arguments.json)
     if truth is not None:
         _save_results(arguments, weights, predictions, evaluations, truth)
-    return evaluations
 
 
 def _scored(key: str, predictions: Sequence[Prediction], truth: GroundTruth, as_json: bool) -> Evaluation:
@@ -326,7 +338,8 @@ COMMAND = Command(
     "With --ground-truth, by the official WIDER FACE protocol, restricted to the images given. With\n"
     "--manifest alone, by the manifest's boxes: overall and by face height. The defaults are the published\n"
     "settings: original size, scores above 0.02, NMS at IoU 0.4. An interrupted run resumes when it is\n"
-    "started again with the same --predictions.\n\n"
+    "started again with the same --predictions; its JSON has the models that were finished. An image that\n"
+    "cannot be read is left out and named on standard error.\n\n"
     'JSON: {MODEL: {"easy": AP, "medium": AP, "hard": AP, "images": N}, ...}; AP is null where no face\n'
     "counts. With --from-predictions, one such object without the MODEL level.",
     add_options=_add_options,

@@ -14,6 +14,7 @@ from scipy.io import savemat
 
 from featherface.checkpoints import save_weights
 from featherface.cli.main import main
+from featherface.evaluation import run as evaluation_run
 from featherface.evaluation.curves import load_curves
 from featherface.evaluation.paired_bootstrap import load_comparisons
 from featherface.models import MODELS
@@ -125,6 +126,26 @@ def test_two_models_are_compared_on_the_same_images(folder, tmp_path, capsys):
     assert (found.models, found.comparison.images) == (("v1", "v2"), 2)
     assert (found.image_set, found.used_for_selection) == ("Parties", True)
     assert f"V2 minus V1: {found.comparison.mean.difference:+.4f}" in out
+
+
+def test_ctrl_c_keeps_the_models_that_are_finished(folder, tmp_path, monkeypatch, capsys):
+    for key in ("v1", "v2"):
+        torch.save(MODELS[key].builder().state_dict(), tmp_path / f"{key}.pth")
+    predict = evaluation_run.predict_images
+
+    def stopped_at_the_second(*arguments, **options):
+        monkeypatch.setattr(evaluation_run, "predict_images", interrupt)
+        return predict(*arguments, **options)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluation_run, "predict_images", stopped_at_the_second)
+    options = [f"--weights={key}={tmp_path / key}.pth" for key in ("v1", "v2")]
+    status, out, err = run(capsys, "--manifest", folder / "dev.jsonl", *options, "--workers", 1, "--json")
+    assert status == 130
+    assert list(json.loads(out)) == ["v1"]
+    assert "Stopped after 1 finished models." in err
 
 
 @pytest.mark.parametrize(
