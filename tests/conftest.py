@@ -14,7 +14,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests of the large reference outputs where there are none; their small counterparts run."""
+    """Deselect tests of the large reference outputs where there are none; their small counterparts run."""
     if not SHARED.is_dir():
         large = [item for item in items if "shared" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=large)
