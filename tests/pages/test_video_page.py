@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from featherface.serving.model_service import ModelService
 from featherface.serving.video_job import VideoJob, VideoStore
+from featherface.video.decoding import Frame, frame_at
 from tests.video.seeded import CLIPS, faces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,24 @@ def test_from_upload_to_results(page: AppTest, jobs: list[VideoJob]) -> None:
     assert page.subheader[1].value.startswith("Frame 1 at")
     table = page.dataframe[0].value
     assert table["Tracks"].tolist() == [1, 1]
+
+
+def test_frames_of_a_closed_video_are_not_kept(page: AppTest, jobs: list[VideoJob], monkeypatch) -> None:
+    decoded = []
+
+    def remembered(data: bytes, name: str, index: int) -> Frame:
+        decoded.append(index)
+        return frame_at(data, name, index)
+
+    monkeypatch.setattr("featherface.dashboard.components.video_panel.frame_at", remembered)
+    for number in range(2):
+        upload(page, "h264.mp4")
+        next(button for button in page.button if button.label == "Analyse video").click().run()
+        jobs[number].wait()
+        page.run()
+        next(button for button in page.button if button.label == "Close video").click().run()
+    assert not page.exception
+    assert decoded == [0, 0]
 
 
 def test_a_file_that_cannot_be_used_is_a_sentence(page: AppTest) -> None:
