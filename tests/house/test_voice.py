@@ -33,7 +33,9 @@ NAMES = r"(?i)^_*(attend|tidy|settle)(_|$)|picture|lively"
 PROSE = (
     *("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"),
     *("assets/README.md", "benchmarks/README.md", "weights/MODEL_CARD.md"),
-    *("featherface/dashboard/components/viewer.js", "featherface/reporting/html_report.html"),
+    *("featherface/dashboard/components/viewer.js", "featherface/dashboard/components/live_view.js"),
+    *("featherface/reporting/html_report.html", "featherface/export/readme.txt"),
+    *("featherface/study/claims.toml", ".streamlit/config.toml"),
 )
 
 
