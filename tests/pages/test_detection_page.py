@@ -263,3 +263,30 @@ def test_faces_of_several_runs_say_which_found_them(
     assert "2 runs: 640 × 480 px: 20 ms, 2 faces; 320 × 240 px: 20 ms, 1 face." in captions
     page.get_by_key("resize").set_value(Resize.STUDY).run()
     assert asked[-1] == (Scales.ONE, True)  # off as in the study
+
+
+def test_a_missed_face_is_explained_by_each_model(open_page: Callable[..., AppTest]) -> None:
+    page = open_page(photo="eileen_collins")
+    assert not [text for text in page.markdown if "candidate" in text.value]  # nothing is marked yet
+    fields = {field.label: field for field in page.number_input}
+    fields["x (px)"].set_value(420)
+    fields["y (px)"].set_value(70).run()
+    sentences = " ".join(text.value.replace("\\", "") for text in page.markdown)
+    assert "FeatherFace V1 has no candidate here. No single change of the photo brings it back." in sentences
+    assert "FeatherFace V2's best candidate here scores 0.30, below the threshold of 0.50" in sentences
+    assert "a threshold of 0.30 shows it" in sentences or "a threshold of 0.29 shows it" in sentences
+
+
+def test_a_face_of_one_model_can_be_chosen(open_page: Callable[..., AppTest]) -> None:
+    page = open_page(photo="eileen_collins")
+    choice = next(box for box in page.selectbox if box.label == "Face found by one model only")
+    assert choice.options == [
+        "V1 only, 0.60: 40 × 40 px at (200, 50)",
+        "V2 only, 0.52: 40 × 40 px at (300, 50)",
+    ]
+    choice.select_index(1).run()
+    assert not page.exception
+    assert [field.value for field in page.number_input] == [300, 50, 40, 40]
+    sentences = " ".join(text.value.replace("\\", "") for text in page.markdown)
+    assert "FeatherFace V2 found this face with a score of 0.52." in sentences
+    assert "FeatherFace V1 has no candidate here." in sentences

@@ -19,6 +19,7 @@ from featherface.dashboard.components.controls import (
     choose_filters,
 )
 from featherface.dashboard.components.face_downloads import show_face_downloads
+from featherface.dashboard.components.missed_face_panel import show_missed_faces
 from featherface.dashboard.components.viewer import Panel, show_viewer
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
 from featherface.dashboard.state.photos import DisplayPhoto, PhotoFile, display_photo
@@ -62,7 +63,7 @@ def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
         display = choose_display()
     comparison = compare(file.name, (shown.width, shown.height), results, settings)
     with photos:
-        _show_photos(file, shown, comparison, display)
+        clicked = _show_photos(file, shown, comparison, display)
     _show_numbers(comparison)
     if comparison.agreement is not None:
         chart, table = st.columns(2, gap="large")
@@ -70,30 +71,35 @@ def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
             _show_threshold_chart(file.key, comparison)
         with table:
             _show_matches(comparison)
+    show_missed_faces(file, comparison, given.weights, clicked)
     show_face_downloads(file, comparison, display)
 
 
-def _show_photos(file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, display: Display) -> None:
-    """Show the photo once per model."""
+def _show_photos(
+    file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, display: Display
+) -> tuple[int, int] | None:
+    """Show the photo once per model and return the pixel that was clicked just now, if one was."""
     jpeg = shown.jpeg
     if display.hide is not None:
         jpeg = encode_image(comparison.hidden(shown.small, display.hide).pixels, "jpeg")
     panels = [
         _panel(key, file, comparison, display, is_blank=shown.small.is_blank) for key in comparison.faces
     ]
-    show_viewer(
+    clicked = show_viewer(
         file.key,
         jpeg,
         (shown.width, shown.height),
         panels,
         landmarks=display.landmarks,
         scores=display.scores,
+        pick=True,
     )
     legend = "Filled boxes mark faces found by only one model. " if comparison.agreement is not None else ""
     st.caption(
         f"{legend}Hover over a face for its score and size. Zoom with the buttons, a pinch, a double click "
         "or Ctrl + scroll; drag to move. Keyboard, with a photo focused: \\+, \\-, 0 and the arrow keys."
     )
+    return clicked
 
 
 def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display, *, is_blank: bool) -> Panel:

@@ -1,18 +1,21 @@
 // Draws the panels side by side, or below each other on a narrow screen. All panels share one view of the photo, in
-// its pixels, so zooming or dragging one moves all. No state is sent back to Python.
+// its pixels, so zooming or dragging one moves all. A click or tap sends its point of the photo to Python.
 
 const SVG = "http://www.w3.org/2000/svg";
 const MAX_ZOOM = 24;
 const MIN_WIDTH_FOR_SCORE = 26; // width of a face on screen, in pixels, below which its score is hidden
 const MIN_WIDTH_FOR_LANDMARKS = 14;
+const LABEL_HEIGHT = 17; // pixels on screen
+const CLICK_DISTANCE = 4; // pixels on screen; a pointer that moves further drags
 const NO_PARTNER = -1;
 
 const viewers = new WeakMap(); // by root element: Streamlit may mount the component again on the same one
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".viewer");
   if (!viewers.has(root)) viewers.set(root, new Viewer(root));
   const viewer = viewers.get(root);
+  viewer.sendSpot = (spot) => setTriggerValue("spot", spot);
   viewer.show(data);
   return () => viewer.resizes.disconnect();
 }
@@ -88,6 +91,7 @@ class Viewer {
     group.classList.add("face");
     group.classList.toggle("alone", pair === NO_PARTNER);
     group.dataset.width = right - left;
+    group.dataset.top = top;
     group.dataset.pair = pair;
     const size = { x: left, y: top, width: right - left, height: bottom - top };
     set(append(group, "rect", "halo", SVG), size);
@@ -97,16 +101,17 @@ class Viewer {
         set(append(group, "circle", "point", SVG), { cx: points[i], cy: points[i + 1] });
       }
     }
-    if (this.data.scores) this.label(group, left, top, score.toFixed(2));
+    if (this.data.scores) this.label(group, left, score.toFixed(2));
     group.onpointerenter = () => this.highlight(pair, group, note);
-    group.onpointerleave = () => this.highlight(null);
+    group.onpointerleave = (event) => {
+      if (event.pointerType !== "touch") this.highlight(null); // a tap ends at once; its face stays highlighted
+    };
     return group;
   }
 
-  label(group, left, top, text) {
+  label(group, left, text) {
     const label = append(group, "g", "label", SVG);
     label.style.setProperty("--x", `${left}px`);
-    label.style.setProperty("--y", `${top}px`);
     set(append(label, "rect", "", SVG), { x: -1, y: -17, width: 31, height: 16, rx: 2 });
     const words = append(label, "text", "", SVG);
     set(words, { x: 14.5, y: -5 });
@@ -167,6 +172,9 @@ class Viewer {
         const onScreen = face.dataset.width / unit;
         face.classList.toggle("small", onScreen < MIN_WIDTH_FOR_SCORE);
         face.classList.toggle("tiny", onScreen < MIN_WIDTH_FOR_LANDMARKS);
+        const hidden = (face.dataset.top - view.y) / unit < LABEL_HEIGHT; // above the view: inside the box instead
+        face.classList.toggle("at-top", hidden);
+        face.style.setProperty("--y", `${hidden ? Math.max(face.dataset.top, view.y) : face.dataset.top}px`);
       }
     }
   }
@@ -182,6 +190,14 @@ class Viewer {
     view.ondblclick = (event) => this.zoom(2, toPhoto(event.clientX, event.clientY));
     view.onpointerdown = (event) => {
       this.pointers.set(event.pointerId, event);
+      this.pressed = event;
+      if (event.pointerType === "touch") this.highlight(null);
+    };
+    view.onclick = (event) => {
+      this.placeTip(event);
+      if (!this.data.pick || event.detail > 1 || !this.pressed || distance(event, this.pressed) > CLICK_DISTANCE) return;
+      const { x, y } = toPhoto(event.clientX, event.clientY);
+      if (x >= 0 && y >= 0 && x < this.data.width && y < this.data.height) this.sendSpot({ x, y });
     };
     view.onpointermove = (event) => {
       this.placeTip(event);

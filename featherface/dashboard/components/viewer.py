@@ -51,14 +51,17 @@ def show_viewer(
     *,
     landmarks: bool,
     scores: bool,
-) -> None:
+    pick: bool = False,
+) -> tuple[int, int] | None:
     """Show the image file `jpeg`, of an original of `size` (width, height) pixels, in every panel.
+
+    Return the pixel of the original, x and y, that was clicked or tapped just now, if `pick` and one was.
 
     The zoom is kept until `photo_key` changes. The browser gets the URL of the image and fetches it once, not
     with every move of a slider.
     """
     url = add_media(jpeg, "image/jpeg", _COORDINATES)
-    _component(
+    result = _component(
         key="viewer",
         data={
             "photo": photo_key,
@@ -67,9 +70,20 @@ def show_viewer(
             "height": size[1],
             "landmarks": landmarks,
             "scores": scores,
+            "pick": pick,
             "panels": [_panel(panel) for panel in panels],
         },
+        on_spot_change=lambda: None,
     )
+    return _pixel(result.spot, size)
+
+
+def _pixel(spot: object, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the pixel that the browser sent; None if it sent none, or one outside the photo."""
+    match spot:
+        case {"x": int() | float() as x, "y": int() | float() as y} if 0 <= x < size[0] and 0 <= y < size[1]:
+            return int(x), int(y)
+    return None
 
 
 def _panel(panel: Panel) -> dict[str, object]:

@@ -1,0 +1,195 @@
+"""Why a face was missed: a spot in the photo, one sentence per model, and what changes of the photo do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import cv2
+import numpy as np
+import streamlit as st
+
+from featherface.checkpoints import WeightsError, WeightsFile
+from featherface.dashboard.components.widgets import plain
+from featherface.dashboard.state.photos import PhotoFile, decoded
+from featherface.dashboard.state.shared_service import model_service
+from featherface.detection.boxes import clip_boxes
+from featherface.detection.detector import RawResult
+from featherface.detection.images import ImageError, Photo
+from featherface.detection.preprocess import Resize
+from featherface.detection.settings import DetectionSettings
+from featherface.models import MODELS
+from featherface.profiling.receptive_field import receptive_fields
+from featherface.reporting.comparison import Comparison
+from featherface.reporting.missed_face_text import missed_face_text
+from featherface.robustness.missed_faces import Attempt, Cause, Spot, attempts, explain
+from featherface.serving.model_service import UntrainedError
+from featherface.serving.network_queue import ServiceBusyError
+
+__all__ = ["show_missed_faces"]
+
+_LONGEST = 2560  # pixels; a larger photo is scaled down first, which the networks do too
+_THUMBNAIL = 150  # pixels, longer side
+_AROUND = 2.0  # a thumbnail shows so many times the face
+_NO_SIZE = 0.12  # of the photo's longer side, where the size of the face is not known
+
+
+def show_missed_faces(
+    file: PhotoFile,
+    comparison: Comparison,
+    weights: Mapping[str, WeightsFile],
+    clicked: tuple[int, int] | None,
+) -> None:
+    """Show why each model did or did not find a face at the spot that a person marks."""
+    st.subheader("Why was this face missed?")
+    st.caption(
+        "Click or tap a face in the photo, choose one that only one model found, or enter its position."
+    )
+    spot = _choose_spot(file.key, comparison, clicked)
+    if spot is None:
+        return
+    try:
+        with st.spinner("Trying changes of the photo"):
+            photo = decoded(file).shrunk(_LONGEST)
+            columns = st.columns(len(comparison.faces), gap="large")
+            for column, key in zip(columns, comparison.faces, strict=True):
+                with column:
+                    _show_model(key, file, photo, spot, comparison, weights.get(key))
+    except (ImageError, UntrainedError, WeightsError, ServiceBusyError) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def _choose_spot(photo_key: str, comparison: Comparison, clicked: tuple[int, int] | None) -> Spot | None:
+    """Return the marked spot in pixels of the photo; None until one is marked."""
+    names = [f"missed_{name}_{photo_key}" for name in ("x", "y", "width", "height")]
+    if clicked is not None:
+        _mark(names, (*clicked, 0, 0))
+    differences = _differences(comparison)
+    choice, *fields = st.columns([3, 1, 1, 1, 1], vertical_alignment="bottom")
+    chosen = f"missed_choice_{photo_key}"
+    choice.selectbox(
+        "Face found by one model only",
+        list(differences),
+        index=None,
+        key=chosen,
+        placeholder="Choose a face" if differences else "None in this photo",
+        disabled=not differences,
+        on_change=partial(_mark_chosen, names, differences, chosen),
+    )
+    limits = (comparison.width - 1, comparison.height - 1, comparison.width, comparison.height)
+    labels = ("x (px)", "y (px)", "Width (px)", "Height (px)")
+    values = [
+        field.number_input(label, 0, limit, value=None, step=1, key=name)
+        for field, label, limit, name in zip(fields, labels, limits, names, strict=True)
+    ]
+    x, y, width, height = values
+    if x is None or y is None:
+        return None
+    if not width or not height:
+        return Spot(x, y)
+    return Spot(x, y, x + width, y + height)
+
+
+def _mark(names: Sequence[str], values: Sequence[int]) -> None:
+    for name, value in zip(names, values, strict=True):
+        st.session_state[name] = value
+
+
+def _mark_chosen(names: Sequence[str], differences: Mapping[str, tuple[int, ...]], chosen: str) -> None:
+    label = st.session_state[chosen]
+    if label is not None:
+        _mark(names, differences[label])
+
+
+def _differences(comparison: Comparison) -> dict[str, tuple[int, ...]]:
+    """Return x, y, width and height of the faces that only one model found, by what people read."""
+    size = comparison.width, comparison.height
+    found: dict[str, tuple[int, ...]] = {}
+    for key, faces in comparison.faces.items():
+        alone = faces[np.flatnonzero(comparison.partners(key) < 0)] if comparison.agreement else faces[:0]
+        for box, score in zip(clip_boxes(alone.boxes, *size).tolist(), alone.scores.tolist(), strict=True):
+            x, y = int(box[0]), int(box[1])
+            width, height = round(box[2]) - x, round(box[3]) - y
+            label = f"{MODELS[key].short_name} only, {score:.2f}: {width} × {height} px at ({x}, {y})"
+            if min(width, height) > 0 and x < size[0] and y < size[1]:
+                found[label] = (x, y, width, height)
+    return found
+
+
+def _show_model(
+    key: str, file: PhotoFile, photo: Photo, spot: Spot, comparison: Comparison, own: WeightsFile | None
+) -> None:
+    """Show the sentence of one model and a thumbnail of each change."""
+    result, settings = comparison.results[key], comparison.settings[key]
+    factor = photo.width / comparison.width
+    here = _scaled(spot, factor)
+    tried = _attempts(file.key, key, result.weights.sha256, here, settings, photo, own)
+    height, width = result.input_size
+    scale = (width * height / (photo.width * photo.height)) ** 0.5
+    candidates = result.detections.scaled(factor, factor)
+    explanation = explain(candidates, here, settings, scale, tried)
+    if explanation.cause is Cause.TOO_LARGE:  # only then is the receptive field worth seconds
+        explanation = explain(candidates, here, settings, scale, tried, _receptive_field(key))
+    st.markdown(plain(missed_face_text(MODELS[key].name, explanation, settings)))
+    with st.container(horizontal=True):
+        for attempt in tried:
+            verdict = "found" if attempt.found else "missed"
+            caption = f"{attempt.change.name.capitalize()}: {attempt.score:.2f}, {verdict}"
+            st.image(
+                _thumbnail(photo, here, attempt, MODELS[key].colour),
+                caption=caption,
+                width=_THUMBNAIL,
+                alt=f"The marked face {attempt.change.name}; {MODELS[key].name} gives it {attempt.score:.2f}",
+            )
+
+
+def _receptive_field(key: str) -> int | None:
+    """Return the widest receptive field in network pixels; None where it has no fixed limit."""
+    fields = receptive_fields(key)
+    return None if any(field.at_least for field in fields) else max(field.pixels for field in fields)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _attempts(
+    photo_key: str,
+    key: str,
+    checksum: str,
+    spot: Spot,
+    settings: DetectionSettings,
+    _photo: Photo,
+    _own: WeightsFile | None,
+) -> tuple[Attempt, ...]:
+    """Run the model after each change; once per photo, weights, spot and settings."""
+
+    def run(changed: Photo, resize: Resize, side: int) -> RawResult:
+        result = model_service().candidates(changed, key, resize, side, weights=_own)
+        return RawResult(result.detections, result.milliseconds, result.input_size)
+
+    return attempts(_photo, spot, settings, run)
+
+
+def _scaled(spot: Spot, factor: float) -> Spot:
+    if spot.box is None:
+        return Spot(spot.x1 * factor, spot.y1 * factor)
+    return Spot(*(value * factor for value in spot.box))
+
+
+def _thumbnail(photo: Photo, spot: Spot, attempt: Attempt, colour: str) -> np.ndarray:
+    """Return what surrounds the spot, changed as the photo was, with the box that was found."""
+    box = attempt.box or spot.box
+    if box is None:
+        half = _NO_SIZE * max(photo.width, photo.height) / 2
+        box = (spot.x1 - half, spot.y1 - half, spot.x1 + half, spot.y1 + half)
+    centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    half = _AROUND * max(box[2] - box[0], box[3] - box[1]) / 2
+    window = np.array([[centre_x - half, centre_y - half, centre_x + half, centre_y + half]])
+    left, top, right, bottom = np.round(clip_boxes(window, photo.width, photo.height)[0]).astype(int).tolist()
+    crop = photo.pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
+    zoom = _THUMBNAIL / max(crop.shape[:2])
+    size = max(1, round(crop.shape[1] * zoom)), max(1, round(crop.shape[0] * zoom))
+    view = cv2.resize(crop, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
+    if attempt.box is not None:
+        corners = ((np.array(attempt.box).reshape(2, 2) - (left, top)) * zoom).round().astype(int).tolist()
+        red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+        cv2.rectangle(view, corners[0], corners[1], (red, green, blue), 2)
+    return np.ascontiguousarray(attempt.change.of_pixels(np.asarray(view, np.uint8)))
