@@ -14,10 +14,11 @@ from featherface.config import DEFAULT_CONFIDENCE
 if TYPE_CHECKING:
     import numpy as np
 
-    from featherface.evaluation.ground_truth import GroundTruth
     from featherface.robustness.attribute_slices import Attribute, Slice
     from featherface.robustness.labelled_stress import Estimate
     from featherface.robustness.robustness_results import SavedSlices
+
+    _ByImage = Mapping[str, np.ndarray]
 
 __all__ = ["COMMAND"]
 
@@ -36,15 +37,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--ground-truth",
         type=Path,
         metavar="DIR",
-        required=True,
         help="folder of the official wider_*_val.mat files",
+    )
+    parser.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="images of your own as JSON lines, with --groups"
     )
     parser.add_argument(
         "--groups",
         type=Path,
         metavar="FILE.csv",
         help="groups of your own in place of the WIDER FACE attributes: a CSV file with the columns image "
-        "(EVENT/NAME.jpg), --column and, optionally, face (its number in the ground truth, from 1)",
+        "(as in the detections), --column and, optionally, face (its number in the ground truth, from 1)",
     )
     parser.add_argument("--column", metavar="NAME", help="the column of --groups that names the group")
     parser.add_argument(
@@ -66,18 +69,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from featherface.evaluation.ground_truth import wider_ground_truth
     from featherface.robustness.robustness_results import save_slices, slice_entry
 
-    if (arguments.groups is None) != (arguments.column is None):
-        raise CommandError("Pass --groups and --column together.")
-    if not 0 <= arguments.conf <= 1:
-        raise CommandError(f"--conf must be between 0 and 1, not {arguments.conf}.")
+    _check_options(arguments)
     if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)  # fails before hours of work
-    truth = wider_ground_truth(arguments.ground_truth)
-    attributes, ignore = _attributes(arguments, truth)
-    results = [_scored(arguments, path, truth, attributes, ignore) for path in arguments.predictions]
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)  # fails before the work
+    boxes, ignore = _manifest_faces(arguments) if arguments.manifest else _official_faces(arguments)
+    attributes = _attributes(arguments, boxes)
+    results = [_scored(arguments, path, boxes, ignore, attributes) for path in arguments.predictions]
     if arguments.out:
         save_slices(arguments.out, results)
     if arguments.json:
@@ -88,28 +87,54 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _attributes(
-    arguments: argparse.Namespace, truth: GroundTruth
-) -> tuple[Sequence[Attribute], Mapping[str, np.ndarray]]:
-    """Return the attributes to score, and by image which faces are invalid."""
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Raise CommandError unless the options go together."""
+    if (arguments.ground_truth is None) == (arguments.manifest is None):
+        raise CommandError("Pass either --ground-truth or --manifest.")
+    if (arguments.groups is None) != (arguments.column is None):
+        raise CommandError("Pass --groups and --column together.")
+    if arguments.manifest and arguments.groups is None:
+        raise CommandError("--manifest needs --groups: a manifest has no attributes.")
+    if not 0 <= arguments.conf <= 1:
+        raise CommandError(f"--conf must be between 0 and 1, not {arguments.conf}.")
+
+
+def _official_faces(arguments: argparse.Namespace) -> tuple[_ByImage, _ByImage]:
+    """Return boxes (F, 4) and which faces are invalid (F,), by image, from the official files."""
+    from featherface.evaluation.ground_truth import wider_face_labels, wider_ground_truth
+
+    truth = wider_ground_truth(arguments.ground_truth)
+    invalid = wider_face_labels(arguments.ground_truth, ["invalid"])["invalid"]
+    boxes = {name: faces.boxes for name, faces in truth.images.items()}
+    return boxes, {name: labels != 0 for name, labels in invalid.items()}
+
+
+def _manifest_faces(arguments: argparse.Namespace) -> tuple[_ByImage, _ByImage]:
+    """Return boxes (F, 4) and which faces to ignore (F,), by image, from a manifest."""
+    from featherface.evaluation.ground_truth import image_name
+    from featherface.evaluation.manifest import read_manifest
+
+    records = {image_name(record): record for record in read_manifest(arguments.manifest)}
+    boxes = {name: record.boxes.astype(float) for name, record in records.items()}
+    return boxes, {name: record.ignore for name, record in records.items()}
+
+
+def _attributes(arguments: argparse.Namespace, boxes: _ByImage) -> Sequence[Attribute]:
     from featherface.robustness.attribute_slices import csv_attribute, wider_attributes
 
-    official = wider_attributes(arguments.ground_truth)
-    (invalid,) = (attribute for attribute in official if attribute.ignored_too)
-    ignore = {name: labels != 0 for name, labels in invalid.labels.items()}
     if arguments.groups is None:
-        return official, ignore
-    faces = {name: len(found.boxes) for name, found in truth.images.items()}
+        return wider_attributes(arguments.ground_truth)
     groups: Path = arguments.groups
-    return [csv_attribute(groups.read_bytes(), groups.name, arguments.column, faces)], ignore
+    faces = {name: len(found) for name, found in boxes.items()}
+    return [csv_attribute(groups.read_bytes(), groups.name, arguments.column, faces)]
 
 
 def _scored(
     arguments: argparse.Namespace,
     path: Path,
-    truth: GroundTruth,
+    boxes: _ByImage,
+    ignore: _ByImage,
     attributes: Sequence[Attribute],
-    ignore: Mapping[str, np.ndarray],
 ) -> SavedSlices:
     from featherface.evaluation.predictions import read_predictions
     from featherface.profiling.machine import now
@@ -118,8 +143,6 @@ def _scored(
 
     made_by = _run_record(path)
     predictions = read_predictions(path)
-    part = truth.only(prediction.image for prediction in predictions)
-    boxes = {name: faces.boxes for name, faces in part.images.items()}
     return SavedSlices(
         model=str(made_by["model"]),
         weights_sha256=str(made_by["weights_sha256"]),
@@ -172,7 +195,8 @@ COMMAND = Command(
     summary="measure average precision by blur, occlusion and other attributes of faces",
     description="Measure average precision (AP) and recall by attribute, within bands of face height.\n\n"
     "Works on saved detections, without a network. The attributes are those of WIDER FACE: blur, occlusion,\n"
-    "illumination, pose, expression and invalid. With --groups, a column of your own gives the same table.\n"
+    "illumination, pose, expression and invalid. With --groups, a column of your own gives the same table,\n"
+    "for WIDER FACE or, with --manifest, for images of your own.\n"
     "Slices with faces in fewer than ten images are not scored. False positives are shared by the values\n"
     "of an attribute, so rare values have a lower AP: compare models within a slice.\n\n"
     'JSON: {MODEL: [{"attribute", "value", "band", "faces", "images", "average_precision", "recall",\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +90,36 @@ def test_a_column_of_groups_gives_the_same_table(folder: Path, capsys: pytest.Ca
     assert "Only 1 image with faces" in " ".join(one["suppressed"] for one in slices)
 
 
+def test_images_of_ones_own_are_grouped_by_their_manifest(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = []
+    with zipfile.ZipFile(tmp_path / "own-album.zip", "w") as archive:
+        for name in NAMES:
+            archive.writestr(f"{name}.png", b"not read")
+            record = {"image": f"{name}.png", "width": 90, "height": 60, "source": "album"}
+            records.append(json.dumps(record | {"boxes": [[10, 8, 30, 28], [50, 8, 70, 28]]}))
+    (tmp_path / "own.jsonl").write_text("\n".join(records))
+    lines = [{"image": f"{name}.png", "boxes": [[10, 8, 30, 28]], "scores": [0.9]} for name in NAMES]
+    (tmp_path / "found.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "found.jsonl.run.json").write_text(json.dumps({"model": "v2", "weights_sha256": "checksum"}))
+    rows = [f"{name}.png,{face},{group}\n" for name in NAMES for face, group in ((1, "x"), (2, "y"))]
+    (tmp_path / "own.csv").write_text("image,face,group\n" + "".join(rows))
+    options = ["attributes", "--predictions", str(tmp_path / "found.jsonl"), "--json", "--column", "group"]
+    options += ["--manifest", str(tmp_path / "own.jsonl"), "--groups", str(tmp_path / "own.csv")]
+    assert main(options) == 0
+    scored = {
+        one["value"]: one["recall"]["value"]
+        for one in json.loads(capsys.readouterr().out)["v2"]
+        if one["band"] == "16-32 px"
+    }
+    assert scored == {"x": 1, "y": 0}
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
+        (["--predictions", "found.jsonl", "--manifest", "own.jsonl"], "either --ground-truth or --manifest"),
         (["--predictions", "found.jsonl", "--column", "group"], "--groups and --column together"),
         (["--predictions", "found.jsonl", "--conf", "2"], "--conf must be between 0 and 1"),
         (["--predictions", "unknown.jsonl"], "unknown.jsonl.run.json does not say which model"),

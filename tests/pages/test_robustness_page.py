@@ -143,7 +143,7 @@ def test_without_results_the_page_says_so_and_names_the_commands(open_page: Open
     page = open_page({"v1": ROW, "v2": ROW})
     assert texts(page).count("No result for the current weights yet") == 2
     assert "performance by skin tone, age or gender" in texts(page)
-    assert [block.value.split()[3] for block in page.code] == ["stress", "evaluate", "attributes"]
+    assert [block.value.split()[3] for block in page.code] == ["stress", "evaluate", "evaluate"]
 
 
 def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weights: Path) -> None:

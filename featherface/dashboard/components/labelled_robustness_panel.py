@@ -34,8 +34,9 @@ python -m featherface evaluate --images WIDER_val/images --predictions found.jso
 python -m featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl \\
     --ground-truth eval_tools/ground_truth --out weights/evaluation/attributes/wider_val.json"""
 _GROUPS_COMMAND = """\
+python -m featherface evaluate --manifest people.jsonl --predictions found.jsonl
 python -m featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl \\
-    --ground-truth eval_tools/ground_truth --groups people.csv --column skin_tone"""
+    --manifest people.jsonl --groups people.csv --column skin_tone"""
 
 
 def show_labelled_stress() -> None:
@@ -118,7 +119,7 @@ def show_attributes() -> None:
         "**Not measured:** performance by skin tone, age or gender. WIDER FACE has no such labels, and this "
         "project does not guess them from photos. If you have images with labels of your own, put them in a "
         "CSV file with the columns `image`, `face` (optional, its number in the annotations) and one for the "
-        "group; this command gives the same table for your groups:"
+        "group; these commands give the same table for your groups:"
     )
     st.code(_GROUPS_COMMAND, language="bash")
 
