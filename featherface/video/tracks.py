@@ -48,8 +48,8 @@ class Stability:
     """How steady one model's faces are over a video; smaller is steadier.
 
     tracks: faces followed. fragments_per_minute: stretches of uninterrupted detection that begin after the
-    first frame, over all tracks, per minute; 0 where every face is found throughout. flicker_per_minute: times
-    that a face is lost for 1 to MAX_GAP frames and found again, per minute.
+    first frame, over all tracks, per minute; 0 where every face is found throughout. flicker_per_minute:
+    times that a face is lost for 1 to MAX_GAP frames and found again, per minute.
     centre_jitter, scale_jitter: median over all inner frames of how far the centre (in face sizes) and the
     size (as a ratio less 1) lie off the mean of the frame before and the frame after; None where no face is
     found in three consecutive frames.

@@ -300,8 +300,8 @@ def _show_stability(faces: VideoFaces, keys: Sequence[str]) -> None:
     st.caption(
         "Measured without labels; lower is more stable. A track links one face through consecutive frames "
         "(IoU 0.3 or more). Fragments: stretches of detection that begin after the first frame. Flicker: a "
-        "face lost for one to three frames and found again. Jitter: median distance of a box from the mean of "
-        "its neighbours in time. Tracking after Bochinski et al. 2017; measures after Zhang and Wang 2016 "
+        "face lost for one to three frames and found again. Jitter: median distance of a box from the mean "
+        "of its neighbours in time. Tracking after Bochinski et al. 2017; measures after Zhang and Wang 2016 "
         "(arXiv 1611.06467)."
     )
 
