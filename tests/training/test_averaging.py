@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from featherface.training.averaging import averaged_state
+from featherface.models import MODELS
+from featherface.training.averaging import averaged_state, recalibrated_state
 
 
 @pytest.mark.parametrize(("weights", "expected"), [(None, 3.0), ([3.0, 1.0], 2.0)])
@@ -14,3 +15,18 @@ def test_the_mean_of_two_stages(weights, expected):
     assert mean["weight"].dtype == torch.float32
     assert torch.equal(mean["weight"], torch.full((2, 2), expected))
     assert mean["batches"] == 9
+
+
+@pytest.mark.parametrize("entry", MODELS.values(), ids=lambda entry: entry.key)
+def test_recalibrating_lowers_every_score_by_the_same_log_odds(entry):
+    torch.manual_seed(0)
+    network = entry.builder().eval()
+    pixels = torch.randn(1, 3, 64, 64) * 60
+    with torch.no_grad():
+        before = network(pixels)
+        network.load_state_dict(recalibrated_state(network.state_dict(), 0.7))
+        after = network(pixels)
+    odds = [(conf[..., 1] / conf[..., 0]).log() for _, conf, _ in (before, after)]
+    torch.testing.assert_close(odds[0] - odds[1], torch.full_like(odds[0], 0.7), atol=1e-4, rtol=0)
+    assert torch.equal(before[0], after[0])
+    assert torch.equal(before[2], after[2])
