@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from featherface.detection.detections import Detections
-from featherface.detection.images import Photo
+from featherface.detection.images import Photo, memory_errors_as_sentence
 
 __all__ = ["CORRUPTIONS", "SEVERITIES", "Corrupted", "Corruption"]
 
@@ -61,11 +61,12 @@ class Corruption:
             return faces
         return self._move(faces, width, height, self.levels[severity - 1])
 
+    @memory_errors_as_sentence("The corrupted photo")
     def apply(self, photo: Photo, faces: Detections, severity: int, seed: int = 0) -> Corrupted:
         """Return `photo` at `severity` 1 to 5; 0 returns it unchanged.
 
         faces: of the clean photo; occlusions need their landmarks, and rotation turns their boxes. The same
-        photo size, severity and seed always give the same result.
+        photo size, severity and seed always give the same result. Raises ImageError when memory runs out.
         """
         if severity == 0:
             return Corrupted(photo, faces)

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from featherface.detection.detections import Detections
-from featherface.detection.images import Photo, decode_photo, memory_errors_as_sentence
+from featherface.detection.images import Photo, decode_photo
 from featherface.errors import FeatherFaceError
 from featherface.evaluation.average_precision import (
     bootstrap_draws,
@@ -105,7 +105,6 @@ class StressPredictor:
     predict: Callable[[str, Photo], Prediction]
     boxes: Mapping[str, np.ndarray]
 
-    @memory_errors_as_sentence("A corrupted image")
     def __call__(self, name: str, content: bytes) -> Prediction:
         """Detect faces in `content` under the condition in `name`; raises `ImageError`."""
         corruption, severity, image = name.split("/", 2)

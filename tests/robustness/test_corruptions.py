@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from featherface.detection.detections import Detections
-from featherface.detection.images import Photo
+from featherface.detection.images import ImageError, Photo
 from featherface.robustness.corruptions import CORRUPTIONS, SEVERITIES
 
 
@@ -104,3 +104,12 @@ def test_rotation_by_a_right_angle_turns_photo_and_faces() -> None:
     # a point (x, y) goes to (y, width - 1 - x)
     assert turned.faces.landmarks[0, 0] == pytest.approx([20, 79 - 25], abs=1e-3)
     assert turned.faces.boxes[0] == pytest.approx([5, 79 - 55, 50, 79 - 15], abs=1e-3)
+
+
+def test_too_little_memory_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("cv2.filter2D", full)
+    with pytest.raises(ImageError, match="more memory than is free"):
+        CORRUPTIONS["defocus_blur"].apply(textured(), one_face(), 1)

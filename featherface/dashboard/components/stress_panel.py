@@ -98,11 +98,14 @@ def show_photo_stress(
     A model that cannot run is one sentence on the page.
     """
     try:
-        photo = at_input_size(decoded(file), settings.side)
-        stress = _stressed(photo, corruption, keys, settings)
+        _show_stress(file, corruption, keys, settings)
     except FeatherFaceError as error:
         st.error(plain(str(error)), icon=":material/error:")
-        return
+
+
+def _show_stress(file: PhotoFile, corruption: str, keys: Sequence[str], settings: DetectionSettings) -> None:
+    photo = at_input_size(decoded(file), settings.side)
+    stress = _stressed(photo, corruption, keys, settings)
     if stress.faces == 0:
         st.info(
             "Both models agree on no face in the clean photo, so there is none to lose. Choose another photo "
