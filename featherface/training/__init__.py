@@ -1,1 +1,1 @@
-"""Training: pictures, augmentation, targets, losses, distillation and the loop."""
+"""Training: images, augmentation, targets, losses, distillation and the loop."""
