@@ -189,7 +189,7 @@ def _integer(data: bytes, position: int, order: str, kind: str) -> int:
 
 
 def _directory(data: bytes, offset: int, order: str, *, big: bool) -> Directory | None:
-    """Read the directory at `offset`; None for one that ends behind the file."""
+    """Read the directory at `offset`; None for one that ends behind the file or contradicts itself."""
     count_kind, count_size, entry_size = ("Q", 8, 20) if big else ("H", 2, 12)
     count = _integer(data, offset, order, count_kind)
     end = offset + count_size + count * entry_size
@@ -199,6 +199,8 @@ def _directory(data: bytes, offset: int, order: str, *, big: bool) -> Directory 
     short_orientation = False
     for position in range(offset + count_size, end, entry_size):
         tag, kind = struct.unpack_from(f"{order}HH", data, position)
+        if tag in tags:  # readers differ in which of two they believe
+            return None
         if tag in _WANTED and kind in _KINDS:
             tags[tag] = _values(data, position, kind, order, big=big)
             short_orientation |= tag == _ORIENTATION and kind == _SHORT

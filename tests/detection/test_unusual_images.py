@@ -14,6 +14,7 @@ from image_files import chunk, png, tiff
 from PIL import Image
 
 from featherface.detection.images import ImageError, decode_photo
+from featherface.detection.tiff_directories import directories
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "samples" / "grace_hopper.jpg"
 REDUCED, PHOTOMETRIC, COMPRESSION, ORIENTATION = 254, 262, 259, 274
@@ -164,6 +165,16 @@ def test_the_orientation_of_a_tiff(dtype: str, orientation: int, portrait: np.nd
     }[orientation]
     file = tiff(((portrait / (255 if dtype == "f4" else 1)).astype(dtype), {ORIENTATION: orientation}))
     np.testing.assert_array_equal(decode_photo(file).pixels, turned)
+
+
+def test_a_tiff_that_names_two_widths_is_refused(portrait: np.ndarray) -> None:
+    """The size is checked before the pixels are decoded, so it must be the size that the decoder sees."""
+    data = tiff((portrait.astype(np.float32), {270: 0}))
+    entry = struct.pack("<HHI", 270, 4, 1)  # sorted behind the width, whose number it now takes
+    data = data.replace(entry + bytes(4), struct.pack("<HHII", 256, 4, 1, 60_000))
+    assert directories(data) == []
+    with pytest.raises(ImageError):
+        decode_photo(data)
 
 
 RAW = {
