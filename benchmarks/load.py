@@ -32,7 +32,7 @@ _BENCHMARKING = (0.4, 0.7)  # of the time, in which every fifth visitor runs the
 _SLIDER_TARGET = 1_000.0  # milliseconds
 _MEMORY_TARGET = 50.0  # MB
 _LARGE = 1_920  # pixels; V1 takes seconds
-_BUSY = re.compile(r"All models are busy \(queue position (\d+)\)")
+_BUSY = re.compile(r"queue position (\d+)")
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:
             time.sleep(0.05)
         together.set()
         told = [each.result() for each in asked]
-    refused = sum(any("try again" in text for text in texts) for texts in told)
+    refused = sum(any(map(_BUSY.search, texts)) for texts in told)
     positions = {int(found.group(1)) for texts in told for text in texts if (found := _BUSY.search(text))}
     return Burst(visitors - refused, refused, tuple(sorted(positions)))
 
