@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-__all__ = ["RgbSpace", "icc_space", "png_chunks", "png_space", "table_transform"]
+__all__ = ["RgbSpace", "icc_space", "png_chunks", "png_space", "table_transform", "unread_profile"]
 
 _Curve = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]  # code values 0..1 to linear light
 _Matrix = npt.NDArray[np.float64]
@@ -36,6 +36,8 @@ _STEPS = 65_536  # of linear light in the table that encodes it as sRGB
 _BAND = 512  # rows converted at a time, as float32
 _MAX_PROFILE_BYTES = 4 * 10**6  # profiles of printing presses reach 2 MB
 _MAX_TAGS = 100
+_JP2_PROFILE = b"\x02"  # a colour box with an ICC profile
+_BMP_PROFILE = b"DEBM"  # version 5 of the header, with an embedded profile
 _MAX_CHUNKS = 1_000
 _SRGB_GAMMA = 45_455  # what a PNG of sRGB says beside its sRGB chunk, times 100,000
 
@@ -187,6 +189,31 @@ def png_space(chunks: Mapping[bytes, bytes]) -> RgbSpace | None:
         return None
     curve = _power(100_000 / gamma)
     return RgbSpace((curve, curve, curve), np.eye(3) if matrix is None else matrix)
+
+
+def unread_profile(data: bytes) -> bytes:
+    """Return the ICC profile in a JPEG 2000 or BMP file, which Pillow does not read; else nothing."""
+    if data[4:8] == b"jP  ":
+        header = _box(data, b"jp2h")
+        colour = _box(header, b"colr")
+        return colour[3:] if colour[:1] == _JP2_PROFILE else b""
+    if data[:2] == b"BM" and data[70:74] == _BMP_PROFILE:
+        offset, size = struct.unpack_from("<II", data.ljust(134, b"\0"), 126)
+        return data[14 + offset : 14 + offset + size]
+    return b""
+
+
+def _box(data: bytes, wanted: bytes) -> bytes:
+    """Return the content of the first box of a kind in JPEG 2000 data."""
+    position = 0
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        if kind == wanted:
+            return data[position + 8 : position + size]
+        if size < 8:  # the last box, or a damaged one
+            break
+        position += size
+    return b""
 
 
 def icc_space(profile: bytes) -> RgbSpace | None:

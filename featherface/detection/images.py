@@ -22,6 +22,7 @@ from featherface.detection.colour_space import (
     png_chunks,
     png_space,
     table_transform,
+    unread_profile,
 )
 from featherface.detection.incomplete_jpeg import missing_share, open_incomplete
 from featherface.detection.tiff_directories import (
@@ -218,6 +219,8 @@ def _from_file(
                 image, notice = _incomplete(data, name)
             if full is not None and full is not found[0] and not image.info.get("icc_profile"):
                 image.info["icc_profile"] = _first_profile(data, found)
+            if image.format in ("JPEG2000", "BMP"):
+                image.info["icc_profile"] = unread_profile(data)
             pixels = _upright(_rgb(image, data, full), _orientation(image, data, found, full))
             return _photo(pixels, notice)
     except ImageError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from image_files import (
 )
 from PIL import Image, ImageCms
 
+from featherface.detection.colour_space import unread_profile
 from featherface.detection.images import decode_photo
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "samples" / "grace_hopper.jpg"
@@ -64,6 +66,39 @@ def test_profiles_of_curves_and_a_matrix(name: str, kind: str, portrait: np.ndar
     file = io.BytesIO()
     Image.fromarray(codes).save(file, kind, icc_profile=rgb_profile(space, curve), **options)
     assert mean_error(decode_photo(file.getvalue()).pixels, portrait) <= (1.5 if kind == "JPEG" else 1)
+
+
+def jpeg_2000(codes: np.ndarray, profile: bytes) -> bytes:
+    """Return a lossless JPEG 2000 with a profile in its colour box."""
+    file = io.BytesIO()
+    Image.fromarray(codes).save(file, "JPEG2000")
+    before, after = file.getvalue().split(bytes([0, 0, 0, 15]) + b"colr\1\0\0\0\0\0\x10")
+    header = before.index(b"jp2h") - 4
+    size = int.from_bytes(before[header : header + 4]) - 15 + 11 + len(profile)
+    colour = struct.pack(">I4s3s", 11 + len(profile), b"colr", b"\2\0\0") + profile
+    return before[:header] + struct.pack(">I", size) + before[header + 4 :] + colour + after
+
+
+def bmp(codes: np.ndarray, profile: bytes) -> bytes:
+    """Return a BMP of version 5 with a profile behind its pixels."""
+    height, width, _ = codes.shape
+    pixels = b"".join(row[:, ::-1].tobytes() + bytes(-3 * width % 4) for row in codes[::-1])
+    header = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(pixels), 0, 0, 0, 0)
+    header += bytes(16) + b"DEBM" + bytes(52) + struct.pack("<II", 124 + len(pixels), len(profile)) + bytes(4)
+    size = 14 + len(header) + len(pixels) + len(profile)
+    return struct.pack("<2sIII", b"BM", size, 0, 14 + len(header)) + header + pixels + profile
+
+
+@pytest.mark.parametrize("write", [jpeg_2000, bmp])
+def test_profiles_that_pillow_does_not_read(
+    write: Callable[[np.ndarray, bytes], bytes], portrait: np.ndarray
+) -> None:
+    space, curve, encode = SPACES["ProPhoto"]
+    codes = np.rint(255 * in_space(portrait, space, encode)).astype(np.uint8)
+    data = write(codes, rgb_profile(space, curve))
+    assert mean_error(decode_photo(data).pixels, portrait) <= 1
+    for length in range(60, 700, 40):
+        unread_profile(data[:length])  # never raises
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P"])
