@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
@@ -147,7 +146,7 @@ def _as_completed(submit: _Submit, images: Sequence[EncodedImage]) -> Generator[
     running: dict[Future[Prediction], EncodedImage] = {}
     try:
         while True:
-            for image in islice(waiting, _IN_FLIGHT - len(running)):
+            while len(running) < _IN_FLIGHT and (image := next(waiting, None)) is not None:
                 try:
                     content = image.read()
                 except (OSError, FeatherFaceError) as error:
@@ -158,7 +157,8 @@ def _as_completed(submit: _Submit, images: Sequence[EncodedImage]) -> Generator[
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=_failed):  # a failure ends the run: keep the others first
+            finished = [future for future in running if future in done]  # in the order of the images
+            for future in sorted(finished, key=_failed):  # a failure ends the run: keep the others first
                 yield _result(future, running.pop(future))
     finally:
         for future in running:

@@ -34,7 +34,7 @@ def test_processes_predict_what_one_does(predictor, wider_folder):
     assert lines(predict_images(predictor, images, workers=2)) == lines(alone)
 
 
-def test_a_run_continues_after_a_torn_line_without_repeating_a_image(predictor, wider_folder, tmp_path):
+def test_a_run_continues_after_a_torn_line_without_repeating_an_image(predictor, wider_folder, tmp_path):
     output = tmp_path / "predictions.jsonl"
     images = folder_images(wider_folder)
     assert resume_predictions(output, RUN) == []
@@ -117,6 +117,17 @@ def test_a_run_without_a_readable_image_says_so(predictor, tmp_path):
     path.write_bytes(b"no image")
     with pytest.raises(ImageSetError, match="None of the 1 images can be read"):
         predict_images(predictor, folder_images(tmp_path))
+
+
+def test_many_unreadable_images_in_a_row_do_not_end_a_run(predictor, wider_folder):
+    absent = [EncodedImage(f"absent/{number}.jpg", "absent", _absent) for number in range(300)]
+    images = folder_images(wider_folder)
+    predictions = predict_images(predictor, [*absent, *images])
+    assert [prediction.image for prediction in predictions] == [image.name for image in images]
+
+
+def _absent() -> bytes:
+    raise FileNotFoundError(2, "No such file or directory")
 
 
 def test_folders_as_other_systems_unpack_them(tmp_path):

@@ -69,7 +69,7 @@ def test_no_memory_is_one_sentence(machine, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(module, "get_plotlyjs", plotly)
-    with pytest.raises(ReportError, match="not enough memory to make the report"):
+    with pytest.raises(ReportError, match="not enough memory to create the report"):
         html_report(counted(machine), [])
 
 
