@@ -77,7 +77,7 @@ def _unpacked(content: memoryview) -> bytes:
     except zlib.error as error:
         raise MatFileError("a compressed variable is damaged") from error
     if not stream.eof:
-        raise MatFileError("a compressed variable is cut off or too large")
+        raise MatFileError("a compressed variable is truncated or too large")
     return data
 
 
@@ -86,7 +86,7 @@ def _elements(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     position = 0
     while position < len(data):
         if len(data) - position < 8:
-            raise MatFileError("the last element is cut off")
+            raise MatFileError("the last element is truncated")
         kind, size = struct.unpack_from("<II", data, position)
         if kind >> 16:  # a small element: size and type share a word, and the content is the next
             kind, size, start, end = kind & 0xFFFF, kind >> 16, position + 4, position + 8
@@ -139,14 +139,14 @@ def _array(kind: int, content: memoryview, depth: int) -> MatValue:
         )
     values = _numbers(parts)
     if len(values) != prod(shape):
-        raise MatFileError(f"an array of {prod(shape)} numbers holds {len(values)}")
+        raise MatFileError(f"an array of {prod(shape)} numbers contains {len(values)}")
     return values.reshape(shape, order="F")
 
 
 def _cells(parts: Iterator[tuple[int, memoryview]], count: int, depth: int) -> list[MatValue]:
     cells = [_array(kind, content, depth + 1) for kind, content in parts]
     if len(cells) != count:
-        raise MatFileError(f"a cell array of {count} cells holds {len(cells)}")
+        raise MatFileError(f"a cell array of {count} cells contains {len(cells)}")
     return cells
 
 
@@ -170,5 +170,5 @@ def _characters(parts: Iterator[tuple[int, memoryview]]) -> str:
 def _next(parts: Iterator[tuple[int, memoryview]]) -> tuple[int, memoryview]:
     found = next(parts, None)
     if found is None:
-        raise MatFileError("an array is cut off")
+        raise MatFileError("an array is truncated")
     return found

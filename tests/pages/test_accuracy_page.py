@@ -115,7 +115,7 @@ def test_without_results_nothing_is_claimed_but_what_is_published(open_accuracy,
     assert not page.exception
     table = page.table[0].value
     assert [":blue-badge" in cell for cell in table["Model"]] == [True, False]
-    assert list(table["Mean"]) == ["0.872", "0.92+"]
+    assert list(table["Mean"]) == ["0.872", "≥ 0.92"]
     assert list(charts(page)) == ["Average precision, hard (%)"]
 
 
