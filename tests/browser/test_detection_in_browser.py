@@ -24,6 +24,7 @@ from page import (
     windows,
 )
 from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -164,6 +165,26 @@ def test_zoom_moves_all_views(window: WebDriver, address: str) -> None:
     (fit,) = in_viewer(window, "[aria-label='Show the whole photo']")
     fit.click()
     until(window, lambda _: windows(window) == whole)
+
+
+def test_a_click_in_the_photo_asks_why_a_face_was_missed(window: WebDriver, address: str) -> None:
+    window.get(f"{address}/detection?photo=grace_hopper&conf=0.99&scales_fit=false")
+    until(window, shows("Grace Hopper"))
+    until(window, at_rest)
+    view = in_viewer(window, ".view")[0]
+    ActionChains(window).move_to_element(view).click().perform()  # the centre of what the window shows of it
+    until(window, lambda _: window.find_elements(By.XPATH, "//*[contains(text(), 'Mirrored: ')]"))
+    until(window, at_rest)
+    x, y = (
+        int(window.find_element(By.CSS_SELECTOR, f"input[aria-label='{axis} (px)']").get_attribute("value"))
+        for axis in "xy"
+    )
+    assert abs(x - 256) <= 2
+    assert 0 < y < 600
+    page = window.find_element(By.TAG_NAME, "body").text
+    for entry in MODELS.values():
+        assert entry.name in page
+    assert complaints(window, address) == []
 
 
 def test_photo_without_a_face_above_the_threshold(window: WebDriver, address: str) -> None:
