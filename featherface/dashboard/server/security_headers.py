@@ -23,7 +23,8 @@ _CONTENT_SECURITY_POLICY: Final = {
     "img-src": "'self' data: blob:",
     "media-src": "'self' blob:",
     "font-src": "'self' data:",
-    "connect-src": "'self'",  # the WebSocket included
+    # the WebSocket included; data: Streamlit's camera widget fetches its own shot as a data URL
+    "connect-src": "'self' data:",
     "worker-src": "'self' blob:",
     "object-src": "'none'",
     "base-uri": "'self'",
