@@ -67,7 +67,9 @@ def test_uploads_that_are_no_images(open_page, tmp_path):
         page.file_uploader[0].upload(f"{name}.png", data)
     page.run()
     assert not page.exception
-    sentences = [shown(error.value) for error in page.error]
+    (refused,) = (block for block in page.expander if block.label == f"{len(files)} files were not added")
+    lines = shown(refused.markdown[0].value).splitlines()
+    sentences = [line.split("**: ", 1)[1] for line in lines]
     assert len(sentences) == len(files)
     assert all(map(is_sentence, sentences))
     assert not (tmp_path / "sentinel").exists()
