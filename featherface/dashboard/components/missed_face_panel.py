@@ -31,7 +31,7 @@ __all__ = ["show_missed_faces"]
 _LONGEST = 2560  # pixels; a larger photo is scaled down first, which the networks do too
 _THUMBNAIL = 150  # pixels, longer side
 _AROUND = 2.0  # a thumbnail shows so many times the face
-_NO_SIZE = 0.12  # of the photo's longer side, where the size of the face is not known
+_NO_SIZE = 0.05  # of the photo's longer side, where the size of the face is not known
 
 
 def show_missed_faces(
@@ -134,12 +134,12 @@ def _show_model(
     with st.container(horizontal=True):
         for attempt in tried:
             verdict = "found" if attempt.found else "missed"
-            caption = f"{attempt.change.name.capitalize()}: {attempt.score:.2f}, {verdict}"
+            outcome = f"{attempt.score:.2f}, {verdict}" if attempt.box else "no candidate"
             st.image(
                 _thumbnail(photo, here, attempt, MODELS[key].colour),
-                caption=caption,
+                caption=f"{attempt.change.name.capitalize()}: {outcome}",
                 width=_THUMBNAIL,
-                alt=f"The marked face {attempt.change.name}; {MODELS[key].name} gives it {attempt.score:.2f}",
+                alt=f"The marked face {attempt.change.name}; {MODELS[key].name}: {outcome}",
             )
 
 
