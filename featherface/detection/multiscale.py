@@ -35,7 +35,7 @@ _BORDER = 256  # network pixels of the finer of two passes: it owns smaller face
 _OVERLAP = 1.25  # both own faces up to this factor beyond the border, so that none falls between them
 _TURNED_SCORE = 0.9  # least score in a pass over the turned photo: it sees more false faces than real ones
 _CONFIDENT = 0.5  # score of a face whose inside is searched for its parts
-_INSIDE = 0.25  # of its area; a box that lies so far inside a face can be a part of it, its ear for instance
+_INSIDE = 0.1  # of its area; a box that lies so far inside a face can be a part of it, such as an ear
 _SAME_FACE = 0.4  # IoU from which boxes of two passes are one face
 _CONFIRMED = 0.1  # score at which the coarser pass sees the inner box too: it is a face of its own
 
