@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from featherface.checkpoints import load_network
-from featherface.config import WEIGHTS_DIR
+from featherface.checkpoints import inspect_checkpoint, load_network
+from featherface.config import DEFAULT_CONFIDENCE, WEIGHTS_DIR
 from featherface.detection.boxes import iou_matrix
 from featherface.detection.detector import Detector
 from featherface.detection.images import Photo, decode_photo
@@ -33,6 +34,7 @@ def main() -> int:
     parser.add_argument("--source", help="one source of the manifest")
     parser.add_argument("--no-faces", type=Path, required=True, help="folder of images without faces")
     parser.add_argument("--weights", action="append", default=[], metavar="MODEL=FILE")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     given = parser.parse_args()
     torch.set_num_threads(1)
     files = [tuple(text.split("=", 1)) for text in given.weights]
@@ -42,21 +44,33 @@ def main() -> int:
         decode_photo(path) for path in sorted(given.no_faces.iterdir()) if path.suffix.lower() in _SUFFIXES
     ]
     textures = [decode_photo(pixels) for pixels in generated_textures(_TEXTURES, seed=_SEED)]
+    rows = []
     for key, file in files:
-        detector = Detector(load_engine(load_network(MODELS[key], Path(file))))
-        row: dict[str, object] = {"model": key, "weights": Path(file).name}
+        weights = inspect_checkpoint(Path(file), MODELS[key])
+        detector = Detector(load_engine(load_network(MODELS[key], weights.path, weights.sha256)))
+        row: dict[str, object] = {
+            "model": key,
+            "weights_sha256": weights.sha256,
+            "confidence": DEFAULT_CONFIDENCE,
+        }
         for resize in (Resize.ORIGINAL, Resize.FIT):
             settings = DetectionSettings(resize=resize)
             found, extra = _close_up_results(detector, close_ups, settings)
-            row[f"close-ups, {resize}"] = f"{found}/{len(close_ups)} found, {extra} extra boxes"
-            for name, images in (("photos", photos), ("textures", textures)):
-                result = count_false_positives(detector, images, settings)
-                row[f"{name} without faces, {resize}"] = (
-                    f"{result.detections} false positives on {result.images} images "
-                    f"({result.per_image:.2f} per image, {result.images_with_detections} images)"
-                )
-        print(json.dumps(row, indent=2), flush=True)
+            row[resize.value] = {
+                "close_ups": {"images": len(close_ups), "found": found, "other_boxes": extra},
+                "photos_without_faces": _counts(detector, photos, settings),
+                "textures": _counts(detector, textures, settings),
+            }
+        print(json.dumps(row, indent=1), flush=True)
+        rows.append(row)
+    if given.json:
+        given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def _counts(detector: Detector, photos: list[Photo], settings: DetectionSettings) -> dict[str, float]:
+    result = count_false_positives(detector, photos, settings)
+    return asdict(result) | {"per_image": round(result.per_image, 4)}
 
 
 def _largest_faces(manifest: Path, source: str | None) -> list[Photo]:
