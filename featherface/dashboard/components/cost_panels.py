@@ -41,7 +41,7 @@ def show_totals(costs: Mapping[str, Cost], unit: str) -> None:
                 help=f"Compared with {MODELS[baseline].name}.",
             )
         st.metric(
-            "Peak activation memory",
+            "Peak memory",
             " → ".join(f"{found.memory.peak_bytes / 1e6:.1f}" for found in costs.values()) + " MB",
             border=True,
             help=f"{' → '.join(MODELS[key].short_name for key in costs)}: the most bytes of feature maps "

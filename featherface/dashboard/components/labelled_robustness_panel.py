@@ -52,7 +52,7 @@ def show_labelled_stress() -> None:
             _show_stress([saved for saved in results if saved.image_set == name])
     else:
         st.info("No result for the current weights yet. This command measures it:", icon=":material/pending:")
-    st.code(_STRESS_COMMAND, language="bash")
+    st.code(_STRESS_COMMAND, language="bash", wrap_lines=True)
 
 
 def _show_stress(results: Sequence[SavedStress]) -> None:
@@ -113,7 +113,7 @@ def show_attributes() -> None:
         st.info(
             "No result for the current weights yet. These commands measure it:", icon=":material/pending:"
         )
-    st.code(_ATTRIBUTES_COMMAND, language="bash")
+    st.code(_ATTRIBUTES_COMMAND, language="bash", wrap_lines=True)
     st.subheader("Fairness")
     st.markdown(
         "**Not measured:** performance by skin tone, age or gender. WIDER FACE has no such labels, and this "
@@ -121,7 +121,7 @@ def show_attributes() -> None:
         "CSV file with the columns `image`, `face` (optional, its number in the annotations) and one for the "
         "group; these commands give the same table for your groups:"
     )
-    st.code(_GROUPS_COMMAND, language="bash")
+    st.code(_GROUPS_COMMAND, language="bash", wrap_lines=True)
 
 
 def _show_slices(results: Sequence[SavedSlices]) -> None:

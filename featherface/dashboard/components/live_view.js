@@ -49,6 +49,9 @@ class LiveView {
     this.row = append(root, "div", "row");
     this.buildStrip();
     this.table = append(root, "div", "table");
+    this.table.tabIndex = 0; // on a narrow screen it scrolls, with the keyboard too
+    this.table.setAttribute("role", "region");
+    this.table.ariaLabel = "Numbers of the last 60 seconds";
     this.say("Press Start camera. The video stays in this browser; single frames go to this server and are not kept.");
     this.onVisibility = () => this.visibilityChanged();
     document.addEventListener("visibilitychange", this.onVisibility);

@@ -75,7 +75,7 @@ def _show_command() -> None:
             "medium and hard, use the command line. It can use several processes or a Dask cluster and "
             "resumes where it stopped:"
         )
-        st.code(_COMMAND, language="bash")
+        st.code(_COMMAND, language="bash", wrap_lines=True)
         st.markdown(
             "This page shows all results in `weights/evaluation` that were made with the current weights. "
             "You can also upload a results file here."

@@ -35,7 +35,6 @@ from featherface.video.exports import video_csv, video_json, video_mot
 __all__ = ["LOWEST_CONFIDENCE", "choose_video", "run_analysis", "show_results"]
 
 LOWEST_CONFIDENCE = 0.1  # faces kept by the analysis; the slider filters them
-_TYPES = ["mp4", "m4v", "mov", "webm", "mkv", "avi"]
 _DISPLAY_SIDE = 1280  # pixels
 _EVERY = (1, 2, 3, 5, 10, 30)
 
@@ -66,7 +65,7 @@ def _upload() -> None:
     turn = st.session_state.setdefault("video_turn", 0)
     file = st.file_uploader(
         "Upload a video",
-        type=_TYPES,
+        type="video",
         key=f"video_{turn}",
         max_upload_size=MAX_VIDEO_BYTES // 10**6,
         help=f"MP4, MOV, WebM or AVI with H.264, HEVC, VP8, VP9 or MJPEG video: up to "
