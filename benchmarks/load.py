@@ -21,7 +21,8 @@ from benchmarks.markdown_report import Target, options, report, spread, tracebac
 from benchmarks.visitor import Dashboard, Visitor, served
 from featherface.dashboard.components.widgets import plain
 from featherface.detection.images import Photo, decode_photo
-from featherface.detection.settings import DetectionSettings
+from featherface.detection.settings import DetectionSettings, Scales
+from featherface.reporting.comparison import compare
 from featherface.serving.model_service import ModelService
 
 __all__ = ["Answer", "Burst", "crowd", "full_queue", "mixed_up"]
@@ -223,32 +224,27 @@ def mixed_up(answers: Sequence[Answer], service: ModelService) -> list[Answer]:
 
 def _given(answer: Answer) -> dict[str, object]:
     """Return the settings and faces in a downloaded file, without times."""
-    document = json.loads(answer.file)
+    return _without_times(answer.file)
+
+
+def _expected(answer: Answer, photo: Photo, service: ModelService) -> dict[str, object]:
+    """Return what `_given` has to be: the Detection page's default is several sizes."""
+    settings = DetectionSettings(answer.confidence, answer.nms_iou, scales=Scales.AUTO)
+    keys = [status.key for status in service.models()]
+    results = {key: service.merged_candidates(photo, key, settings) for key in keys}
+    size = photo.width, photo.height
+    return _without_times(compare(answer.name, size, results, dict.fromkeys(keys, settings)).to_json())
+
+
+def _without_times(text: str | bytes) -> dict[str, object]:
+    document = json.loads(text)
     (photo,) = document["photos"]
     del photo["decode_milliseconds"]
     for model in photo["models"].values():
         del model["milliseconds"]
+        for one in model.get("passes", ()):
+            del one["milliseconds"]
     return {"settings": document["settings"], **photo}
-
-
-def _expected(answer: Answer, photo: Photo, service: ModelService) -> dict[str, object]:
-    """Return what `_given` has to be."""
-    settings = DetectionSettings(answer.confidence, answer.nms_iou)
-    shown = {
-        "confidence": settings.confidence,
-        "nms_iou": settings.nms_iou,
-        "top_k": settings.top_k,
-        "resize": settings.resize.value,
-        "input_size": settings.side,
-    }
-    keys = [status.key for status in service.models()]
-    return {
-        "settings": dict.fromkeys(keys, shown),
-        "photo": answer.name,
-        "width": photo.width,
-        "height": photo.height,
-        "models": {key: service.detect(photo, key, settings).detections.to_dict() for key in keys},
-    }
 
 
 def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:

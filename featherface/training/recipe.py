@@ -119,7 +119,7 @@ class Recipe:
     start_modules: dict[str, Path] = field(default_factory=dict)  # module name: weights to copy it from
     backbone: Path | None = None  # ImageNet classifier to start the backbone from
     teacher: Path | None = None  # weights of the teacher
-    teacher_model: str = next(iter(MODELS))  # key in the registry
+    teacher_model: str = field(default_factory=lambda: next(iter(MODELS)))  # key in the registry
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     save_seconds: float = 45.0  # between saved states: the most that an interrupted run loses
