@@ -26,7 +26,7 @@ from featherface.errors import FeatherFaceError
 from featherface.models import MODELS
 from featherface.serving.model_service import ModelService
 
-__all__ = ["MAX_FRAME_BYTES", "LiveError", "LiveSession", "LiveSettings"]
+__all__ = ["MAX_FRAME_BYTES", "LiveError", "LiveSession", "LiveSettings", "Send"]
 
 MAX_FRAME_BYTES = 2_000_000  # of one JPEG; a camera's frame of 1920 x 1080 has 300 kB
 _MAX_FRAME_PIXELS = 1920 * 1920

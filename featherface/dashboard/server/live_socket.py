@@ -15,16 +15,17 @@ import struct
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
+import anyio
 import streamlit as st
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from featherface.dashboard.state.live import live_slots, live_tokens
 from featherface.dashboard.state.shared_service import model_service
 from featherface.errors import FeatherFaceError
-from featherface.serving.live_session import MAX_FRAME_BYTES, LiveError, LiveSession, LiveSettings
+from featherface.serving.live_session import MAX_FRAME_BYTES, LiveError, LiveSession, LiveSettings, Send
 from featherface.serving.live_slots import LiveSlots, LiveTokens
 from featherface.serving.model_service import ModelService
 
@@ -92,17 +93,29 @@ class LiveSocket:
                 await _end(socket, CLOSE_TOO_BUSY, "Too many live views are open; try again later.")
                 return
             await socket.send_json({"ready": True})
-            session = LiveSession(self._service, socket.send_json, settings)
-            tasks = [asyncio.create_task(session.run()), asyncio.create_task(_feed(socket, session))]
-            try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                ends = await asyncio.gather(*tasks, return_exceptions=True)
-            for error in ends:
-                if error is not None and not isinstance(error, asyncio.CancelledError):
-                    raise error
+            await _run(socket, LiveSession(self._service, _sender(socket), settings))
+
+
+async def _run(socket: WebSocket, session: LiveSession) -> None:
+    """Run the session until the browser leaves or sends what makes no sense; raises the reason."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.run)
+        try:
+            await _feed(socket, session)
+        except (FeatherFaceError, WebSocketDisconnect, TimeoutError) as error:
+            reason = error
+        tasks.cancel_scope.cancel()
+    raise reason
+
+
+def _sender(socket: WebSocket) -> Send:
+    """Return what sends an answer; once the browser has left there is nobody to tell."""
+
+    async def send(message: dict[str, Any]) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await socket.send_json(message)
+
+    return send
 
 
 @st.cache_resource(show_spinner=False)
@@ -111,7 +124,7 @@ def live_socket() -> LiveSocket:
     return LiveSocket(model_service(), live_tokens(), live_slots())
 
 
-async def _feed(socket: WebSocket, session: LiveSession) -> None:
+async def _feed(socket: WebSocket, session: LiveSession) -> NoReturn:
     """Pass frames and settings on until the browser leaves. Raises LiveError for what is neither."""
     recent: deque[float] = deque(maxlen=_MAX_RATE)
     while True:
