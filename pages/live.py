@@ -13,14 +13,13 @@ from featherface.config import (
     NMS_IOU_RANGE,
     SIDE_RANGE,
 )
+from featherface.dashboard.components.controls import HIDE_CHOICES
 from featherface.dashboard.components.frame_handover import open_on_detection_page
 from featherface.dashboard.components.live_view import show_live_view
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.widgets import required_choice
-from featherface.detection.drawing import Hide
 from featherface.detection.settings import DetectionSettings
 
-HIDE: dict[str, Hide | None] = {"Off": None, "Blur": "blur", "Pixelate": "pixelate"}
 LIVE_INPUT_SIZE = 640
 
 st.title("Compare on live video")
@@ -60,12 +59,12 @@ input_size = size_column.slider(
 with hide_column:
     hide = required_choice(
         "Hide faces",
-        list(HIDE),
+        list(HIDE_CHOICES),
         "Off",
         "live_faces",
         help="Hides every face that a model found; a face that both models miss stays visible. The view then "
         "shows the analysed frames, at their rate.",
     )
-frozen = show_live_view(models, DetectionSettings(confidence, nms_iou, side=input_size), HIDE[hide])
+frozen = show_live_view(models, DetectionSettings(confidence, nms_iou, side=input_size), HIDE_CHOICES[hide])
 if frozen is not None:
     open_on_detection_page(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen)

@@ -24,7 +24,14 @@ from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, Scales
 from featherface.models import MODELS
 
-__all__ = ["Display", "NetworkInput", "choose_display", "choose_filters", "choose_network_input"]
+__all__ = [
+    "HIDE_CHOICES",
+    "Display",
+    "NetworkInput",
+    "choose_display",
+    "choose_filters",
+    "choose_network_input",
+]
 
 _RESIZE = {
     Resize.FIT: "Fit, keep aspect ratio",
@@ -36,7 +43,7 @@ _SIDE_LABEL = {
     Resize.ORIGINAL: "Input size: same as the photo",
     Resize.STUDY: "Input size: square (px)",
 }
-_HIDE: Mapping[str, Hide | None] = {"Off": None, "Blur": "blur", "Pixelate": "pixelate"}
+HIDE_CHOICES: Mapping[str, Hide | None] = {"Off": None, "Blur": "blur", "Pixelate": "pixelate"}
 _SHIPPED = "Shipped with the project"
 
 
@@ -153,14 +160,14 @@ def choose_display() -> Display:
     )
     hide = required_choice(
         "Hide faces",
-        list(_HIDE),
+        list(HIDE_CHOICES),
         "Off",
         "faces",
         wrap=True,
         help="Hides every face that any model found, here and in downloads. A face that all models miss "
         "stays visible: check before you share.",
     )
-    return Display(landmarks, scores, differences, _HIDE[hide])
+    return Display(landmarks, scores, differences, HIDE_CHOICES[hide])
 
 
 def _threshold_sliders(suffix: str, prefix: str) -> tuple[float, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,11 +16,11 @@ from featherface.config import (
     DEFAULT_SIDE,
     SIDE_RANGE,
 )
-from featherface.dashboard.components.viewer import Panel, show_viewer
+from featherface.dashboard.components.compared_panels import compared_panels
+from featherface.dashboard.components.viewer import show_viewer
 from featherface.dashboard.components.widgets import plain, show_chart
 from featherface.dashboard.state.photos import PhotoFile, decoded
 from featherface.dashboard.state.shared_service import model_service
-from featherface.detection.agreement import agreement
 from featherface.detection.detections import Detections
 from featherface.detection.drawing import encode_image
 from featherface.detection.images import Photo
@@ -249,35 +248,17 @@ def _show_photo(
     st.subheader(f"{name}, severity {severity}" if severity else "Clean photo")
     corrupted = CORRUPTIONS[corruption].apply(photo, stress.steps[0].truth, severity).photo
     title = f"{file.name} with {name.lower()} of severity {severity}"
+    found = {key: stress.steps[severity].found[key] for key in keys}
     show_viewer(
         f"{file.key}:{corruption}:{severity}",
         encode_image(corrupted.pixels, "jpeg"),
         (corrupted.width, corrupted.height),
-        _panels(title, stress.steps[severity].found, keys),
+        compared_panels(title, found, "No face found at this severity.", _notes),
         landmarks=False,
         scores=True,
     )
     st.caption("Filled boxes mark faces found by only one model.")
 
 
-def _panels(title: str, found: Mapping[str, Detections], keys: Sequence[str]) -> list[Panel]:
-    partners = {key: np.full(len(found[key]), -1) for key in keys}
-    first, second = (found[key] for key in keys)
-    agreed = agreement(first, second)
-    for column, key in enumerate(keys):
-        partners[key][agreed.pairs[:, column]] = np.arange(agreed.both)
-    return [_panel(title, key, found[key], partners[key]) for key in keys]
-
-
-def _panel(title: str, key: str, faces: Detections, partners: np.ndarray) -> Panel:
-    name = MODELS[key].name
-    return Panel(
-        name=name,
-        colour=MODELS[key].colour,
-        alt=f"{title}: {name} found {faces_text(len(faces))}",
-        message="" if len(faces) else "No face found at this severity.",
-        detections=faces,
-        pairs=partners,
-        shown=range(len(faces)),
-        notes=[f"Score {score:.3f}" for score in faces.scores.tolist()],
-    )
+def _notes(faces: Detections) -> list[str]:
+    return [f"Score {score:.3f}" for score in faces.scores.tolist()]

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
+from featherface.dashboard.components.compared_panels import compared_panels
 from featherface.dashboard.components.downloads import download_button
 from featherface.dashboard.components.frame_handover import open_on_detection_page
-from featherface.dashboard.components.viewer import Panel, show_viewer
+from featherface.dashboard.components.viewer import show_viewer
 from featherface.dashboard.components.widgets import plain, required_choice
 from featherface.dashboard.server.streamlit_internals import discard_uploads
 from featherface.dashboard.state.session_video import session_video, video_store
@@ -24,7 +24,6 @@ from featherface.detection.images import Photo
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
 from featherface.reporting.figures.video_timeline import video_timeline
-from featherface.reporting.wording import faces_text
 from featherface.serving.video_job import OpenVideo, VideoJob
 from featherface.video.analysis import Detect, FrameFaces, VideoFaces
 from featherface.video.anonymising import anonymised
@@ -222,11 +221,13 @@ def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> Non
         st.error(plain(str(error)), icon=":material/error:")
         return
     small = photo.shrunk(_DISPLAY_SIDE)
+    title = f"Frame {found.index} of {video.name}"
+    faces = {key: found.faces[key] for key in keys}
     show_viewer(
         f"{video.digest}:{found.index}",
         encode_image(small.pixels, "jpeg"),
         (photo.width, photo.height),
-        _panels(video.name, found, keys),
+        compared_panels(title, faces, "No face found in this frame.", _notes),
         landmarks=True,
         scores=True,
     )
@@ -238,29 +239,6 @@ def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> Non
 @st.cache_resource(scope="session", max_entries=4, show_spinner="Decoding the frame")
 def _frame_photo(digest: str, index: int, _video: OpenVideo) -> Photo:
     return frame_at(_video.data, _video.name, index).photo
-
-
-def _panels(name: str, found: FrameFaces, keys: Sequence[str]) -> list[Panel]:
-    partners = {key: np.full(len(found.faces[key]), -1) for key in keys}
-    if len(keys) == 2:
-        agreed = found.agreement(*keys)
-        for column, key in enumerate(keys):
-            partners[key][agreed.pairs[:, column]] = np.arange(agreed.both)
-    return [_panel(f"Frame {found.index} of {name}", key, found.faces[key], partners[key]) for key in keys]
-
-
-def _panel(title: str, key: str, faces: Detections, partners: np.ndarray) -> Panel:
-    name = MODELS[key].name
-    return Panel(
-        name=name,
-        colour=MODELS[key].colour,
-        alt=f"{title}: {name} found {faces_text(len(faces))}",
-        message="" if len(faces) else "No face found in this frame.",
-        detections=faces,
-        pairs=partners,
-        shown=range(len(faces)),
-        notes=_notes(faces),
-    )
 
 
 def _notes(faces: Detections) -> list[str]:
