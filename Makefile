@@ -51,7 +51,7 @@ $(BIN)/python:
 
 $(VENV)/.run: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
 	@echo "Installing FeatherFace Compare and its requirements into $(VENV): a few minutes the first time."
-	$(PIP) install -c constraints.txt -e ".[study]"
+	$(PIP) install -c constraints.txt -e ".[study,reports]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml requirements.txt constraints.txt | $(BIN)/python

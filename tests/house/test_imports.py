@@ -44,7 +44,7 @@ STREAMLIT_SUBMODULES = {
 }
 PUBLIC_PATCHES = {"PIL.Image.MAX_IMAGE_PIXELS"}  # Pillow documents it as a setting
 LIBRARIES = {"streamlit", "starlette", "uvicorn", "PIL"}
-EXTRAS = {"distributed", "thop", "openvino"}  # of pyproject.toml
+EXTRAS = {"distributed", "thop", "openvino", "reportlab", "pptx"}  # of pyproject.toml
 PAGE_LINES = 150
 
 
