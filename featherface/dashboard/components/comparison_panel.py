@@ -34,6 +34,7 @@ from featherface.models import MODELS
 from featherface.reporting.comparison import Comparison, compare
 from featherface.reporting.figures.thresholds import threshold_chart
 from featherface.reporting.wording import faces_text, pass_text, when_text
+from featherface.robustness.missed_faces import Spot
 from featherface.serving.model_service import DetectionResult
 from featherface.study.provenance import Badge
 
@@ -63,7 +64,7 @@ def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
         display = choose_display()
     comparison = compare(file.name, (shown.width, shown.height), results, settings)
     with photos:
-        clicked = _show_photos(file, shown, comparison, display)
+        marked = _show_photos(file, shown, comparison, display)
     _show_numbers(comparison)
     if comparison.agreement is not None:
         chart, table = st.columns(2, gap="large")
@@ -71,21 +72,21 @@ def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
             _show_threshold_chart(file.key, comparison)
         with table:
             _show_matches(comparison)
-    show_missed_faces(file, comparison, given.weights, clicked)
+    show_missed_faces(file, comparison, given.weights, marked)
     show_face_downloads(file, comparison, display)
 
 
 def _show_photos(
     file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, display: Display
-) -> tuple[int, int] | None:
-    """Show the photo once per model and return the pixel that was clicked just now, if one was."""
+) -> Spot | None:
+    """Show the photo once per model and return what was clicked or drawn just now, if anything was."""
     jpeg = shown.jpeg
     if display.hide is not None:
         jpeg = encode_image(comparison.hidden(shown.small, display.hide).pixels, "jpeg")
     panels = [
         _panel(key, file, comparison, display, is_blank=shown.small.is_blank) for key in comparison.faces
     ]
-    clicked = show_viewer(
+    marked = show_viewer(
         file.key,
         jpeg,
         (shown.width, shown.height),
@@ -99,7 +100,7 @@ def _show_photos(
         f"{legend}Hover over a face for its score and size. Zoom with the buttons, a pinch, a double click "
         "or Ctrl + scroll; drag to move. Keyboard, with a photo focused: \\+, \\-, 0 and the arrow keys."
     )
-    return clicked
+    return marked
 
 
 def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display, *, is_blank: bool) -> Panel:

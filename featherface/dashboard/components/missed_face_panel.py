@@ -38,14 +38,14 @@ def show_missed_faces(
     file: PhotoFile,
     comparison: Comparison,
     weights: Mapping[str, WeightsFile],
-    clicked: tuple[int, int] | None,
+    marked: Spot | None,
 ) -> None:
     """Show why each model did or did not find a face at the spot that a person marks."""
     st.subheader("Why was this face missed?")
     st.caption(
         "Click or tap a face in the photo, choose one that only one model found, or enter its position."
     )
-    spot = _choose_spot(file.key, comparison, clicked)
+    spot = _choose_spot(file.key, comparison, marked)
     if spot is None:
         return
     try:
@@ -59,11 +59,12 @@ def show_missed_faces(
         st.error(plain(str(error)), icon=":material/error:")
 
 
-def _choose_spot(photo_key: str, comparison: Comparison, clicked: tuple[int, int] | None) -> Spot | None:
+def _choose_spot(photo_key: str, comparison: Comparison, marked: Spot | None) -> Spot | None:
     """Return the marked spot in pixels of the photo; None until one is marked."""
     names = [f"missed_{name}_{photo_key}" for name in ("x", "y", "width", "height")]
-    if clicked is not None:
-        _mark(names, (*clicked, 0, 0))
+    if marked is not None:
+        x1, y1, x2, y2 = marked.box or (marked.x1, marked.y1, marked.x1, marked.y1)
+        _mark(names, [int(value) for value in (x1, y1, x2 - x1, y2 - y1)])
     differences = _differences(comparison)
     choice, *fields = st.columns([3, 1, 1, 1, 1], vertical_alignment="bottom")
     chosen = f"missed_choice_{photo_key}"

@@ -197,7 +197,7 @@ class Viewer {
       this.placeTip(event);
       if (!this.data.pick || event.detail > 1 || !this.pressed || distance(event, this.pressed) > CLICK_DISTANCE) return;
       const { x, y } = toPhoto(event.clientX, event.clientY);
-      if (x >= 0 && y >= 0 && x < this.data.width && y < this.data.height) this.sendSpot({ x, y });
+      if (x >= 0 && y >= 0 && x < this.data.width && y < this.data.height) this.sendSpot({ point: [x, y] });
     };
     view.onpointermove = (event) => {
       this.placeTip(event);

@@ -11,6 +11,7 @@ import streamlit as st
 
 from featherface.dashboard.server.streamlit_internals import add_media
 from featherface.detection.detections import Detections
+from featherface.robustness.missed_faces import Spot
 
 __all__ = ["Panel", "show_viewer"]
 
@@ -52,10 +53,11 @@ def show_viewer(
     landmarks: bool,
     scores: bool,
     pick: bool = False,
-) -> tuple[int, int] | None:
+) -> Spot | None:
     """Show the image file `jpeg`, of an original of `size` (width, height) pixels, in every panel.
 
-    Return the pixel of the original, x and y, that was clicked or tapped just now, if `pick` and one was.
+    Return the point that was clicked or the box that was drawn just now, in whole pixels of the original, if
+    `pick` and there was one.
 
     The zoom is kept until `photo_key` changes. The browser gets the URL of the image and fetches it once, not
     with every move of a slider.
@@ -75,14 +77,25 @@ def show_viewer(
         },
         on_spot_change=lambda: None,
     )
-    return _pixel(result.spot, size)
+    return _spot(result.spot, size)
 
 
-def _pixel(spot: object, size: tuple[int, int]) -> tuple[int, int] | None:
-    """Return the pixel that the browser sent; None if it sent none, or one outside the photo."""
-    match spot:
-        case {"x": int() | float() as x, "y": int() | float() as y} if 0 <= x < size[0] and 0 <= y < size[1]:
-            return int(x), int(y)
+def _spot(sent: object, size: tuple[int, int]) -> Spot | None:
+    """Return the point or box that the browser sent; None if it sent none, or one outside the photo."""
+    width, height = size
+    match sent:
+        case {"point": [float() | int() as x, float() | int() as y]}:
+            return Spot(int(x), int(y)) if 0 <= x < width and 0 <= y < height else None
+        case {
+            "box": [
+                float() | int() as x1,
+                float() | int() as y1,
+                float() | int() as x2,
+                float() | int() as y2,
+            ]
+        } if 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height:
+            left, top = int(x1), int(y1)
+            return Spot(left, top, max(round(x2), left + 1), max(round(y2), top + 1))
     return None
 
 
