@@ -51,8 +51,8 @@ st.header("Claims audit")
 show_claims(audit(measured))
 st.header("Export")
 show_report_downloads(measured, report_charts(curves_of_shipped_weights()), SAMPLES[0])
-with latency:
-    show_latency_check(measured)
 choose_chart_format()
-with sample, st.skeleton(height=420):  # last, as a first visit waits here until the networks have run
+with sample, st.skeleton(height=420):  # late, as a first visit waits here until the networks have run
     show_sample(SAMPLES[0])
+with latency:  # last, as a first visit starts a benchmark here, which would slow down everything before it
+    show_latency_check(measured)

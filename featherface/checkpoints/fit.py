@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from featherface.checkpoints.formats import WeightsError
-from featherface.models import MODELS, ModelEntry
+from featherface.models import MODELS, FaceNetwork, ModelEntry
 
 __all__ = ["closest_model", "require_fit"]
 
 
 def require_fit(name: str, entry: ModelEntry, state: Mapping[str, Tensor]) -> None:
     """Raise WeightsError, which calls the file `name`, unless `state` is a state dict of `entry`."""
-    differences = _differences(_expected(entry), state)
+    differences = _differences(_expected(entry.builder), state)
     if differences:
         for other in MODELS.values():
-            if other.key != entry.key and not _differences(_expected(other), state):
+            if other.key != entry.key and not _differences(_expected(other.builder), state):
                 raise WeightsError(f"{name} contains weights of {other.name}, not of {entry.name}.")
         raise WeightsError(f"{name} does not fit {entry.name}: {', '.join(differences)}.")
     for tensor_name, tensor in state.items():
@@ -37,7 +39,7 @@ def closest_model(name: str, state: Mapping[str, Tensor]) -> ModelEntry:
     """
 
     def shared_tensors(entry: ModelEntry) -> int:
-        expected = _expected(entry)
+        expected = _expected(entry.builder)
         return sum(key in state and state[key].shape == tensor.shape for key, tensor in expected.items())
 
     closest = max(MODELS.values(), key=shared_tensors)
@@ -47,10 +49,11 @@ def closest_model(name: str, state: Mapping[str, Tensor]) -> ModelEntry:
     return closest
 
 
-def _expected(entry: ModelEntry) -> dict[str, Tensor]:
-    """Return the state dict that `entry` expects, as tensors without data."""
+@lru_cache(maxsize=16)
+def _expected(builder: Callable[[], FaceNetwork]) -> Mapping[str, Tensor]:
+    """Return the state dict that a model's network expects, as tensors without data."""
     with torch.device("meta"):
-        return entry.builder().state_dict()
+        return MappingProxyType(builder().state_dict())
 
 
 def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import ctypes
 import gc
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
-__all__ = ["exclude_loaded_objects_from_collection", "limit_memory_pools", "release_memory"]
+__all__ = [
+    "collection_paused",
+    "exclude_loaded_objects_from_collection",
+    "limit_memory_pools",
+    "release_memory",
+]
 
 _GLIBC = platform.libc_ver()[0] == "glibc"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # in malloc.h
@@ -33,14 +40,30 @@ def limit_memory_pools() -> None:
         library.mallopt(_M_TRIM_THRESHOLD, _TRIM_SIZE)
 
 
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Suspend garbage collection while modules load, and exclude what was loaded from later collections.
+
+    Importing PyTorch, pandas and Plotly makes 300,000 objects that stay. Python looks through them again and
+    again as they become more, which takes half a second of the server's start.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @st.cache_resource(show_spinner=False)
 def exclude_loaded_objects_from_collection(page: str) -> None:
     """Exclude what the first run of `page` loaded from later garbage collections; once per page and process.
 
-    Streamlit collects garbage after every run of a script. With the 300,000 objects that PyTorch, pandas and
-    Plotly keep permanently, that takes 170 ms in which no session gets an answer.
+    Streamlit collects garbage after every run of a script. With the objects that the libraries keep, that
+    takes 170 ms in which no session gets an answer. Nothing is collected first, as the visitor is waiting:
+    garbage among the excluded objects stays until `release_memory`.
     """
-    _collect_and_freeze()
+    gc.freeze()
 
 
 def release_memory() -> None:
@@ -50,11 +73,7 @@ def release_memory() -> None:
     after they have ended.
     """
     gc.unfreeze()
-    _collect_and_freeze()
-    if _GLIBC:
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _collect_and_freeze() -> None:
     gc.collect()
     gc.freeze()
+    if _GLIBC:
+        ctypes.CDLL(None).malloc_trim(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from threading import Thread
 
+from featherface.dashboard.server.memory_pools import collection_paused
 from featherface.errors import FeatherFaceError
 
 __all__ = ["start_preloading"]
@@ -22,10 +23,11 @@ def start_preloading() -> Thread:
 
 
 def _preload() -> None:
-    from featherface.dashboard.state.photos import SAMPLES
-    from featherface.dashboard.state.sample_comparison import annotated_photo
-    from featherface.dashboard.state.study_measurements import measurements
+    with collection_paused():
+        from featherface.dashboard.state.photos import SAMPLES
+        from featherface.dashboard.state.sample_comparison import annotated_photo
+        from featherface.dashboard.state.study_measurements import measurements
 
-    measurements()
-    with suppress(FeatherFaceError):  # of weights, photos or memory: the page shows the message
-        annotated_photo(SAMPLES[0])
+        measurements()
+        with suppress(FeatherFaceError):  # of weights, photos or memory: the page shows the message
+            annotated_photo(SAMPLES[0])
