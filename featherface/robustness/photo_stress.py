@@ -6,7 +6,7 @@ faces first; it says nothing about faces that a model missed from the start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -74,12 +74,6 @@ class PhotoStress:
         """Return the first severity at which recall of model `key` is below one half, or None."""
         broken = (step.severity for step in self.steps if step.recall(key) < BREAKING_RECALL)
         return next(broken, None)
-
-    def breaks_first(self, keys: Sequence[str]) -> tuple[str, ...]:
-        """Return the models of `keys` that break at the lowest severity; none where no model breaks."""
-        severities = {key: self.breaks_at(key) for key in keys}
-        lowest = min((severity for severity in severities.values() if severity is not None), default=None)
-        return tuple(key for key in keys if lowest is not None and severities[key] == lowest)
 
 
 @memory_errors_as_sentence("The photo")

@@ -8,8 +8,12 @@ from enum import StrEnum
 
 from featherface.profiling.latency import summary
 from featherface.study.measurements import V1, V2, Accuracy, Measurements
+from featherface.study.provenance import Badge
 
 __all__ = ["Direction", "Finding", "findings"]
+
+_LATENCY, _PRECISION = "Latency", "Average precision"
+_DIFFERENCE = "Difference in average precision"
 
 
 class Direction(StrEnum):
@@ -24,11 +28,16 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What V2 changes in one respect: a sentence without its full stop, and how certain it is."""
+    """What V2 changes in one respect: a sentence without its full stop, and how certain it is.
 
+    `badge` is the origin of its numbers, measured or counted.
+    """
+
+    name: str
     direction: Direction
     sentence: str
     certainty: str
+    badge: Badge
 
 
 def findings(measurements: Measurements) -> tuple[Finding, ...]:
@@ -39,8 +48,9 @@ def findings(measurements: Measurements) -> tuple[Finding, ...]:
     macs = {key: model.cost.macs for key, model in models.items()}
     stored = {key: model.stored_bytes for key, model in models.items()}
     return (
-        _counted(parameters, "parameters", "{:,.0f}", 1, "Exact: every tensor is counted."),
+        _counted("Parameters", parameters, "parameters", "{:,.0f}", 1, "Exact: every tensor is counted."),
         _counted(
+            "Multiply-accumulates",
             macs,
             f"multiply-accumulates at {size.width} × {size.height}",
             "{:.3f} G",
@@ -48,25 +58,34 @@ def findings(measurements: Measurements) -> tuple[Finding, ...]:
             "Exact for convolutions, deformable ones included, and batch norm; activations, pooling and "
             "sampling are not counted.",
         ),
-        _counted(stored, "bytes of weights", "{:.2f} MB", 1e6, "Exact: the bytes of the float32 weights."),
+        _counted(
+            "Weights size",
+            stored,
+            "bytes of weights",
+            "{:.2f} MB",
+            1e6,
+            "Exact: the bytes of the float32 weights.",
+        ),
         _latency(measurements),
         _precision(measurements),
     )
 
 
-def _counted(values: Mapping[str, int], words: str, form: str, unit: float, certainty: str) -> Finding:
+def _counted(
+    name: str, values: Mapping[str, int], words: str, form: str, unit: float, certainty: str
+) -> Finding:
     """Judge an exact count, of which less is better."""
     change = values[V2] / values[V1] - 1
     first, second = (form.format(values[key] / unit) for key in (V1, V2))
     sentence = f"{abs(change):.0%} {'fewer' if change < 0 else 'more'} {words}: {second} instead of {first}"
     direction = Direction.GAIN if change < 0 else Direction.LOSS if change > 0 else Direction.EVEN
-    return Finding(direction, sentence, certainty)
+    return Finding(name, direction, sentence, certainty, Badge.COUNTED)
 
 
 def _latency(measurements: Measurements) -> Finding:
     latency, found, noise = measurements.latency, measurements.speed_up, measurements.noise
     if latency is None or found is None or noise is None:
-        return Finding(Direction.OPEN, "Latency on this machine", "No benchmark has run yet.")
+        return _measured(_LATENCY, Direction.OPEN, "Latency on this machine", "No benchmark has run yet.")
     settings = latency.settings
     medians = {key: summary(latency, key).median for key in measurements.models}
     if noise.noisy:
@@ -85,18 +104,18 @@ def _latency(measurements: Measurements) -> Finding:
     if noise.noisy:
         certainty += " This run was noisy; treat the result as unreliable."
     sentence = f"{words}: {medians[V2]:.1f} ms per image instead of {medians[V1]:.1f} ms"
-    return Finding(direction, sentence, certainty)
+    return _measured(_LATENCY, direction, sentence, certainty)
 
 
 def _precision(measurements: Measurements) -> Finding:
     pair, comparison = measurements.accuracies, measurements.comparison
     if pair is None or comparison is None:
-        return Finding(Direction.OPEN, "Difference in average precision", measurements.accuracy_obstacle)
+        return _measured(_PRECISION, Direction.OPEN, _DIFFERENCE, measurements.accuracy_obstacle)
     first, second = pair
     found = comparison.mean
     if found.interval is None:
         reason = f"No confidence interval: {found.no_interval}"
-        return Finding(Direction.OPEN, "Difference in average precision", reason)
+        return _measured(_PRECISION, Direction.OPEN, _DIFFERENCE, reason)
     if found.significant:
         direction = Direction.GAIN if found.difference > 0 else Direction.LOSS
     else:
@@ -111,7 +130,11 @@ def _precision(measurements: Measurements) -> Finding:
         f"95% paired confidence interval of the mean difference {low:+.3f} to {high:+.3f}, both models on "
         f"the same {first.images:,} images ({first.protocol}). {measurements.selection_note}"
     ).rstrip()
-    return Finding(direction, f"{words[direction]}: {_subsets(first, second)}", certainty)
+    return _measured(_PRECISION, direction, f"{words[direction]}: {_subsets(first, second)}", certainty)
+
+
+def _measured(name: str, direction: Direction, sentence: str, certainty: str) -> Finding:
+    return Finding(name, direction, sentence, certainty, Badge.MEASURED)
 
 
 def _subsets(first: Accuracy, second: Accuracy) -> str:

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from featherface.profiling.latency import summary
 from featherface.study.measurements import SELECTION_REMARK, V1, V2, Accuracy, Measurements
 from featherface.study.provenance import Quantity, counted, measured
+from featherface.study.recomputation import (
+    MACS_COMMAND,
+    PARAMETERS_COMMAND,
+    PRECISION_COMMAND,
+    STUDY_COMMAND,
+    latency_command,
+)
 
 __all__ = ["Headline", "headlines"]
+
+_EXACT = "Exact"
 
 
 @dataclass(frozen=True)
@@ -17,12 +26,15 @@ class Headline:
     """One number of both models; a value is None where it has not been measured.
 
     `change` is V2's value over V1's, minus 1: -0.57 where V2 has 57% less. None where the two do not compare.
+    `certainty` says in a few words how certain that is, `command` recomputes the number.
     """
 
     name: str
     values: Mapping[str, Quantity | None]
     more_is_better: bool
     change: float | None
+    certainty: str = ""
+    command: str = ""
 
 
 def headlines(measurements: Measurements) -> tuple[Headline, ...]:
@@ -43,13 +55,17 @@ def headlines(measurements: Measurements) -> tuple[Headline, ...]:
     }
     precision = {key: _precision(model.accuracy) for key, model in models.items()}
     return (
-        _headline("Parameters", parameters),
-        _headline("Multiply-accumulates", macs),
-        _headline("Latency", _times(measurements)),
-        _headline("Weights size", stored),
+        _headline("Parameters", parameters, _EXACT, PARAMETERS_COMMAND),
+        _headline("Multiply-accumulates", macs, _EXACT, MACS_COMMAND),
+        _headline(
+            "Latency", _times(measurements), _speed_up(measurements), latency_command(measurements.latency)
+        ),
+        _headline("Weights size", stored, _EXACT, STUDY_COMMAND),
         _headline(
             "Average precision",
             precision,
+            _precision_difference(measurements),
+            PRECISION_COMMAND,
             more_is_better=True,
             comparable=measurements.accuracies is not None,
         ),
@@ -59,13 +75,31 @@ def headlines(measurements: Measurements) -> tuple[Headline, ...]:
 def _headline(
     name: str,
     values: Mapping[str, Quantity | None],
+    certainty: str,
+    command: str,
     *,
     more_is_better: bool = False,
     comparable: bool = True,
 ) -> Headline:
     first, second = values[V1], values[V2]
     change = second.value / first.value - 1 if first and second and comparable else None
-    return Headline(name, values, more_is_better, change)
+    return Headline(name, values, more_is_better, change, certainty, command)
+
+
+def _speed_up(measurements: Measurements) -> str:
+    found, noise = measurements.speed_up, measurements.noise
+    if found is None or noise is None:
+        return ""
+    remark = "; noisy run" if noise.noisy else ""
+    return f"Speed-up {found.ratio:.2f} (95% CI {found.low:.2f} to {found.high:.2f}){remark}"
+
+
+def _precision_difference(measurements: Measurements) -> str:
+    comparison = measurements.comparison
+    if measurements.accuracies is None or comparison is None or comparison.mean.interval is None:
+        return ""
+    low, high = comparison.mean.interval
+    return f"Difference, 95% CI {low:+.3f} to {high:+.3f}"
 
 
 def _times(measurements: Measurements) -> Mapping[str, Quantity | None]:

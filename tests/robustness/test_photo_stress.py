@@ -53,14 +53,12 @@ def test_recall_falls_and_the_weaker_model_breaks_first() -> None:
     assert [step.matched["first"] for step in stress.steps] == [3, 3, 2, 1, 0, 0]
     assert [step.matched["second"] for step in stress.steps] == [3, 3, 3, 3, 2, 1]
     assert (stress.breaks_at("first"), stress.breaks_at("second")) == (3, 5)
-    assert stress.breaks_first(["first", "second"]) == ("first",)
 
 
 def test_two_models_can_break_together_or_not_at_all() -> None:
     both = run(loses_one_face_per_severity(1), loses_one_face_per_severity(1))
-    assert both.breaks_first(["first", "second"]) == ("first", "second")
+    assert both.breaks_at("first") == both.breaks_at("second") == 2
     none = run(lambda _: faces(*LEFTS), lambda _: faces(*LEFTS))
-    assert none.breaks_first(["first", "second"]) == ()
     assert none.breaks_at("first") is None
 
 
@@ -83,7 +81,6 @@ def test_without_agreed_faces_recall_is_undefined_and_nothing_breaks() -> None:
     stress = run(lambda _: faces(20), lambda _: faces(220))
     assert stress.faces == 0
     assert math.isnan(stress.steps[3].recall("first"))
-    assert stress.breaks_first(["first", "second"]) == ()
 
 
 def test_agreed_faces_favour_neither_model() -> None:

@@ -40,8 +40,9 @@ from featherface.robustness.photo_stress import (
     stress_photo,
 )
 from featherface.serving.network_queue import OnWait
+from featherface.study.story import breaking_sentence
 
-__all__ = ["choose_corruption", "show_photo_stress"]
+__all__ = ["choose_corruption", "show_photo_stress", "stressed_photo"]
 
 _RUNS_KEPT = 128  # of all sessions: boxes alone, some kilobytes each
 _DEFAULT_CORRUPTION = "defocus_blur"
@@ -104,7 +105,7 @@ def show_photo_stress(
 
 def _show_stress(file: PhotoFile, corruption: str, keys: Sequence[str], settings: DetectionSettings) -> None:
     photo = at_input_size(decoded(file), settings.side)
-    stress = _stressed(photo, corruption, keys, settings)
+    stress = stressed_photo(photo, corruption, keys, settings)
     if stress.faces == 0:
         st.info(
             "Both models agree on no face in the clean photo, so there is none to lose. Choose another photo "
@@ -112,7 +113,8 @@ def _show_stress(file: PhotoFile, corruption: str, keys: Sequence[str], settings
             icon=":material/face:",
         )
         return
-    st.markdown(f"**{_verdict(stress, keys)}**")
+    breaks = {key: stress.breaks_at(key) for key in keys}
+    st.markdown(f"**{breaking_sentence(breaks, 'half of the faces')}.**")
     st.caption(
         f"Recall counts the {faces_text(stress.faces)} that both models find in the clean photo (IoU 0.5 or "
         "more). One photo is an example, not a measurement; that takes labelled images, as described below."
@@ -128,8 +130,13 @@ def _show_stress(file: PhotoFile, corruption: str, keys: Sequence[str], settings
     _show_photo(file, photo, corruption, stress, keys, severity)
 
 
-def _stressed(photo: Photo, corruption: str, keys: Sequence[str], settings: DetectionSettings) -> PhotoStress:
-    """Return the results at all severities; the networks run once per photo, model and settings."""
+def stressed_photo(
+    photo: Photo, corruption: str, keys: Sequence[str], settings: DetectionSettings
+) -> PhotoStress:
+    """Return the results at all severities; the networks run once per photo, model and settings.
+
+    The first run shows its progress. Raises FeatherFaceError where a model cannot run.
+    """
     service = model_service()
     states = [service.weights_info(key) for key in keys]
     for state in states:
@@ -179,23 +186,6 @@ def _detectors(keys: Sequence[str], settings: DetectionSettings, on_wait: OnWait
         return model_service().detect(photo, key, settings, on_wait=on_wait).detections
 
     return {key: partial(find, key) for key in keys}
-
-
-def _verdict(stress: PhotoStress, keys: Sequence[str]) -> str:
-    """Return which model breaks first, in one sentence."""
-    first = stress.breaks_first(keys)
-    if not first:
-        return "Neither model loses more than half of the faces, up to severity 5."
-    severity = stress.breaks_at(first[0])
-    if len(first) > 1:
-        return f"Both models lose more than half of the faces at severity {severity}."
-    (other,) = (key for key in keys if key != first[0])
-    later = stress.breaks_at(other)
-    until = "does not, up to severity 5" if later is None else f"does at severity {later}"
-    return (
-        f"{MODELS[first[0]].name} breaks first: it loses more than half of the faces at severity {severity}; "
-        f"{MODELS[other].name} {until}."
-    )
 
 
 def _show_counts(step: SeverityResult, keys: Sequence[str]) -> None:

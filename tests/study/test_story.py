@@ -1,0 +1,147 @@
+"""Every headline of the story follows from the numbers, whichever way they point."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from featherface.detection.detections import Detections
+from featherface.evaluation.paired_bootstrap import Difference, PrecisionComparison, SavedComparison
+from featherface.robustness.labelled_stress import MEAN, Condition, Estimate, Robustness
+from featherface.robustness.photo_stress import PhotoStress, SeverityResult
+from featherface.robustness.robustness_results import SavedStress
+from featherface.study.claims import CLAIMS
+from featherface.study.findings import Direction
+from featherface.study.recomputation import CLAIM_COMMANDS
+from featherface.study.story import BLUR, CROWDS, PORTRAITS, Evidence, breaking_sentence, story
+from tests.study.conftest import timed
+
+SIZE, SPEED, LARGE, SMALL, BLURRED = range(5)
+WHEN = "2026-01-02T03:04:05+00:00"
+
+
+def heights(gap: float, *, used_for_selection: bool = False) -> SavedComparison:
+    """V1 reaches 0.8 in both bands, V2 `gap` more, within 0.02."""
+    found = Difference(0.8, 0.8 + gap, (gap - 0.02, gap + 0.02), None)
+    compared = PrecisionComparison("manifest", 50, dict.fromkeys((PORTRAITS, CROWDS), found), found)
+    return SavedComparison(
+        ("v1", "v2"), ("a", "b"), "val", "original", 640, WHEN, used_for_selection, compared
+    )
+
+
+def stress(model: str, shares: tuple[float, ...]) -> SavedStress:
+    """Average precision 0.8 on clean images, and these shares of it at severities 1 to 5."""
+    scores = {Condition(BLUR, number): {MEAN: 0.8 * share} for number, share in enumerate(shares, 1)}
+    measures = ({MEAN: Estimate(0.8, None)},) * 3
+    found = Robustness("WIDER FACE", 50, (BLUR,), (1, 2, 3, 4, 5), *measures, scores)
+    return SavedStress(model, "a", "val", "original", 640, WHEN, False, found)
+
+
+def photo(**left: tuple[int, ...]) -> PhotoStress:
+    """How many of four agreed faces each model finds at severities 0 to 5."""
+    truth = Detections(np.zeros((4, 4), np.float32), np.zeros(4, np.float32), np.zeros((4, 5, 2), np.float32))
+    steps = [
+        SeverityResult(number, truth, dict.fromkeys(left, truth), dict(zip(left, counts, strict=True)))
+        for number, counts in enumerate(zip(*left.values(), strict=True))
+    ]
+    return PhotoStress(tuple(steps))
+
+
+def test_without_measurements_only_the_size_is_known(counted):
+    steps = story(counted, Evidence())
+    assert steps[SIZE].headline == (
+        "V2 has 57% fewer parameters and needs 65% fewer multiply-accumulates at 640 × 640"
+    )
+    assert [step.direction for step in steps] == [Direction.GAIN] + [Direction.OPEN] * 4
+    assert [step.chart is None for step in steps] == [False] + [True] * 4
+    assert all(step.command.startswith("featherface ") for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "words"),
+    [
+        pytest.param(2.0, 0.0, "V2 is 2.00 times faster: 10.1 ms", id="faster"),
+        pytest.param(0.5, 0.0, "V2 is 2.00 times slower", id="slower"),
+        pytest.param(1.0, 0.02, "No significant difference in speed", id="even"),
+        pytest.param(2.0, 0.4, "Latency inconclusive (noisy run)", id="noisy"),
+    ],
+)
+def test_the_speed_headline_follows_the_benchmark(counted, ratio, spread, words):
+    step = story(timed(counted, ratio, spread=spread), Evidence())[SPEED]
+    assert step.headline.startswith(words)
+    assert "--runs 20" in step.command
+    assert [series.values for series in step.chart.series][1] == pytest.approx((10.095,))
+
+
+@pytest.mark.parametrize(
+    ("gap", "direction", "words"),
+    [
+        pytest.param(-0.05, Direction.LOSS, "V2 is worse, average precision 0.750 instead of", id="worse"),
+        pytest.param(0.05, Direction.GAIN, "V2 is better", id="better"),
+        pytest.param(-0.01, Direction.EVEN, "no significant difference", id="the interval includes 0"),
+    ],
+)
+@pytest.mark.parametrize("place", [LARGE, SMALL], ids=["portraits", "crowds"])
+def test_a_band_of_heights_decides_its_headline(counted, place, gap, direction, words):
+    step = story(counted, Evidence(heights(gap)))[place]
+    assert step.direction is direction
+    assert words in step.headline
+    assert "50 images" in step.certainty
+    assert step.chart.marked == (PORTRAITS, CROWDS)[place - LARGE]
+
+
+def test_images_that_chose_the_checkpoints_are_said_so(counted):
+    step = story(counted, Evidence(heights(0.05, used_for_selection=True)))[LARGE]
+    assert "also selected on these images" in step.certainty
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "direction", "words"),
+    [
+        pytest.param(
+            (0.9, 0.8, 0.7, 0.6, 0.4), (0.9, 0.6, 0.4, 0.3, 0.2), Direction.LOSS,
+            "FeatherFace V2 breaks first: it loses more than half of its average precision at severity 3; "
+            "FeatherFace V1 does at severity 5", id="the second breaks first",
+        ),
+        pytest.param(
+            (0.4, 0.3, 0.2, 0.1, 0.1), (0.9, 0.9, 0.9, 0.9, 0.9), Direction.GAIN,
+            "FeatherFace V1 breaks first", id="the first breaks first",
+        ),
+        pytest.param((0.9,) * 5, (0.8,) * 5, Direction.EVEN, "neither model loses more", id="none"),
+        pytest.param((0.4,) * 5, (0.3,) * 5, Direction.EVEN, "both models lose more", id="both"),
+    ],
+)  # fmt: skip
+def test_blur_names_the_model_that_breaks_first(counted, first, second, direction, words):
+    pair = stress("v1", first), stress("v2", second)
+    step = story(counted, Evidence(stress=pair))[BLURRED]
+    assert step.direction is direction
+    assert words in step.headline
+    assert step.chart.series[0].values == pytest.approx((100, *(100 * share for share in first)))
+
+
+def test_a_photo_stands_in_for_labelled_images_and_is_called_an_example(counted):
+    found = photo(v1=(4, 4, 4, 3, 3, 3), v2=(4, 3, 1, 1, 1, 0))
+    step = story(counted, Evidence(photo=found))[BLURRED]
+    assert "FeatherFace V2 breaks first" in step.headline
+    assert "One photo is an example" in step.certainty
+    labelled = Evidence(stress=(stress("v1", (0.4,) * 5), stress("v2", (0.9,) * 5)), photo=found)
+    assert "FeatherFace V1 breaks first" in story(counted, labelled)[BLURRED].headline
+
+
+def test_a_photo_without_agreed_faces_is_no_evidence(counted):
+    empty = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+    steps = (SeverityResult(0, empty, {"v1": empty, "v2": empty}, {"v1": 0, "v2": 0}),)
+    assert story(counted, Evidence(photo=PhotoStress(steps)))[BLURRED].direction is Direction.OPEN
+
+
+def test_breaking_names_any_two_models():
+    severities = {"v2": 2, "v1": None}
+    assert breaking_sentence(severities, "half of the faces") == (
+        "FeatherFace V2 breaks first: it loses more than half of the faces at severity 2; FeatherFace V1 "
+        "does not, up to severity 5"
+    )
+
+
+def test_every_claim_has_a_command_or_is_a_definition():
+    without = {claim.measurement for claim in CLAIMS if not CLAIM_COMMANDS[claim.measurement]}
+    assert without == {"reference"}
