@@ -10,23 +10,8 @@ import pytest
 from source import ROOT
 
 TESTS = ROOT / "tests"
-# Left to be replaced; nothing may be added.
-ALLOWED = {
-    ("training/test_trainer.py", "_batches"),
-    ("training/test_trainer.py", "_learn"),
-    ("training/test_trainer.py", "_teach"),
-    ("training/test_two_processes.py", "_due"),
-    ("training/test_two_processes.py", "_learn"),
-    ("study/test_pruning_curve.py", "_predictions"),
-}
-
-PATCHES = (
-    "setattr",
-    "delattr",
-    "getattr",
-    "hasattr",
-    "object",
-)  # functions that name an attribute by a string
+# functions that name an attribute by a string
+PATCHES = ("setattr", "delattr", "getattr", "hasattr", "object")
 
 
 def private_attributes(tree: ast.Module) -> Iterator[str]:
@@ -55,7 +40,7 @@ def test_no_test_relies_on_private_attributes():
         for path in TESTS.rglob("*.py")
         for name in private_attributes(ast.parse(path.read_text(encoding="utf-8")))
     }
-    assert found - ALLOWED == set()
+    assert found == set()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +58,3 @@ def test_no_test_relies_on_private_attributes():
 )
 def test_private_attributes_are_seen(source, names):
     assert list(private_attributes(ast.parse(source))) == names
-
-
-def test_allowed_files_exist():
-    assert {name for name, _ in ALLOWED if not Path(TESTS, name).exists()} == set()

@@ -75,7 +75,8 @@ def test_pruned_copies_are_scored_against_the_whole_network_on_the_same_images(m
             for number in images
         ]
 
-    monkeypatch.setattr(pruning_curve, "_predictions", predictions)
+    monkeypatch.setattr(pruning_curve, "Predictor", lambda network: network)
+    monkeypatch.setattr(pruning_curve, "predict_images", predictions)
     faces = Faces(FACE, {"all": np.array([True])})
     truth = GroundTruth("test", (Subset("all"),), {str(number): faces for number in range(20)})
     network = torch.nn.Linear(20, 1)

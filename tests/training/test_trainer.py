@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from featherface.checkpoints import load_network, save_weights
 from featherface.models import MODELS
@@ -33,29 +34,27 @@ def settings(manifest: Path, tmp_path: Path) -> Recipe:
     return Recipe(
         model="v2",
         output=tmp_path / "run",
-        data=DataSettings(manifest=manifest, composites=recipe, size=64, batch=2, workers=0),
+        data=DataSettings(manifest=manifest, composites=recipe, size=32, batch=2, workers=0),
         optimiser=OptimiserSettings(steps=6, learning_rate=1e-3, ema_decay=0.5, pool=2, repeats=2),
         detector=DetectorSettings(mixup_alpha=0.2, cutmix=0.5, dropblock=0.1),
-        save_seconds=0,
+        save_seconds=1e9,
     )
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(settings, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(settings, tmp_path):
     straight = Trainer(settings)
     straight.run()
 
-    stopped = replace(settings, output=tmp_path / "stopped")
-    learn = Trainer._learn
-    with monkeypatch.context() as patch:
+    stopped = replace(settings, output=tmp_path / "stopped", save_seconds=0)
+    killed = Trainer(stopped)
 
-        def learn_until_killed(self, batch):
-            if self.step == 3:  # in the middle of a pool's second round
-                raise KeyboardInterrupt
-            return learn(self, batch)
+    def kill(objective: nn.Module, batch: tuple[object]) -> None:
+        if killed.step == 3:  # in the middle of a pool's second round
+            raise KeyboardInterrupt
 
-        patch.setattr(Trainer, "_learn", learn_until_killed)
-        with pytest.raises(KeyboardInterrupt):
-            Trainer(stopped).run()
+    killed.objective.register_forward_pre_hook(kill)
+    with pytest.raises(KeyboardInterrupt):
+        killed.run()
     resumed = Trainer(stopped)
     assert resumed.step == 3
     resumed.run()
@@ -72,23 +71,24 @@ def test_twenty_steps_overfit_a_few_faces(settings):
     torch.manual_seed(0)
     plain = replace(
         settings,
-        optimiser=OptimiserSettings(steps=20, learning_rate=1e-2, ema_decay=0.5, repeats=20),
+        optimiser=OptimiserSettings(steps=20, learning_rate=1e-2, ema_decay=0.5, pool=1, repeats=20),
         detector=DetectorSettings(),
-        save_seconds=1e9,
     )
-    trainer = Trainer(plain)
-    batch = next(trainer._batches())
-    first = sum(trainer._learn(batch).values())
-    for _ in range(19):
-        last = sum(trainer._learn(batch).values())
-    assert last < first / 2
+    trainer, losses = Trainer(plain), []
+    trainer.objective.register_forward_hook(lambda *call: losses.append(sum(call[-1].values()).item()))
+    trainer.run()
+    assert losses[-1] < losses[0] / 2
 
 
-def test_teacher_hints_and_blocks_train_too(settings, tmp_path):
+def test_teacher_hints_and_blocks_train_too(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_module, "LOG_STEPS", 2)
     torch.manual_seed(0)
     teacher = save_weights(MODELS["v1"].builder(), MODELS["v1"], tmp_path / "teacher.safetensors", {}).path
     distilled = replace(
-        settings, teacher=teacher, detector=DetectorSettings(labels=0.0, distillation=0.7, hints=0.1)
+        settings,
+        teacher=teacher,
+        detector=DetectorSettings(labels=0.0, distillation=0.7, hints=0.1),
+        optimiser=replace(settings.optimiser, steps=2),
     )
     Trainer(distilled).run()
     blocks = replace(
@@ -97,7 +97,7 @@ def test_teacher_hints_and_blocks_train_too(settings, tmp_path):
         teacher=teacher,
         detector=None,
         blocks=BlockSettings(local=("body.stage*.*",), window=4, calibration=2),
-        optimiser=replace(settings.optimiser, steps=20, frozen_batch_norm=("*",)),
+        optimiser=replace(settings.optimiser, steps=2, frozen_batch_norm=("*",)),
     )
     Trainer(blocks).run()
     (row,) = csv.DictReader((tmp_path / "blocks" / "log.csv").read_text().splitlines())
@@ -112,14 +112,10 @@ def test_a_pool_is_gone_through_as_often_as_asked_and_taught_once(settings, tmp_
         detector=DetectorSettings(labels=0.0, distillation=1.0),
         optimiser=OptimiserSettings(steps=12, pool=3, repeats=2),
     )
-    trainer = Trainer(pooled)
-    asked = []
-    teach = trainer.objective._teach
-    del trainer.objective._teach
-    trainer.objective._teach = lambda pixels: asked.append(pixels) or teach(pixels)
-    seen = []
-    learn = trainer._learn
-    trainer._learn = lambda batch: seen.append(batch) or learn(batch)
+    trainer, seen, asked = Trainer(pooled), [], []
+    trainer.objective.register_forward_pre_hook(lambda _, batch: seen.extend(batch))
+    (taught,) = (child for child in trainer.objective.children() if not isinstance(child, nn.ModuleList))
+    taught.register_forward_pre_hook(lambda _, pixels: asked.extend(pixels))
     trainer.run()
     first, second = seen[:6], seen[6:]
     assert set(first[3:]) == set(first[:3])

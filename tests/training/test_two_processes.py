@@ -31,29 +31,29 @@ class CrashError(Exception):
 
 def train(rank: int, ports: list[int], straight: Recipe, stopped: Recipe) -> None:
     """As process `rank` of two: train `straight`; train `stopped` until a crash; resume it."""
-    trainer_module.LOG_STEPS = LOG_STEPS
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    os.environ["RANK"] = str(rank)
     for port, recipe, crash in zip(
         ports, (straight, stopped, stopped), (None, CRASH_STEP, None), strict=True
     ):
         os.environ["MASTER_PORT"] = str(port)
         trainer = Trainer(recipe)
-        trainer._due = lambda trainer=trainer: (trainer.step == SAVE_STEP, False)
-        trainer._learn = stopping_at(crash, trainer)
+        trainer.objective.register_forward_pre_hook(before_each_step(trainer, crash))
         with suppress(CrashError):
             trainer.run()
         if distributed.is_initialized():
             distributed.destroy_process_group()
 
 
-def stopping_at(step: int | None, trainer: Trainer):
-    def learn(batch):
-        if trainer.step == step:
-            raise CrashError
-        return Trainer._learn(trainer, batch)
+def before_each_step(trainer: Trainer, crash: int | None):
+    """Return a hook that makes the state due after SAVE_STEP steps, and ends the run before step `crash`."""
 
-    return learn
+    def hook(objective, batch):
+        if trainer.step + 1 == SAVE_STEP:
+            trainer.saved_at = float("-inf")
+        if trainer.step == crash:
+            raise CrashError
+
+    return hook
 
 
 def free_ports(count: int) -> list[int]:
@@ -79,26 +79,31 @@ def recipe(manifest: Path, tmp_path: Path) -> Recipe:
 
 def test_two_processes_resume_exactly_and_only_the_first_writes(recipe, tmp_path, monkeypatch):
     stopped = replace(recipe, output=tmp_path / "stopped")
-    spawn = get_context("spawn")
     ports = free_ports(3)
-    processes = [spawn.Process(target=train, args=(rank, ports, recipe, stopped)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    monkeypatch.setattr(trainer_module, "LOG_STEPS", LOG_STEPS)
+    for name, value in {
+        "RANK": "0",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "",
+    }.items():
+        monkeypatch.setenv(name, value)  # the second process inherits them
+    second = get_context("spawn").Process(target=train, args=(1, ports, recipe, stopped))
+    second.start()
+    train(0, ports, recipe, stopped)
+    second.join()
+    assert second.exitcode == 0
 
     expected, resumed = (load_run_state(path / "last.pt") for path in (recipe.output, stopped.output))
     for name, tensor in expected["ema"].items():
         assert torch.equal(tensor, resumed["ema"][name]), name
-    first, second = expected["random"]
-    assert not torch.equal(first, second)
+    assert not torch.equal(*expected["random"])
     assert all(map(torch.equal, expected["random"], resumed["random"]))
     for output in (recipe.output, stopped.output):
         rows = list(csv.DictReader((output / "log.csv").read_text().splitlines()))
         assert [int(row["step"]) for row in rows] == [3, 6]
         assert len((output / "scores.csv").read_text().splitlines()) == 2  # the header and one score
 
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.delenv("WORLD_SIZE")
     with pytest.raises(RunStateError, match="saved by 2 processes"):
         Trainer(stopped)
