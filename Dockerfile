@@ -6,7 +6,8 @@ ARG PIP_EXTRA_INDEX_URL=""
 
 WORKDIR /app
 COPY requirements.txt constraints.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check -c constraints.txt -r requirements.txt ultralytics-thop \
+RUN pip install --no-cache-dir --disable-pip-version-check -c constraints.txt -r requirements.txt \
+    ultralytics-thop reportlab python-pptx \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin featherface
 
 COPY app.py LICENSE ./

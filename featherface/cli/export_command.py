@@ -16,11 +16,8 @@ from featherface.cli.common import (
     photo_paths,
     print_json,
 )
-from featherface.config import WEIGHTS_DIR
 
 __all__ = ["COMMAND"]
-
-_SAMPLES = WEIGHTS_DIR.parent / "assets" / "samples"
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +30,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("float32", "float16", "int8"),
         default="float32",
-        help="float16 halves the file and still computes in float32; int8 needs --calibration "
+        help="float16 halves the file and still computes in float32; int8 computes with 8-bit integers "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -42,8 +39,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="PATH",
-        help="a photo or a folder of photos with faces that sets the value ranges of int8; "
-        "about a hundred photos are enough (may be repeated)",
+        help="a photo or a folder of photos that sets the value ranges of int8, as those that the model will "
+        "see; may be repeated (default: the bundled sample photos)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
 
@@ -51,15 +48,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from featherface.checkpoints import load_network
     from featherface.engines.protocol import Precision
-    from featherface.export.package import ExportFormat, export_network
-    from featherface.export.sample_images import input_images
+    from featherface.export.package import export_network
+    from featherface.export.sample_images import SAMPLE_PHOTOS, input_images
+    from featherface.export.variants import ExportFormat
     from featherface.models import MODELS
     from featherface.serving.model_service import ModelService
 
     weights = chosen_weights(ModelService(), model_keys(arguments.model), dict(arguments.weights))
-    if arguments.precision == "int8" and not arguments.calibration:
-        raise CommandError("--precision int8 needs --calibration with a folder of photos with faces.")
-    calibration, samples = (input_images(photo_paths(paths)) for paths in (arguments.calibration, [_SAMPLES]))
+    samples = input_images(SAMPLE_PHOTOS)
+    calibration = input_images(photo_paths(arguments.calibration)) if arguments.calibration else samples
     records = {}
     for key, file in weights.items():
         export = export_network(

@@ -41,6 +41,7 @@ class EngineEntry:
     name: str  # for people
     packages: tuple[str, ...]  # modules that it needs
     precisions: tuple[Precision, ...]  # that it computes a network in
+    file_precisions: tuple[Precision, ...]  # that it runs a model file in
 
     @property
     def installed(self) -> bool:
@@ -54,9 +55,27 @@ class EngineEntry:
 
 
 _ENTRIES = (
-    EngineEntry("onnxruntime", "ONNX Runtime", ("onnx", "onnxruntime"), (Precision.FLOAT32,)),
-    EngineEntry("openvino", "OpenVINO", ("onnx", "openvino"), (Precision.FLOAT32, Precision.BFLOAT16)),
-    EngineEntry("pytorch", "PyTorch", ("torch",), (Precision.FLOAT32,)),
+    EngineEntry(
+        key="onnxruntime",
+        name="ONNX Runtime",
+        packages=("onnx", "onnxruntime"),
+        precisions=(Precision.FLOAT32,),
+        file_precisions=(Precision.FLOAT32, Precision.FLOAT16, Precision.INT8),
+    ),
+    EngineEntry(
+        key="openvino",
+        name="OpenVINO",
+        packages=("onnx", "openvino"),
+        precisions=(Precision.FLOAT32, Precision.BFLOAT16),
+        file_precisions=(Precision.FLOAT32, Precision.FLOAT16, Precision.BFLOAT16, Precision.INT8),
+    ),
+    EngineEntry(
+        key="pytorch",
+        name="PyTorch",
+        packages=("torch",),
+        precisions=(Precision.FLOAT32,),
+        file_precisions=(Precision.FLOAT32,),  # the weights file
+    ),
 )
 
 ENGINES: Mapping[str, EngineEntry] = MappingProxyType({entry.key: entry for entry in _ENTRIES})

@@ -23,16 +23,14 @@ from featherface.engines.onnx_rules import (
     CONVOLUTION_RULES,
     FUNCTION_RULES,
     MODULE_RULES,
-    OUTPUTS,
     TRACED_FUNCTIONS,
     DeformableForm,
     centred_pixels,
 )
-from featherface.engines.protocol import EngineError
+from featherface.engines.protocol import INPUT, OUTPUTS, EngineError
 
-__all__ = ["INPUT", "OPSET", "onnx_model"]
+__all__ = ["OPSET", "onnx_model"]
 
-INPUT = "image"
 OPSET = 19  # the first with DeformConv
 _ONE_TRACE = threading.Lock()  # `fx` restores what it replaced in the order of its traces
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from featherface.config import PIXEL_MEAN_BGR
 from featherface.engines.graph_builder import GraphBuilder
+from featherface.engines.protocol import OUTPUTS
 from featherface.models.convolutions import ChannelShuffle, detector_outputs, fuse, upsample_to
 from featherface.models.deformable import ModulatedDeformableConv2d
 from featherface.models.v1 import max_pool_same
@@ -28,13 +29,11 @@ __all__ = [
     "CONVOLUTION_RULES",
     "FUNCTION_RULES",
     "MODULE_RULES",
-    "OUTPUTS",
     "TRACED_FUNCTIONS",
     "DeformableForm",
     "centred_pixels",
 ]
 
-OUTPUTS = {"loc": 4, "conf": 2, "landm": 10}  # values per anchor
 TRACED_FUNCTIONS = (fuse, upsample_to, max_pool_same, detector_outputs)  # recorded as one node each
 
 _Array = npt.NDArray[np.float32]

@@ -1,15 +1,25 @@
-"""ONNX Runtime on the processor."""
+"""ONNX Runtime on the processor. A model file runs without PyTorch; only `of_network` needs it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from torch import nn
 
-from featherface.engines.onnx_graph import INPUT, onnx_model
-from featherface.engines.onnx_rules import OUTPUTS
-from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images, memory_errors
+from featherface.engines.protocol import (
+    INPUT,
+    OUTPUTS,
+    EngineInfo,
+    Precision,
+    Predictions,
+    check_images,
+    memory_errors,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["OnnxRuntimeEngine"]
 
@@ -34,6 +44,8 @@ class OnnxRuntimeEngine:
     @classmethod
     def of_network(cls, network: nn.Module, threads: int = 1) -> OnnxRuntimeEngine:
         """Load a PyTorch network. Raises EngineError for a layer that has no ONNX form."""
+        from featherface.engines.onnx_graph import onnx_model  # PyTorch
+
         return cls(onnx_model(network).SerializeToString(), threads)
 
     def run(self, images: npt.NDArray[np.uint8]) -> Predictions:

@@ -1,10 +1,11 @@
-"""OpenVINO on the processor."""
+"""OpenVINO on the processor. A model file runs without PyTorch; only `of_network` needs it."""
 
 from __future__ import annotations
 
 import os
 import queue
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,18 @@ import openvino
 from openvino import opset8, opset13
 from openvino.frontend import NodeContext
 from openvino.frontend.onnx import ConversionExtension
-from torch import nn
 
-from featherface.engines.onnx_graph import onnx_model
-from featherface.engines.protocol import EngineInfo, Precision, Predictions, check_images, memory_errors
+from featherface.engines.protocol import (
+    EngineError,
+    EngineInfo,
+    Precision,
+    Predictions,
+    check_images,
+    memory_errors,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["OpenVinoEngine", "openvino_model"]
 
@@ -53,14 +62,23 @@ class OpenVinoEngine:
         cls, network: nn.Module, threads: int = 1, precision: Precision = Precision.FLOAT32
     ) -> OpenVinoEngine:
         """Load a PyTorch network. Raises EngineError for a layer that has no ONNX form."""
+        from featherface.engines.onnx_graph import onnx_model  # PyTorch
+
         return cls(openvino_model(onnx_model(network).SerializeToString()), threads, precision)
 
     @classmethod
     def of_file(
         cls, path: Path, threads: int = 1, precision: Precision = Precision.FLOAT32
     ) -> OpenVinoEngine:
-        """Load an OpenVINO IR file (.xml beside .bin)."""
-        return cls(_core().read_model(path), threads, precision)
+        """Load an OpenVINO IR file (.xml beside .bin) or an ONNX file, as OpenVINO itself reads it.
+
+        Raises EngineError for a file that it does not read, with its reason.
+        """
+        try:
+            model = openvino.Core().read_model(path)
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO does not read {path.name}: {_reason(error)}.") from error
+        return cls(model, threads, precision)
 
     def run(self, images: npt.NDArray[np.uint8]) -> Predictions:
         """Run the network; see `Engine.run`."""
@@ -80,6 +98,13 @@ class OpenVinoEngine:
 
 def _passes_at_once(threads: int) -> int:
     return max(1, (os.cpu_count() or 1) // threads)
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the line of OpenVINO's report that says why; the last one sums it up."""
+    lines = [line.removeprefix("-- ") for line in str(error).splitlines() if line.strip()]
+    summary = [line for line in lines if line.startswith("No conversion rule")]
+    return (summary or lines or ["no reason given"])[-1].removesuffix(".")
 
 
 def _core() -> openvino.Core:

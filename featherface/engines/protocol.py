@@ -15,6 +15,8 @@ from featherface.config import MIN_SIDE
 from featherface.errors import FeatherFaceError
 
 __all__ = [
+    "INPUT",
+    "OUTPUTS",
     "Engine",
     "EngineError",
     "EngineInfo",
@@ -23,6 +25,9 @@ __all__ = [
     "check_images",
     "memory_errors",
 ]
+
+INPUT = "image"  # name of a model's input, in files
+OUTPUTS = {"loc": 4, "conf": 2, "landm": 10}  # names of its outputs, and their values per anchor
 
 # how ONNX Runtime, OpenVINO and PyTorch say it, none of them with an exception type of its own
 _NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "can't allocate memory", "not enough memory")

@@ -6,8 +6,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 
@@ -16,7 +15,7 @@ import numpy.typing as npt
 import onnx
 from torch import nn
 
-from featherface.engines.choice import chosen_engine
+from featherface.engines.choice import chosen_engine, load_engine
 from featherface.engines.onnx_graph import OPSET, onnx_model
 from featherface.engines.onnx_rules import DeformableForm
 from featherface.engines.onnxruntime_engine import OnnxRuntimeEngine
@@ -25,20 +24,22 @@ from featherface.export.export_error import ExportError
 from featherface.export.float16 import with_float16_weights
 from featherface.export.int8 import quantised
 from featherface.export.parity import Parity, parity
+from featherface.export.sample_images import SAMPLE_PHOTOS, input_images
+from featherface.export.variants import (
+    EXPORT_PRECISIONS,
+    FORMATS,
+    ExportFormat,
+    Variant,
+    check_runnable,
+    file_stem,
+    load_variant,
+)
+from featherface.files import write_files
 from featherface.models import ModelEntry
 
-__all__ = ["EXPORT_PRECISIONS", "Export", "ExportFormat", "export_network"]
-
-EXPORT_PRECISIONS = (Precision.FLOAT32, Precision.FLOAT16, Precision.INT8)
+__all__ = ["Export", "export_network", "exported_engine"]
 
 _TEXTS = Path(__file__).parent
-
-
-class ExportFormat(StrEnum):
-    """What runs the files."""
-
-    ONNX = "onnx"
-    OPENVINO = "openvino"
 
 
 @dataclass(frozen=True)
@@ -100,19 +101,21 @@ def export_network(
     network: nn.Module,
     export_format: ExportFormat,
     precision: Precision,
-    samples: Sequence[npt.NDArray[np.uint8]],
+    samples: Sequence[npt.NDArray[np.uint8]] = (),
     calibration: Sequence[npt.NDArray[np.uint8]] = (),
     weights_sha256: str = "not from a file",
 ) -> Export:
     """Return `network` as files for another machine.
 
-    `samples` are compared, `calibration` sets the ranges of an int8 export; both hold (1, H, W, 3) uint8 RGB
-    images. Raises ExportError for an int8 export without calibration images or for another precision, and
+    `samples` are compared, `calibration` sets the ranges of an int8 export (default: the bundled sample
+    photos); both hold (1, H, W, 3) uint8 RGB images. Raises ExportError for another precision, and
     EngineError for a layer that has no ONNX form or where the format's engine is not installed.
     """
     if precision not in EXPORT_PRECISIONS:
         raise ExportError(f"A network is exported in {', '.join(EXPORT_PRECISIONS)}, not in {precision}.")
-    stem = f"featherface_{entry.key}" + ("" if precision is Precision.FLOAT32 else f"_{precision}")
+    if precision is Precision.INT8 and not calibration:
+        calibration = input_images(SAMPLE_PHOTOS)
+    stem = file_stem(entry.key, precision)
     if export_format is ExportFormat.ONNX:
         files, described, engine = _onnx_files(network, stem, precision, calibration)
     else:
@@ -129,10 +132,42 @@ def export_network(
         "weights": weights_sha256,
         "script": script,
         "model": model,
-        "parity": f"Compared with the network in float32: {compared}.",
+        "parity": f"Compared with the network in float32: {compared}.{_calibrated(precision, calibration)}",
     }
     texts = {"README.md": _filled("readme.txt", fields), script: _filled("detect_script.txt", fields)}
     return Export({**files, **texts}, model, compared)
+
+
+def exported_engine(
+    entry: ModelEntry,
+    network: nn.Module,
+    engine: str,
+    precision: Precision,
+    threads: int = 1,
+    calibration: Sequence[npt.NDArray[np.uint8]] = (),
+) -> Engine:
+    """Export `network` for `engine`, a key in ENGINES, and load the file, as another machine would.
+
+    `calibration` as in `export_network`; of two ONNX files, the one with `DeformConv` is loaded. Raises
+    EngineError where the engine does not run files in this precision.
+    """
+    variant = Variant(engine, precision, FORMATS.get(engine))
+    check_runnable(variant)
+    if variant.format is None:
+        return load_engine(network, engine, threads, precision)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = export_network(entry, network, variant.format, variant.stored, calibration=calibration).files
+        write_files({folder / file: data for file, data in files.items()})
+        faster = folder / replace(variant, deformconv=True).file_name(entry.key, entry.weights)
+        path = faster if faster.exists() else folder / variant.file_name(entry.key, entry.weights)
+        return load_variant(variant, path, entry.key, threads)
+
+
+def _calibrated(precision: Precision, calibration: Sequence[npt.NDArray[np.uint8]]) -> str:
+    if precision is not Precision.INT8:
+        return ""
+    return f"\nThe value ranges of int8 come from {len(calibration)} photos."
 
 
 _Files = tuple[

@@ -15,7 +15,7 @@ from featherface.detection.detections import Detections
 from featherface.detection.postprocess import decode_candidates, select
 from featherface.engines.protocol import Engine
 
-__all__ = ["Parity", "parity"]
+__all__ = ["Parity", "compare_faces", "found_faces", "parity"]
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,20 @@ class Parity:
 
 def parity(reference: Engine, candidate: Engine, images: Sequence[npt.NDArray[np.uint8]]) -> Parity:
     """Run both engines on `images`, each (1, H, W, 3) uint8 RGB, and compare the faces."""
+    expected, actual = (found_faces(engine, images) for engine in (reference, candidate))
+    return compare_faces(expected, actual)
+
+
+def found_faces(engine: Engine, images: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
+    """Return the faces of each image, (1, H, W, 3) uint8 RGB, at the default confidence and NMS."""
+    return [_faces(engine, image) for image in images]
+
+
+def compare_faces(reference: Sequence[Detections], candidate: Sequence[Detections]) -> Parity:
+    """Compare the faces of the same images, boxes in pixels of the network's input."""
     faces = gained = lost = 0
     box_drift = score_drift = 0.0
-    for image in images:
-        expected, actual = _faces(reference, image), _faces(candidate, image)
+    for expected, actual in zip(reference, candidate, strict=True):
         pairs = match_by_iou(iou_matrix(expected.boxes, actual.boxes), MATCH_IOU)
         faces += len(expected)
         lost += len(expected) - len(pairs)
@@ -50,7 +60,7 @@ def parity(reference: Engine, candidate: Engine, images: Sequence[npt.NDArray[np
             theirs, ours = expected[pairs[:, 0]], actual[pairs[:, 1]]
             box_drift = max(box_drift, float(np.abs(theirs.boxes - ours.boxes).max()))
             score_drift = max(score_drift, float(np.abs(theirs.scores - ours.scores).max()))
-    return Parity(len(images), faces, gained, lost, box_drift, score_drift)
+    return Parity(len(reference), faces, gained, lost, box_drift, score_drift)
 
 
 def _faces(engine: Engine, image: npt.NDArray[np.uint8]) -> Detections:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from featherface.config import DEFAULT_SIDE
+from featherface.config import DEFAULT_SIDE, WEIGHTS_DIR
 from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import Resize, prepare
 
-__all__ = ["input_images"]
+__all__ = ["SAMPLE_PHOTOS", "input_images"]
+
+SAMPLE_PHOTOS = tuple(sorted((WEIGHTS_DIR.parent / "assets" / "samples").glob("*.jpg")))  # bundled
 
 
 def input_images(paths: Sequence[Path], side: int = DEFAULT_SIDE) -> list[npt.NDArray[np.uint8]]:

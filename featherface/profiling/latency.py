@@ -17,14 +17,14 @@ from torch import nn
 
 from featherface.config import DEFAULT_SIDE
 from featherface.detection.detector import Detector
-from featherface.detection.images import decode_photo
-from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
 from featherface.engines.choice import ENGINES, default_engine, load_engine
-from featherface.engines.protocol import Engine
+from featherface.engines.protocol import Engine, Precision
 from featherface.errors import FeatherFaceError
+from featherface.models import MODELS
 from featherface.profiling.layers import check_size
 from featherface.profiling.machine import Machine, now, this_machine
+from featherface.profiling.photo_timing import STAGES, timed_detection
 
 __all__ = [
     "NOISE_LIMITS",
@@ -45,8 +45,6 @@ __all__ = [
     "variations",
 ]
 
-STAGES = ("decode", "preprocess", "network", "postprocess")  # of a photo, from file to faces
-
 _RESAMPLES = 2000  # of the bootstrap; the interval's ends then move by about 1% of its width
 _QUANTILES = (0.025, 0.975)
 
@@ -66,6 +64,7 @@ class LatencySettings:
     runs: int = 50  # rounds to measure; each runs every model once
     warmup: int = 5  # rounds discarded first: memory pools, code caches, processor frequency
     engine: str = field(default_factory=default_engine)  # key in ENGINES
+    precision: Precision = Precision.FLOAT32
 
     def __post_init__(self) -> None:
         check_size(self.height, self.width)
@@ -265,7 +264,7 @@ def from_record(record: Mapping[str, Any]) -> LatencyResult:
         for key, stages in record["milliseconds"].items()
     }
     return LatencyResult(
-        settings=LatencySettings(**record["settings"]),
+        settings=_settings(record["settings"]),
         machine=Machine(**record["machine"]),
         when=record["when"],
         milliseconds=milliseconds,
@@ -273,6 +272,11 @@ def from_record(record: Mapping[str, Any]) -> LatencyResult:
         complete=record["complete"],
         engine_version=record["engine_version"],
     )
+
+
+def _settings(record: Mapping[str, Any]) -> LatencySettings:
+    precision = Precision(record.get("precision", Precision.FLOAT32))  # older files have none
+    return LatencySettings(**{**record, "precision": precision})
 
 
 _Runner = Callable[[], Mapping[str, float]]  # runs one model once; milliseconds of each stage
@@ -284,12 +288,19 @@ def _runners(
     """Return a function that makes the runners of one point, and tells the version of their engine."""
 
     @cache
-    def engines(key: str, threads: int) -> dict[str, Engine]:
+    def engines(key: str, threads: int, precision: Precision) -> dict[str, Engine]:
+        if precision not in ENGINES[key].precisions:
+            from featherface.export.package import exported_engine  # its libraries take a second
+
+            return {
+                model: exported_engine(MODELS[model], network, key, precision, threads)
+                for model, network in networks.items()
+            }
         named = None if key == default_engine() else key  # the default runs networks without ONNX form too
-        return {model: load_engine(network, named, threads) for model, network in networks.items()}
+        return {model: load_engine(network, named, threads, precision) for model, network in networks.items()}
 
     def runners(point: LatencySettings) -> tuple[dict[str, _Runner], str]:
-        loaded = engines(point.engine, point.threads)
+        loaded = engines(point.engine, point.threads, point.precision)
         made = {
             model: _network_runner(engine, point)
             if photo is None
@@ -315,18 +326,7 @@ def _network_runner(engine: Engine, point: LatencySettings) -> _Runner:
 
 def _photo_runner(detector: Detector, source: bytes, point: LatencySettings) -> _Runner:
     settings = DetectionSettings(side=max(point.height, point.width))
-
-    def run() -> Mapping[str, float]:
-        start = time.perf_counter()
-        photo = decode_photo(source)
-        decode = _milliseconds_since(start)
-        (raw,) = detector.candidates([photo], settings.resize, settings.side)
-        start = time.perf_counter()
-        select(raw.candidates, settings.confidence, settings.nms_iou, settings.top_k)
-        postprocess = raw.milliseconds["postprocess"] + _milliseconds_since(start)
-        return {"decode": decode, **raw.milliseconds, "postprocess": postprocess}
-
-    return run
+    return lambda: timed_detection(detector, source, settings)
 
 
 def _measure(

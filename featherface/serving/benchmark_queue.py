@@ -1,21 +1,22 @@
-"""The queue of benchmarks: one runs at a time for all sessions, and every session can watch it."""
+"""The queue of measurements: one runs at a time for all sessions, and every session can watch it."""
 
 from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock, Thread
-from typing import Literal
+from typing import Literal, TypeVar
 
 from torch import nn
 
 from featherface.errors import FeatherFaceError
 from featherface.profiling.latency import LatencyResult, LatencySettings, Progress, benchmark
 
-__all__ = ["BenchmarkBusyError", "BenchmarkJob", "BenchmarkQueue", "BenchmarkRequest"]
+__all__ = ["BenchmarkBusyError", "BenchmarkJob", "BenchmarkQueue", "BenchmarkRequest", "Ending", "QueuedJob"]
 
 _LOG = logging.getLogger(__name__)
 _MAX_JOBS = 8  # running and waiting
@@ -24,7 +25,7 @@ _MIN_ROUNDS = 2  # with fewer there is no spread
 _CLOSE_SECONDS = 30
 _UNWATCHED_SECONDS = 180  # a browser tab in the background still asks once per minute
 
-_Ending = Literal["finished", "stopped", "failed"]
+Ending = Literal["finished", "stopped", "failed"]
 
 
 class BenchmarkBusyError(FeatherFaceError):
@@ -39,16 +40,16 @@ class BenchmarkRequest:
     photo: bytes | None = None
 
 
-class BenchmarkJob:
-    """One request and its progress.
+class QueuedJob(ABC):
+    """Something that takes minutes and needs the machine for itself.
 
     Whoever shows it must call `watch` regularly: jobs that nobody watches are stopped.
     """
 
-    def __init__(self, request: BenchmarkRequest) -> None:
+    def __init__(self, request: object) -> None:
+        """Jobs of equal `request` measure the same."""
         self.request = request
-        self.state: Literal["waiting", "running"] | _Ending = "waiting"
-        self.progress: Progress | None = None  # the latest
+        self.state: Literal["waiting", "running"] | Ending = "waiting"
         self._lock = Lock()  # guards what follows
         self._stopping = False
         self._watched = time.monotonic()
@@ -69,27 +70,68 @@ class BenchmarkJob:
         with self._lock:
             self._stopping = True
 
+    @property
+    @abstractmethod
+    def share_done(self) -> float:
+        """How much of the job is done, 0 to 1."""
+
+    @property
+    @abstractmethod
+    def status(self) -> str:
+        """What the job is at, in a few words."""
+
+    @abstractmethod
+    def run(self, networks: Mapping[str, nn.Module]) -> Ending:
+        """Measure, and return how the job ended; the queue's thread calls this."""
+
+    def must_stop(self) -> bool:
+        """Say whether the job must stop; once True, `watch` returns False."""
+        with self._lock:
+            self._stopping = self._stopping or time.monotonic() - self._watched > _UNWATCHED_SECONDS
+            return self._stopping
+
+
+class BenchmarkJob(QueuedJob):
+    """A benchmark of latency and its progress."""
+
+    request: BenchmarkRequest
+
+    def __init__(self, request: BenchmarkRequest) -> None:
+        super().__init__(request)
+        self.progress: Progress | None = None  # the latest
+
+    @property
+    def share_done(self) -> float:
+        """How much of the job is done, 0 to 1."""
+        return 0.0 if self.progress is None else self.progress.done / self.progress.total
+
+    @property
+    def status(self) -> str:
+        """The round, and about how long is left."""
+        total = sum(point.runs + point.warmup for point in self.request.points)
+        if self.progress is None:
+            return f"round 0 of {total}"
+        seconds = self.progress.remaining_seconds
+        return f"round {self.progress.done} of {total}, about {seconds:.0f} s left"
+
     def results(self) -> tuple[LatencyResult, ...]:
         """Return the points measured so far that have at least two rounds."""
         points = self.progress.results if self.progress else ()
         return tuple(point for point in points if point.rounds >= _MIN_ROUNDS)
 
-    def run(self, networks: Mapping[str, nn.Module]) -> _Ending:
+    def run(self, networks: Mapping[str, nn.Module]) -> Ending:
         """Measure, and return how the job ended; the queue's thread calls this."""
-        if self._must_stop():
+        if self.must_stop():
             return "stopped"
         self.state = "running"
         for progress in benchmark(networks, self.request.points, self.request.photo):
             self.progress = progress
-            if progress.done < progress.total and self._must_stop():
+            if progress.done < progress.total and self.must_stop():
                 return "stopped"
         return "finished"
 
-    def _must_stop(self) -> bool:
-        """Say whether the job must stop; once True, `watch` returns False."""
-        with self._lock:
-            self._stopping = self._stopping or time.monotonic() - self._watched > _UNWATCHED_SECONDS
-            return self._stopping
+
+_Job = TypeVar("_Job", bound=QueuedJob)
 
 
 class BenchmarkQueue:
@@ -99,31 +141,34 @@ class BenchmarkQueue:
         """`networks` returns the networks to measure, by model key; it is called for every job."""
         self._networks = networks
         self._lock = Lock()  # guards what follows
-        self._jobs: list[BenchmarkJob] = []  # the first one runs
+        self._jobs: list[QueuedJob] = []  # the first one runs
         self._results: deque[tuple[BenchmarkRequest, LatencyResult]] = deque(maxlen=_MAX_RESULTS)
         self._thread: Thread | None = None  # None exactly when there are no jobs
 
     def submit(self, request: BenchmarkRequest) -> BenchmarkJob:
-        """Return the job for `request`: a running or waiting one for the same request, unless it is stopping.
+        """Add a benchmark as `add` does."""
+        return self.add(BenchmarkJob(request))
+
+    def add(self, new: _Job) -> _Job:
+        """Return `new`, or a running or waiting job for the same request, unless that one is stopping.
 
         Raises BenchmarkBusyError.
         """
         with self._lock:
             for job in self._jobs:
-                if job.request == request and job.watch():
+                if type(job) is type(new) and job.request == new.request and job.watch():
                     return job
             if len(self._jobs) >= _MAX_JOBS:
                 raise BenchmarkBusyError(
                     f"{_MAX_JOBS} benchmarks are already queued; try again in a few minutes."
                 )
-            job = BenchmarkJob(request)
-            self._jobs.append(job)
+            self._jobs.append(new)
             if self._thread is None:
                 self._thread = Thread(target=self._run_jobs, name="benchmark", daemon=True)
                 self._thread.start()
-            return job
+            return new
 
-    def jobs(self) -> tuple[BenchmarkJob, ...]:
+    def jobs(self) -> tuple[QueuedJob, ...]:
         """Return the running job (the first) and the waiting ones, in order."""
         with self._lock:
             return tuple(self._jobs)
@@ -170,11 +215,12 @@ class BenchmarkQueue:
                 _LOG.exception("A benchmark failed.")
                 ending = "failed"
             with self._lock:
-                self._results.extend((job.request, result) for result in job.results())
+                if isinstance(job, BenchmarkJob):
+                    self._results.extend((job.request, result) for result in job.results())
                 self._jobs.remove(job)
                 job.state = ending
 
-    def _next_job(self) -> BenchmarkJob | None:
+    def _next_job(self) -> QueuedJob | None:
         with self._lock:
             if self._jobs:
                 return self._jobs[0]

@@ -37,10 +37,16 @@ def test_int8_is_calibrated_on_the_named_photos(tmp_path, capsys):
         "--out",
         str(tmp_path),
     ]
-    assert main(options) == 2
-    assert "--precision int8 needs --calibration" in capsys.readouterr().err
     assert main([*options, "--calibration", str(SAMPLES / "eileen_collins.jpg")]) == 0
     assert "featherface_v2_int8.xml" in capsys.readouterr().out
+
+
+def test_int8_without_photos_is_calibrated_on_the_samples(tmp_path, capsys):
+    options = ["export", "--model", "v2", "--precision", "int8", "--out", str(tmp_path), "--json"]
+    assert main(options) == 0
+    faces = json.loads(capsys.readouterr().out)["v2"]["parity"]
+    assert faces["lost"] + faces["gained"] < 0.2 * faces["faces"]
+    assert "come from 4 photos" in (tmp_path / "README.md").read_text()
 
 
 def test_a_folder_without_photos_is_one_sentence(tmp_path, capsys):

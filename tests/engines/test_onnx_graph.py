@@ -11,10 +11,10 @@ import onnx
 import pytest
 import torch
 
-from featherface.engines.onnx_graph import INPUT, OPSET, onnx_model
-from featherface.engines.onnx_rules import OUTPUTS, DeformableForm
+from featherface.engines.onnx_graph import OPSET, onnx_model
+from featherface.engines.onnx_rules import DeformableForm
 from featherface.engines.onnxruntime_engine import OnnxRuntimeEngine
-from featherface.engines.protocol import Predictions
+from featherface.engines.protocol import INPUT, OUTPUTS, Predictions
 from featherface.models import MODELS, FaceNetwork
 
 Reference = Callable[[str, np.ndarray], Predictions]

@@ -13,11 +13,14 @@ import numpy as np
 import onnx
 import pytest
 
+from featherface.engines.onnx_graph import onnx_model
 from featherface.engines.onnxruntime_engine import OnnxRuntimeEngine
 from featherface.engines.openvino_engine import OpenVinoEngine
 from featherface.engines.protocol import Engine, Precision
 from featherface.export.export_error import ExportError
-from featherface.export.package import EXPORT_PRECISIONS, Export, ExportFormat, export_network
+from featherface.export.int8 import quantised
+from featherface.export.package import Export, export_network
+from featherface.export.variants import EXPORT_PRECISIONS, ExportFormat
 from featherface.models import MODELS, FaceNetwork
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets/samples/eileen_collins.jpg"
@@ -131,6 +134,6 @@ def test_int8_keeps_the_first_stage_in_float(
 def test_refusals(networks: Mapping[str, FaceNetwork]) -> None:
     entry, network = MODELS["v2"], networks["v2"]
     with pytest.raises(ExportError, match="needs calibration images"):
-        export_network(entry, network, ExportFormat.ONNX, Precision.INT8, [])
+        quantised(onnx_model(network), [])
     with pytest.raises(ExportError, match="float32, float16, int8, not in bfloat16"):
         export_network(entry, network, ExportFormat.ONNX, Precision.BFLOAT16, [])
