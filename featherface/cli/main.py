@@ -27,6 +27,7 @@ COMMANDS = (
     "flops",
     "study",
     "export",
+    "engines",
     "train",
     "label",
 )

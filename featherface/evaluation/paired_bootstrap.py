@@ -33,6 +33,8 @@ __all__ = [
     "SavedComparison",
     "check_compared_weights",
     "compare_precision",
+    "comparison_from_json",
+    "comparison_to_json",
     "load_comparisons",
     "parse_comparisons",
     "save_comparisons",
@@ -155,6 +157,29 @@ def check_compared_weights(
                 raise ComparisonError(other_weights_message(name, model, compared, sha256.get(model)))
 
 
+def comparison_to_json(found: PrecisionComparison) -> dict[str, object]:
+    """Return a comparison as plain values for JSON."""
+    return {
+        "protocol": found.protocol,
+        "images": found.images,
+        "subsets": {name: _difference_to_json(one) for name, one in found.subsets.items()},
+        "mean": _difference_to_json(found.mean),
+    }
+
+
+def comparison_from_json(document: Mapping[str, object]) -> PrecisionComparison:
+    """Return what `comparison_to_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
+    subsets = document["subsets"]
+    if not isinstance(subsets, dict):
+        raise TypeError("'subsets' is not an object")
+    return PrecisionComparison(
+        _text(document["protocol"]),
+        _whole(document["images"]),
+        {_text(name): _difference_from_json(one) for name, one in subsets.items()},
+        _difference_from_json(document["mean"]),
+    )
+
+
 def _difference(first: np.ndarray, second: np.ndarray, reason: str) -> Difference:
     """Summarise the scores (1 + R,) of two models: those of the set itself, then of R resampled ones."""
     if reason:
@@ -166,15 +191,7 @@ def _difference(first: np.ndarray, second: np.ndarray, reason: str) -> Differenc
 
 def _to_json(saved: SavedComparison) -> dict[str, object]:
     about = {name: value for name, value in vars(saved).items() if name != "comparison"}
-    found = saved.comparison
-    subsets = {name: _difference_to_json(one) for name, one in found.subsets.items()}
-    return {
-        **about,
-        "protocol": found.protocol,
-        "images": found.images,
-        "subsets": subsets,
-        "mean": _difference_to_json(found.mean),
-    }
+    return {**about, **comparison_to_json(saved.comparison)}
 
 
 def _difference_to_json(difference: Difference) -> dict[str, object]:
@@ -185,9 +202,6 @@ def _difference_to_json(difference: Difference) -> dict[str, object]:
 
 
 def _from_json(document: Mapping[str, object]) -> SavedComparison:
-    subsets = document["subsets"]
-    if not isinstance(subsets, dict):
-        raise TypeError("'subsets' is not an object")
     date = _text(document["date"])
     datetime.fromisoformat(date)
     if not isinstance(document["used_for_selection"], bool):
@@ -200,12 +214,7 @@ def _from_json(document: Mapping[str, object]) -> SavedComparison:
         side=_whole(document["side"]),
         date=date,
         used_for_selection=document["used_for_selection"],
-        comparison=PrecisionComparison(
-            _text(document["protocol"]),
-            _whole(document["images"]),
-            {_text(name): _difference_from_json(one) for name, one in subsets.items()},
-            _difference_from_json(document["mean"]),
-        ),
+        comparison=comparison_from_json(document),
     )
 
 

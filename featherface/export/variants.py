@@ -22,6 +22,7 @@ __all__ = [
     "check_runnable",
     "file_stem",
     "load_variant",
+    "model_bytes",
     "model_variants",
 ]
 
@@ -102,6 +103,12 @@ def model_variants(*, deformable: bool) -> tuple[Variant, ...]:
         variants += [Variant("onnxruntime", precision, onnx, True) for precision in EXPORT_PRECISIONS]
         variants.append(Variant("openvino", Precision.FLOAT32, onnx, True))
     return tuple(sorted(variants, key=lambda variant: list(ENGINES).index(variant.engine)))
+
+
+def model_bytes(path: Path) -> int:
+    """Return the bytes of a model file; an OpenVINO .xml counts together with its .bin."""
+    beside = [path.with_suffix(".bin")] if path.suffix == ".xml" else []
+    return sum(file.stat().st_size for file in (path, *beside))
 
 
 def check_runnable(variant: Variant) -> None:

@@ -22,12 +22,12 @@ import numpy as np
 from featherface.detection.detections import Detections
 from featherface.engines.choice import ENGINES
 from featherface.export.parity import Parity, compare_faces
-from featherface.export.variants import Variant
+from featherface.export.variants import Variant, model_bytes
 from featherface.profiling.deployment_process import DeploymentTask
 from featherface.profiling.latency import LatencyResult, LatencySettings
 from featherface.profiling.machine import now, this_machine
 
-__all__ = ["Deployment", "DeploymentSource", "measure_deployment", "model_bytes"]
+__all__ = ["Deployment", "DeploymentSource", "measure_deployment"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_SECONDS = 600.0  # of one row; a hundred rounds of V1 on a slow machine take a minute
@@ -149,12 +149,6 @@ def _deployment(
         latency=latency,
         parity=compare_faces(source.reference, _faces(message["faces"])),
     )
-
-
-def model_bytes(path: Path) -> int:
-    """Return the bytes of a model file; an OpenVINO .xml counts together with its .bin."""
-    beside = [path.with_suffix(".bin")] if path.suffix == ".xml" else []
-    return sum(file.stat().st_size for file in (path, *beside))
 
 
 def _faces(found: Sequence[Mapping[str, Any]]) -> list[Detections]:

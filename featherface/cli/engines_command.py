@@ -1,0 +1,123 @@
+"""`featherface engines`: average precision through every engine and precision."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featherface.cli.common import ALL_MODELS, Command, CommandError, model_keys
+
+if TYPE_CHECKING:
+    from featherface.evaluation.engine_accuracy import EngineAccuracy
+
+__all__ = ["COMMAND"]
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", required=True, metavar="MODEL", help="a model's key, such as v1, with shipped weights"
+    )
+    parser.add_argument(
+        "--manifest", type=Path, required=True, metavar="FILE", help="images and boxes as JSON lines"
+    )
+    parser.add_argument("--source", metavar="NAME", help="only the images of this source in the manifest")
+    parser.add_argument(
+        "--ground-truth", type=Path, metavar="DIR", help="folder of the official wider_*_val.mat files"
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="use every Nth image only (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--image-set",
+        metavar="NAME",
+        help="what the saved file calls these images (default: the name of the manifest)",
+    )
+    parser.add_argument(
+        "--used-for-selection",
+        action="store_true",
+        help="note in the saved file that these images were also used to choose the checkpoint",
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the detections; an interrupted run continues with what it contains",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from featherface.evaluation.engine_accuracy import save_engine_accuracy
+
+    if arguments.model == ALL_MODELS:
+        raise CommandError("This measures one model; pass its key with --model.")
+    if arguments.every < 1:
+        raise CommandError("--every must be at least 1.")
+    (key,) = model_keys(arguments.model)
+    found = _measured(arguments, key)
+    try:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        save_engine_accuracy(arguments.out, found)
+    except OSError as error:
+        raise CommandError(f"{arguments.out} cannot be written: {error.strerror}.") from error
+    if arguments.json:
+        print(arguments.out.read_text(encoding="utf-8"), end="")
+    else:
+        _print_rows(found, arguments.out)
+    return 0
+
+
+def _measured(arguments: argparse.Namespace, key: str) -> EngineAccuracy:
+    from featherface.checkpoints import shipped_weights
+    from featherface.config import weights_folder
+    from featherface.evaluation.engine_accuracy import EngineAccuracy, measure_variants
+    from featherface.evaluation.ground_truth import manifest_ground_truth, wider_ground_truth
+    from featherface.evaluation.image_sets import manifest_images
+    from featherface.evaluation.manifest import read_manifest
+    from featherface.models import MODELS
+    from featherface.profiling.machine import now
+
+    weights = shipped_weights(MODELS[key], weights_folder())
+    if weights is None:
+        raise CommandError(f"{MODELS[key].name} has no trained weights, so there is nothing to measure.")
+    records = read_manifest(arguments.manifest, arguments.source)[:: arguments.every]
+    official = arguments.ground_truth is not None
+    truth = wider_ground_truth(arguments.ground_truth) if official else manifest_ground_truth(records)
+    rows = measure_variants(weights, manifest_images(records), truth, arguments.predictions)
+    name = arguments.image_set or ", ".join(filter(None, (arguments.manifest.name, arguments.source)))
+    return EngineAccuracy(
+        model=key,
+        weights_sha256=weights.sha256,
+        image_set=name if arguments.every == 1 else f"{name}, one image in {arguments.every}",
+        date=now(),
+        used_for_selection=arguments.used_for_selection,
+        rows=rows,
+    )
+
+
+def _print_rows(found: EngineAccuracy, path: Path) -> None:
+    from featherface.models import MODELS
+
+    print(f"{MODELS[found.model].name}: average precision, {found.image_set}")
+    for row in found.rows:
+        mean = row.comparison.mean
+        subsets = "  ".join(f"{name} {one.second:.4f}" for name, one in row.comparison.subsets.items())
+        change = "no interval" if mean.interval is None else "{:+.4f} to {:+.4f}".format(*mean.interval)
+        print(f"  {row.variant:<32}{row.file_bytes:>10,} bytes  {subsets}  mean change: 95% {change}")
+    print(f"Saved: {path}")
+
+
+COMMAND = Command(
+    summary="measure average precision through every engine and precision",
+    description="Measure the average precision of a model as every engine runs it: PyTorch, and the\n"
+    "exported files in every precision, with the 95% paired bootstrap interval of the difference to PyTorch in\n"
+    "float32.\n\n"
+    "In weights/evaluation/engines/ the file is what the Deploy page and the claims audit read.\n\n"
+    'JSON: {"model", "weights_sha256", "image_set", "date", "used_for_selection", "rows": [{"variant",\n'
+    '  "engine_version", "file_bytes", "comparison": {"protocol", "images", "subsets", "mean"}}, ...]},\n'
+    "  as in the file.",
+    add_options=_add_options,
+    run=_run,
+)
