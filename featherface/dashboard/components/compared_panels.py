@@ -32,6 +32,7 @@ def compared_panels(
     return [
         Panel(
             name=MODELS[key].name,
+            short_name=MODELS[key].short_name,
             colour=MODELS[key].colour,
             alt=f"{title}: {MODELS[key].name} found {faces_text(len(faces))}",
             message="" if len(faces) else empty,

@@ -6,6 +6,7 @@ The networks have run by then; everything here only filters and draws their resu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,15 @@ from featherface.config import CANDIDATE_FLOOR, CONFIDENCE_RANGE, MATCH_IOU
 from featherface.dashboard.components.controls import (
     Display,
     NetworkInput,
-    choose_display,
+    View,
     choose_filters,
 )
 from featherface.dashboard.components.face_downloads import show_face_downloads
 from featherface.dashboard.components.missed_face_panel import show_missed_faces
-from featherface.dashboard.components.viewer import Panel, show_viewer
+from featherface.dashboard.components.viewer import FullPhoto, Marks, Panel, show_viewer
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
+from featherface.dashboard.state.marked_faces import can_undo, marked_faces
+from featherface.dashboard.state.photo_regions import close_regions, regions_address
 from featherface.dashboard.state.photos import DisplayPhoto, PhotoFile, display_photo
 from featherface.dashboard.state.shared_service import machine
 from featherface.detection.agreement import AgreementCurve, agreement_curve
@@ -47,8 +50,14 @@ _CONFIDENCES = np.arange(round(100 * CONFIDENCE_RANGE[0]), round(100 * CONFIDENC
 
 
 @st.fragment
-def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, DetectionResult]) -> None:
-    """Show the thresholds, the annotated photos and everything that follows from them.
+def show_comparison(
+    file: PhotoFile,
+    given: NetworkInput,
+    results: Mapping[str, DetectionResult],
+    view: View,
+    bar: AbstractContextManager[object],
+) -> None:
+    """Show the thresholds in `bar`, and below it the annotated photos and everything that follows from them.
 
     Streamlit keeps the arguments of a fragment as long as the session lasts, so the 4 MB of pixels are not
     among them.
@@ -58,13 +67,10 @@ def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
     except ImageError as error:  # dropped from every cache, and no memory to decode it again
         st.error(plain(str(error)), icon=":material/error:")
         return
-    photos, controls = st.columns([4, 1], gap="medium")
-    with controls:
-        settings = choose_filters(tuple(results), given)
-        display = choose_display()
+    with bar:
+        settings, display = choose_filters(tuple(results), given)
     comparison = compare(file.name, (shown.width, shown.height), results, settings)
-    with photos:
-        marked = _show_photos(file, shown, comparison, display)
+    marked = _show_photos(file, shown, comparison, display, view)
     _show_numbers(comparison)
     if comparison.agreement is not None:
         chart, table = st.columns(2, gap="large")
@@ -77,15 +83,19 @@ def show_comparison(file: PhotoFile, given: NetworkInput, results: Mapping[str, 
 
 
 def _show_photos(
-    file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, display: Display
+    file: PhotoFile, shown: DisplayPhoto, comparison: Comparison, display: Display, view: View
 ) -> Spot | None:
     """Show the photo once per model and return what was clicked or drawn just now, if anything was."""
-    jpeg = shown.jpeg
-    if display.hide is not None:
+    jpeg, full = shown.jpeg, None
+    if display.hide is not None:  # then nothing that the browser gets holds the faces
         jpeg = encode_image(comparison.hidden(shown.small, display.hide).pixels, "jpeg")
+        close_regions(file.key)
+    elif shown.small.width < shown.width:
+        full = FullPhoto(regions_address(file), shown.small.width)
     panels = [
         _panel(key, file, comparison, display, is_blank=shown.small.is_blank) for key in comparison.faces
     ]
+    truth = marked_faces(file.key) if display.truth or can_undo(file.key) else ()
     marked = show_viewer(
         file.key,
         jpeg,
@@ -93,12 +103,19 @@ def _show_photos(
         panels,
         landmarks=display.landmarks,
         scores=display.scores,
+        full=full,
+        marks=Marks(truth),
+        wipe=view is View.WIPE,
+        differences=comparison.agreement is not None,
         pick=True,
     )
-    legend = "Filled boxes mark faces found by only one model. " if comparison.agreement is not None else ""
+    filled = "Filled boxes mark faces found by only one model. " if comparison.agreement is not None else ""
+    dashed = "Dashed boxes mark ground truth. " if truth else ""
     st.caption(
-        f"{legend}Hover over a face for its score and size. Zoom with the buttons, a pinch, a double click "
-        "or Ctrl + scroll; drag to move. Keyboard, with a photo focused: \\+, \\-, 0 and the arrow keys."
+        f"{filled}{dashed}Point at or tap a face for its score and size; click elsewhere or draw a box to "
+        "see why a face was missed. Zoom with the buttons, a pinch, a double click or Ctrl + scroll; drag to "
+        "move. Keyboard, with a photo focused: \\+, \\-, 0 and the arrow keys; n and p choose the next and "
+        "previous face."
     )
     return marked
 
@@ -109,6 +126,7 @@ def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display, 
     name = MODELS[key].name
     return Panel(
         name=name,
+        short_name=MODELS[key].short_name,
         colour=MODELS[key].colour,
         alt=f"{file.name}, {file.about}: {name} found {faces_text(len(faces))}",
         message=_BLANK

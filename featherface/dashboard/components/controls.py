@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import streamlit as st
 
@@ -28,9 +29,10 @@ __all__ = [
     "HIDE_CHOICES",
     "Display",
     "NetworkInput",
-    "choose_display",
+    "View",
     "choose_filters",
     "choose_network_input",
+    "choose_view",
 ]
 
 _RESIZE = {
@@ -44,7 +46,16 @@ _SIDE_LABEL = {
     Resize.STUDY: "Input size: square (px)",
 }
 HIDE_CHOICES: Mapping[str, Hide | None] = {"Off": None, "Blur": "blur", "Pixelate": "pixelate"}
+_SLIDERS_WIDTH = 460  # pixels; on a narrow screen, all there are
 _SHIPPED = "Shipped with the project"
+
+
+class View(StrEnum):
+    """How the models are compared."""
+
+    SIDE_BY_SIDE = "Side by side"
+    WIPE = "Wipe"
+    ALL_PHOTOS = "All photos"
 
 
 @dataclass(frozen=True)
@@ -72,22 +83,26 @@ class Display:
     scores: bool
     differences: bool  # only the faces that one of the two models found
     hide: Hide | None
+    truth: bool = False  # also the checked faces of a sample
+
+
+def choose_view() -> View:
+    """Ask how the models are compared."""
+    return required_choice("View", list(View), View.SIDE_BY_SIDE, "view", width="content")
 
 
 def choose_network_input() -> NetworkInput:
     """Show the settings that make the networks run again."""
-    with st.expander("Network input and weights", icon=":material/tune:"):
-        resizing, size = st.columns([3, 2], gap="large")
-        with resizing:
-            resize = required_choice(
-                "Resize the photo",
-                list(Resize),
-                Resize.FIT,
-                "resize",
-                format_func=_RESIZE.__getitem__,
-                help="The study stretches every photo to a square. That distorts faces and lowers accuracy.",
-            )
-        side = size.slider(
+    with st.popover("Network input and weights", icon=":material/tune:"):
+        resize = required_choice(
+            "Resize the photo",
+            list(Resize),
+            Resize.FIT,
+            "resize",
+            format_func=_RESIZE.__getitem__,
+            help="The study stretches every photo to a square. That distorts faces and lowers accuracy.",
+        )
+        side = st.slider(
             _SIDE_LABEL[resize],
             *SIDE_RANGE,
             DEFAULT_SIDE,
@@ -104,9 +119,8 @@ def choose_network_input() -> NetworkInput:
 
 def _choose_passes(resize: Resize) -> tuple[Scales, bool]:
     """Ask whether the networks run more than once per photo."""
-    sizes, turns = st.columns(2, gap="large")
     # one key per default: in the address only a choice other than the default appears
-    several = sizes.toggle(
+    several = st.toggle(
         "Several sizes",
         value=resize is Resize.FIT,
         key=f"scales_{resize.value}",
@@ -114,7 +128,7 @@ def _choose_passes(resize: Resize) -> tuple[Scales, bool]:
         help="Also runs close-ups at half the size, and photos with small faces at their original size. An "
         "ordinary photo still takes one run. Off in the study.",
     )
-    rotated = turns.toggle(
+    rotated = st.toggle(
         "Detect rotated faces",
         key="rotated",
         bind="query-params",
@@ -123,32 +137,38 @@ def _choose_passes(resize: Resize) -> tuple[Scales, bool]:
     return Scales.AUTO if several else Scales.ONE, rotated
 
 
-def choose_filters(keys: Sequence[str], given: NetworkInput) -> dict[str, DetectionSettings]:
-    """Show the thresholds, shared or per model, and return the settings of each model.
+def choose_filters(keys: Sequence[str], given: NetworkInput) -> tuple[dict[str, DetectionSettings], Display]:
+    """Show the confidence threshold, and the rarely changed settings in a popover; all take effect at once.
 
-    Raises SettingsError for values outside the ranges.
+    Returns the settings of each model and how faces are drawn. Raises SettingsError for values outside the
+    ranges.
     """
-    linked = st.toggle(
-        "Same thresholds for both models",
-        value=True,
-        key="linked",
-        wrap=True,
-        bind="query-params",
-        on_change=_separate,
-        args=(keys,),
-    )
+    sliders = st.container(horizontal=True, width=_SLIDERS_WIDTH)
+    with st.popover("Filters and display", icon=":material/visibility:"):
+        linked = st.toggle(
+            "Same thresholds for both models",
+            value=True,
+            key="linked",
+            wrap=True,
+            bind="query-params",
+            on_change=_separate,
+            args=(keys,),
+        )
+        names = {"": ""} if linked else {f"_{key}": f"{MODELS[key].short_name}: " for key in keys}
+        nms_ious = [_nms_slider(suffix, prefix) for suffix, prefix in names.items()]
+        display = _choose_display()
+    with sliders:
+        confidences = [_confidence_slider(suffix, prefix) for suffix, prefix in names.items()]
     if linked:
-        thresholds = dict.fromkeys(keys, _threshold_sliders("", ""))
-    else:
-        thresholds = {key: _threshold_sliders(f"_{key}", f"{MODELS[key].short_name}: ") for key in keys}
-    return {
+        confidences, nms_ious = confidences * len(keys), nms_ious * len(keys)
+    settings = {
         key: replace(given.settings, confidence=confidence, nms_iou=nms_iou)
-        for key, (confidence, nms_iou) in thresholds.items()
+        for key, confidence, nms_iou in zip(keys, confidences, nms_ious, strict=True)
     }
+    return settings, display
 
 
-def choose_display() -> Display:
-    """Show the drawing options."""
+def _choose_display() -> Display:
     landmarks = st.toggle("Landmarks", value=True, key="landmarks", bind="query-params")
     scores = st.toggle("Scores", value=True, key="scores", bind="query-params")
     differences = st.toggle(
@@ -157,6 +177,12 @@ def choose_display() -> Display:
         wrap=True,
         bind="query-params",
         help="Draw only the faces that one model found and the other did not.",
+    )
+    truth = st.toggle(
+        "Ground truth",
+        key="truth",
+        bind="query-params",
+        help="Draw the hand-checked faces of a sample. Faces that you marked yourself are always drawn.",
     )
     hide = required_choice(
         "Hide faces",
@@ -167,30 +193,36 @@ def choose_display() -> Display:
         help="Hides every face that any model found, here and in downloads. A face that all models miss "
         "stays visible: check before you share.",
     )
-    return Display(landmarks, scores, differences, HIDE_CHOICES[hide])
+    return Display(landmarks, scores, differences, HIDE_CHOICES[hide], truth)
 
 
-def _threshold_sliders(suffix: str, prefix: str) -> tuple[float, float]:
-    confidence = st.slider(
-        f"{prefix}Confidence",
-        *CONFIDENCE_RANGE,
-        DEFAULT_CONFIDENCE,
-        step=0.01,
-        key=f"conf{suffix}",
-        help="Keep faces with a score above this threshold.",
-        bind="query-params",
+def _confidence_slider(suffix: str, prefix: str) -> float:
+    return float(
+        st.slider(
+            f"{prefix}Confidence",
+            *CONFIDENCE_RANGE,
+            DEFAULT_CONFIDENCE,
+            step=0.01,
+            key=f"conf{suffix}",
+            help="Keep faces with a score above this threshold.",
+            bind="query-params",
+        )
     )
-    nms_iou = st.slider(
-        f"{prefix}NMS IoU",
-        *NMS_IOU_RANGE,
-        DEFAULT_NMS_IOU,
-        step=0.05,
-        key=f"nms{suffix}",
-        help="Non-maximum suppression: of two boxes that overlap more than this, keep the higher-scoring "
-        "one.",
-        bind="query-params",
+
+
+def _nms_slider(suffix: str, prefix: str) -> float:
+    return float(
+        st.slider(
+            f"{prefix}NMS IoU",
+            *NMS_IOU_RANGE,
+            DEFAULT_NMS_IOU,
+            step=0.05,
+            key=f"nms{suffix}",
+            help="Non-maximum suppression: of two boxes that overlap more than this, keep the "
+            "higher-scoring one.",
+            bind="query-params",
+        )
     )
-    return confidence, nms_iou
 
 
 def _separate(keys: Sequence[str]) -> None:

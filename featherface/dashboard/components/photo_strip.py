@@ -10,6 +10,8 @@ from streamlit.typing import UploadedFile
 from featherface.config import MAX_BYTES
 from featherface.dashboard.components.widgets import plain
 from featherface.dashboard.server.streamlit_internals import discard_uploads
+from featherface.dashboard.state.page_visit import has_just_opened
+from featherface.dashboard.state.photo_regions import close_regions
 from featherface.dashboard.state.photos import (
     SAMPLES,
     PhotoFile,
@@ -21,7 +23,7 @@ from featherface.dashboard.state.photos import (
 from featherface.dashboard.state.sample_comparison import forget_annotated
 from featherface.detection.images import ImageError
 
-__all__ = ["choose_photo"]
+__all__ = ["choose_photo", "select_photo"]
 
 _TILE = 116  # pixels
 
@@ -66,17 +68,54 @@ def _show_refusals(refusals: Sequence[tuple[str, str]]) -> None:
 
 def _remove(key: str) -> None:
     remove_photo(key)
+    close_regions(key)
     forget_annotated()  # a report may hold the annotated photo
 
 
 def _chosen(files: Sequence[PhotoFile]) -> PhotoFile:
-    wanted = st.session_state.get("photo") or st.query_params.get("photo")
-    chosen = next((file for file in files if file.key == wanted), SAMPLES[0])
-    if chosen in SAMPLES[1:]:
-        st.query_params["photo"] = chosen.key
+    """Return the photo that was clicked, else the one in the address, else the one chosen before.
+
+    The address wins where the page did not write it itself: in a link, and after Back or Forward.
+    """
+    asked = st.query_params.get("photo", "")
+    written = st.session_state.get("photo_address")
+    by_key = {file.key: file for file in files}
+    by_address = {_address(file): file for file in files}
+    remembered = by_key.get(st.session_state.get("photo", ""))
+    if written is None:  # a click, or the first run of a session
+        chosen = remembered or by_address.get(asked)
+    elif has_just_opened():  # by a link between pages, which leaves the photo out, or by Back
+        chosen = (by_address.get(asked) if asked else None) or remembered
+    elif asked != written:
+        chosen = by_address.get(asked)
+    else:
+        chosen = remembered
+    chosen = chosen or SAMPLES[0]
+    _write_address(chosen, asked)
+    return chosen
+
+
+def _write_address(chosen: PhotoFile, present: str) -> None:
+    address = _address(chosen)
+    st.session_state["photo"], st.session_state["photo_address"] = chosen.key, address
+    if address == present:
+        return
+    if address:
+        st.query_params["photo"] = address
     else:
         st.query_params.pop("photo", None)
-    return chosen
+
+
+def _address(file: PhotoFile) -> str:
+    """Return what stands for the photo in the page's address: nothing for the first sample.
+
+    A person's own photos are numbered, so that Back and Forward find them; in other sessions the numbers mean
+    nothing.
+    """
+    if file in SAMPLES:
+        return "" if file is SAMPLES[0] else file.key
+    numbers = st.session_state.setdefault("own_photo_numbers", {})
+    return f"own-{numbers.setdefault(file.key, len(numbers) + 1)}"
 
 
 def _tile(file: PhotoFile, *, chosen: bool) -> None:
@@ -92,13 +131,15 @@ def _tile(file: PhotoFile, *, chosen: bool) -> None:
             icon=":material/check:" if chosen else None,
             width="stretch",
             wrap=False,
-            on_click=_choose,
+            on_click=select_photo,
             args=(file.key,),
         )
 
 
-def _choose(key: str) -> None:
+def select_photo(key: str) -> None:
+    """Show the photo `key` from the next run on."""
     st.session_state["photo"] = key
+    st.session_state.pop("photo_address", None)  # the click wins over the address
 
 
 def _upload() -> None:
@@ -110,8 +151,7 @@ def _upload() -> None:
         accept_multiple_files=True,
         key=f"upload_{turn}",
         max_upload_size=MAX_BYTES // 10**6,
-        help=f"JPEG, PNG, WebP and most other formats, up to {MAX_BYTES // 10**6} MB each. Photos stay in "
-        "memory while the page is open and are never written to disk.",
+        label_visibility="collapsed",
     )
     camera = st.popover("Camera", icon=":material/photo_camera:", key="camera", on_change="rerun")
     if camera.open:
@@ -128,6 +168,6 @@ def _take(files: Sequence[UploadedFile]) -> None:
         discard_uploads(files)
     st.session_state["refused_photos"] = upload.refusals
     if upload.chosen is not None:
-        _choose(upload.chosen)
+        select_photo(upload.chosen)
     st.session_state["upload_turn"] += 1
     st.rerun()

@@ -13,16 +13,17 @@ from featherface.dashboard.server.streamlit_internals import add_media
 from featherface.detection.detections import Detections
 from featherface.robustness.missed_faces import Spot
 
-__all__ = ["Panel", "show_viewer"]
+__all__ = ["FullPhoto", "Marks", "Panel", "show_viewer"]
 
 _HERE = Path(__file__).parent
+_SCRIPTS = ("viewer.js", "viewer_tiles.js", "viewer_wipe.js", "viewer_differences.js")  # one module
 _COORDINATES = "viewer"  # Streamlit drops a session's earlier file at the same coordinates
 
 _component = st.components.v2.component(
     "featherface_viewer",
     html='<div class="viewer"></div>\n\n',  # Streamlit takes a string of one line for the name of a file
     css=(_HERE / "viewer.css").read_text(encoding="utf-8"),
-    js=(_HERE / "viewer.js").read_text(encoding="utf-8"),
+    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
 )
 
 
@@ -35,6 +36,7 @@ class Panel:
     """
 
     name: str
+    short_name: str
     colour: str
     alt: str
     message: str  # shown over the photo, for instance that no face was found; may be empty
@@ -42,6 +44,29 @@ class Panel:
     pairs: np.ndarray
     shown: Sequence[int] | np.ndarray
     notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class FullPhoto:
+    """Where a browser finds the photo's own pixels once it zooms in.
+
+    address: below which `featherface.dashboard.server.region_route` serves parts of it. preview: width in
+    pixels of the image that is shown until then.
+    """
+
+    address: str
+    preview: int
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is drawn besides the faces of the models, in pixels of the original.
+
+    truth: boxes of the faces that a person has marked, x1, y1, x2, y2. spot: what is being explained.
+    """
+
+    truth: Sequence[Sequence[float]] = ()
+    spot: Spot | None = None
 
 
 def show_viewer(
@@ -52,12 +77,17 @@ def show_viewer(
     *,
     landmarks: bool,
     scores: bool,
+    full: FullPhoto | None = None,
+    marks: Marks = Marks(),
+    wipe: bool = False,
+    differences: bool = False,
     pick: bool = False,
 ) -> Spot | None:
     """Show the image file `jpeg`, of an original of `size` (width, height) pixels, in every panel.
 
-    Return the point that was clicked or the box that was drawn just now, in whole pixels of the original, if
-    `pick` and there was one.
+    wipe: lay two panels over each other, with a divider. differences: list the faces without a match as
+    thumbnails. pick: let people click a point or draw a box; returned is the one marked just now, in whole
+    pixels of the original, or None.
 
     The zoom is kept until `photo_key` changes. The browser gets the URL of the image and fetches it once, not
     with every move of a slider.
@@ -68,16 +98,29 @@ def show_viewer(
         data={
             "photo": photo_key,
             "image": url.removeprefix("/"),  # relative to the page, so that it also holds behind a base path
+            "regions": full.address if full else None,
+            "preview": full.preview if full else size[0],
             "width": size[0],
             "height": size[1],
             "landmarks": landmarks,
             "scores": scores,
+            "truth": [[float(value) for value in box] for box in marks.truth],
+            "spot": _corners(marks.spot),
+            "wipe": wipe,
+            "differences": differences,
             "pick": pick,
             "panels": [_panel(panel) for panel in panels],
         },
         on_spot_change=lambda: None,
     )
     return _spot(result.spot, size)
+
+
+def _corners(spot: Spot | None) -> list[float] | None:
+    """Return the two or four coordinates of a spot."""
+    if spot is None:
+        return None
+    return [*spot.box] if spot.box else [spot.x1, spot.y1]
 
 
 def _spot(sent: object, size: tuple[int, int]) -> Spot | None:
@@ -103,6 +146,7 @@ def _panel(panel: Panel) -> dict[str, object]:
     faces = panel.detections.to_dict()
     return {
         "name": panel.name,
+        "short": panel.short_name,
         "colour": panel.colour,
         "alt": panel.alt,
         "message": panel.message,

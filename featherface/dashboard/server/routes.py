@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -29,9 +29,20 @@ async def _serve_live_view(socket: WebSocket) -> None:
     await live_socket()(socket)
 
 
+async def _serve_photo_region(request: Request) -> Response:
+    """Serve a part of a photo; what decodes photos is imported with the first page, not with the server."""
+    from featherface.dashboard.server.region_route import serve_region
+
+    return await serve_region(request)
+
+
+_REGION = "/photos/{token}/{left:int}/{top:int}/{right:int}/{bottom:int}/{size:int}"
+
 ROUTES: Final[tuple[BaseRoute, ...]] = (
     Route("/overview", _redirect_to_first_page),
     Route("/{base:path}/overview", _redirect_to_first_page),
     WebSocketRoute("/live/frames", _serve_live_view),
     WebSocketRoute("/{base:path}/live/frames", _serve_live_view),
+    Route(_REGION, _serve_photo_region),
+    Route("/{base:path}" + _REGION, _serve_photo_region),
 )
