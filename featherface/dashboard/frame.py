@@ -6,8 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from featherface.dashboard.components.address_history import keep_choices_in_history
+from featherface.dashboard.components.presenter import presenting
 from featherface.dashboard.server.memory_pools import exclude_loaded_objects_from_collection
 from featherface.dashboard.server.sessions import close_session_when_abandoned
+from featherface.dashboard.state.page_visit import note_page
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PAGES = _ROOT / "pages"
@@ -23,7 +26,7 @@ page = st.navigation(
             _PAGES / "overview.py",
             title="Overview",
             icon=":material/compare:",
-            help="Where each model wins and loses, with recommendations and the claims audit.",
+            help="What the smaller model gains and loses, and how certain that is.",
             default=True,
         ),
         st.Page(
@@ -74,8 +77,16 @@ page = st.navigation(
             icon=":material/blur_on:",
             help="Which model loses faces first under noise, blur, darkness and other corruptions.",
         ),
+        st.Page(
+            _PAGES / "claims.py",
+            title="Claims audit",
+            icon=":material/fact_check:",
+            help="Every number of the original study, measured again, with a verdict.",
+        ),
     ],
-    position="top",
+    position="hidden" if presenting() else "top",
 )
+note_page(page.url_path)
 page.run()
+keep_choices_in_history()
 exclude_loaded_objects_from_collection(page.title)

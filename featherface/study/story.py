@@ -25,7 +25,7 @@ from featherface.study.recomputation import (
     STUDY_COMMAND,
     latency_command,
 )
-from featherface.study.results import shipped_checksums, shipped_comparisons
+from featherface.study.results import shipped_comparisons
 
 __all__ = [
     "BLUR",
@@ -102,11 +102,10 @@ class Evidence:
     photo: PhotoStress | None = None
 
 
-def evidence(folder: Path) -> Evidence:
-    """Return the results beside the weights in `folder` that were made with exactly those weights."""
-    checksums = shipped_checksums(folder)
-    heights = _heights(shipped_comparisons(folder), checksums)
-    return Evidence(heights, _stress(shipped_stress(folder, checksums)))
+def evidence(folder: Path, sha256: Mapping[str, str]) -> Evidence:
+    """Return the results beside the weights in `folder` that were made with the weights `sha256` by model."""
+    heights = _heights(shipped_comparisons(folder), sha256)
+    return Evidence(heights, _stress(shipped_stress(folder, sha256)))
 
 
 def story(measurements: Measurements, found: Evidence) -> tuple[Step, ...]:
@@ -280,7 +279,7 @@ def _blur_of_photo(stress: PhotoStress) -> Step:
     )
     recall = {key: [100 * step.recall(key) for step in stress.steps] for key in STUDY_MODELS}
     chart = _severity_chart("Recall (%)", [step.severity for step in stress.steps], recall)
-    return Step("Blur", _blur_direction(breaks), headline, certainty, Badge.MEASURED, BLUR_COMMAND, chart)
+    return Step("Blur", Direction.INCONCLUSIVE, headline, certainty, Badge.MEASURED, BLUR_COMMAND, chart)
 
 
 def _blur_direction(breaks: Mapping[str, int | None]) -> Direction:

@@ -88,8 +88,8 @@ def test_without_weights_only_counts_are_known(open_overview, submitted, tmp_pat
     assert not page.get("plotly_chart")  # two axes are no radar
     assert len([info for info in page.info if "no trained weights" in info.value]) == 2
     assert submitted == [QUICK_BENCHMARK]
-    assert columns(page, "Where V2 loses") == "None."
-    assert columns(page, "Inconclusive").startswith("**Latency on this machine**")
+    assert columns(page, "What you lose with V2") == "Nothing that was measured."
+    assert "**Latency on this machine**. :small[:gray[No benchmark" in columns(page, "How certain is that?")
 
 
 def test_speed_is_measured_unasked_only_once(open_overview, submitted, tmp_path):
@@ -105,8 +105,11 @@ def test_gains_and_losses_of_measured_models(open_overview, submitted, measured_
     assert not page.exception
     assert values(page)["Latency"] == "60.0 → 20.0 ms"
     assert values(page)["Average precision"] == "0.900 → 0.800"
-    assert "3\\.00 times faster" in columns(page, "Where V2 wins")
-    assert "Average precision 0\\.100 lower" in columns(page, "Where V2 loses")
+    assert "3\\.00 times faster" in columns(page, "What you gain with V2")
+    assert "Average precision 0\\.100 lower" in columns(page, "What you lose with V2")
+    assert "interval of the mean difference \\-0\\.150" in columns(page, "How certain is that?")
+    cards = " ".join(caption.value for caption in page.caption)
+    assert "95% CI \\-0\\.150 to \\-0\\.050" in cards
     (radar,) = (json.loads(chart.proto.spec)["data"] for chart in page.get("plotly_chart"))
     assert [len(trace["r"]) for trace in radar] == [6, 6]  # five axes, the first one again to close the line
     assert submitted == []
@@ -122,11 +125,64 @@ def test_results_of_other_weights_are_not_shown(open_overview, measured_weights)
 
 
 def test_a_link_shows_the_claims_of_one_verdict(open_overview, tmp_path):
-    page = open_overview(tmp_path, verdicts="holds")
+    open_overview(tmp_path)
+    page = AppTest.from_file(str(ROOT / "pages" / "claims.py"), default_timeout=240)
+    page.query_params["verdicts"] = "holds"
+    page.run()
 
+    assert not page.exception
     claims = next(table.value for table in page.table if "Claim" in table.value)
     assert len(claims) > 3
     assert all(":green-badge[holds]" in text for text in claims["Claim"])
+    assert any("`featherface params`" in text for text in claims["Result"])
+
+
+def step(page: AppTest) -> str:
+    """The number and topic of the step that presenter mode shows."""
+    return next(block.value for block in page.markdown if block.value.startswith("Step "))
+
+
+def test_the_steps_go_forward_and_back_and_the_address_names_them(open_overview, measured_weights):
+    page = open_overview(measured_weights, timed=True)
+    page.button(key="start_presenting").click().run()
+    assert page.query_params["demo"] == "1"
+    assert step(page) == "Step 1 of 5: **Size**"
+    assert page.button(key="previous_step").disabled
+    for topic in ("Speed", "Portraits", "Crowds", "Blur"):
+        page.button(key="next_step").click().run()
+        assert not page.exception
+        assert topic in step(page)
+    assert page.button(key="next_step").disabled
+    page.button(key="previous_step").click().run()
+    assert page.query_params["step"] == "4"
+    page.button(key="stop_presenting").click().run()
+    assert not page.query_params
+    assert page.title[0].value == "FeatherFace V1 vs V2"
+
+
+@pytest.mark.parametrize(
+    ("asked", "topic"),
+    [("2", "Speed"), ("0", "Size"), ("9", "Blur"), ("²", "Size"), ("1" * 5000, "Size"), ("", "Size")],
+)
+def test_a_link_opens_a_step_and_nonsense_the_nearest_one(open_overview, measured_weights, asked, topic):
+    page = open_overview(measured_weights, timed=True, demo="1", step=asked)
+    assert not page.exception
+    assert topic in step(page)
+
+
+def test_the_headline_is_the_measurement(open_overview, measured_weights):
+    page = open_overview(measured_weights, timed=True, demo="1", step="2")
+    assert page.title[0].value.startswith("V2 is 3\\.00 times faster")
+    page = open_overview(measured_weights, demo="1", step="2")
+    assert page.title[0].value == "Latency has not been measured on this machine yet"
+    assert page.code[0].value == "featherface bench"
+
+
+def test_presenter_mode_without_weights_says_what_is_missing(open_overview, tmp_path):
+    page = open_overview(tmp_path, demo="1", step="5")
+    assert not page.exception
+    assert page.title[0].value == "Defocus blur has not been measured with these weights"
+    assert any("weights" in info.value for info in page.info)
 
 
 def test_the_summary_is_json(open_overview, measured_weights):

@@ -124,6 +124,7 @@ def test_a_photo_stands_in_for_labelled_images_and_is_called_an_example(counted)
     step = story(counted, Evidence(photo=found))[BLURRED]
     assert "FeatherFace V2 breaks first" in step.headline
     assert "One photo is an example" in step.certainty
+    assert step.direction is Direction.INCONCLUSIVE
     labelled = Evidence(stress=(stress("v1", (0.4,) * 5), stress("v2", (0.9,) * 5)), photo=found)
     assert "FeatherFace V1 breaks first" in story(counted, labelled)[BLURRED].headline
 

@@ -12,6 +12,7 @@ from featherface.dashboard.components.downloads import csv_button
 from featherface.dashboard.components.widgets import badge_text, plain
 from featherface.study.claims import RECIPE, AuditRow, Verdict
 from featherface.study.provenance import Badge
+from featherface.study.recomputation import CLAIM_COMMANDS
 
 __all__ = ["show_claims"]
 
@@ -29,7 +30,7 @@ def show_claims(rows: Sequence[AuditRow]) -> None:
     st.caption(
         f"The study's notebook states {len(rows)} numbers. Each verdict is computed from our own result, "
         "its confidence interval and the rounding of the claim. “Off” means a deviation of up to 10% of "
-        "the claim."
+        "the claim. Latency is that of the Overview's latest benchmark."
     )
     counts = Counter(row.verdict for row in rows)
     verdicts = [verdict for verdict in Verdict if counts[verdict]]
@@ -68,4 +69,6 @@ def _result_text(row: AuditRow) -> str:
     if row.reading is None:
         return ":gray[Not measured yet\\.]"
     how = row.reading.how[:1].upper() + row.reading.how[1:]
-    return f"{plain(row.text)}  \n:small[:gray[{badge_text(row.reading.badge)} {plain(how)}\\.]]"
+    command = CLAIM_COMMANDS[row.claim.measurement]
+    recompute = f"  \n:small[`{command}`]" if command else ""
+    return f"{plain(row.text)}  \n:small[:gray[{badge_text(row.reading.badge)} {plain(how)}\\.]]{recompute}"

@@ -9,7 +9,7 @@ import streamlit as st
 from featherface.dashboard.components.widgets import plain
 from featherface.study.recommendations import Recommendation, Support
 
-__all__ = ["show_recommendations"]
+__all__ = ["show_first_choice", "show_recommendations"]
 
 _COLOURS = {
     Support.V2: "orange",
@@ -20,15 +20,22 @@ _COLOURS = {
 }
 
 
+def show_first_choice(row: Recommendation) -> None:
+    """Show the recommendation for everyday photos in one line."""
+    with st.container(border=True):
+        st.markdown(f"{_heading(row)} {plain(row.text)}")
+
+
 def show_recommendations(rows: Sequence[Recommendation]) -> None:
     """Show each recommendation with the numbers that it follows from."""
     st.caption("Each recommendation is computed from the numbers below it.")
-    with st.grid(3, min_column_width=290):
+    with st.grid(2, min_column_width=290):
         for row in rows:
             with st.container(border=True, height="stretch"):
-                st.markdown(
-                    f"**{row.scenario}** :{_COLOURS[row.support]}-badge[{row.support.value}]  "
-                    f"\n{plain(row.text)}"
-                )
+                st.markdown(f"{_heading(row)}  \n{plain(row.text)}")
                 if row.numbers:
                     st.caption("; ".join(plain(number) for number in row.numbers))
+
+
+def _heading(row: Recommendation) -> str:
+    return f"**{row.scenario}** :{_COLOURS[row.support]}-badge[{row.support.value}]"

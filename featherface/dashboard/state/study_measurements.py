@@ -25,6 +25,7 @@ from featherface.study.results import (
     shipped_pruning,
     training_logs,
 )
+from featherface.study.story import Evidence, evidence
 from featherface.study.summary import measure, rounds
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "curves_of_shipped_weights",
     "logs_of_training",
     "measurements",
+    "shipped_evidence",
 ]
 
 _THREADS = 1  # as the dashboard runs the networks
@@ -56,6 +58,11 @@ def curves_of_shipped_weights() -> list[SavedCurves]:
     checksums = _checksums_in_use()
     found = _shipped_curves(weights_folder(), _files("evaluation/**/*.json"))
     return [saved for saved in found if checksums.get(saved.model) == saved.weights_sha256]
+
+
+def shipped_evidence() -> Evidence:
+    """Return the results by face height and under blur that were made with exactly the shipped weights."""
+    return _evidence(weights_folder(), _checksums_in_use(), _files("evaluation/**/*.json"))
 
 
 def logs_of_training() -> list[TrainingLog]:
@@ -92,6 +99,11 @@ def _counted(
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _shipped_curves(folder: Path, files: _Files) -> list[SavedCurves]:
     return shipped_curves(folder)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _evidence(folder: Path, checksums: Mapping[str, str], files: _Files) -> Evidence:
+    return evidence(folder, checksums)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -1,0 +1,216 @@
+"""Presenter mode: the comparison in five steps, by arrow keys or buttons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from featherface.config import DEFAULT_SIDE
+from featherface.dashboard.components.latency_check import show_latency_check
+from featherface.dashboard.components.page_title import show_copy_link
+from featherface.dashboard.components.stress_panel import stressed_photo
+from featherface.dashboard.components.widgets import badge_text, plain
+from featherface.dashboard.state.photos import SAMPLES, PhotoFile, decoded
+from featherface.dashboard.state.sample_comparison import annotated_photo
+from featherface.dashboard.state.study_measurements import measurements, shipped_evidence
+from featherface.detection.drawing import annotate, encode_image
+from featherface.detection.preprocess import Resize
+from featherface.detection.settings import DetectionSettings
+from featherface.errors import FeatherFaceError
+from featherface.models import MODELS
+from featherface.reporting.figures.story_bars import story_bars
+from featherface.reporting.wording import faces_text
+from featherface.robustness.corruptions import CORRUPTIONS
+from featherface.robustness.photo_stress import PhotoStress, at_input_size
+from featherface.study.findings import Direction
+from featherface.study.measurements import STUDY_MODELS
+from featherface.study.story import BLUR, Evidence, Step, StepChart, story
+
+__all__ = ["presenting", "show_presenter", "show_start_button"]
+
+_MODE, _STEP = "demo", "step"  # in the page's address
+_STEPS = 5
+_SPEED, _PORTRAITS, _CROWDS, _BLUR = range(2, _STEPS + 1)
+_PORTRAIT_SAMPLE, _CROWD_SAMPLE = SAMPLES[1], SAMPLES[0]
+_BADGES = {
+    Direction.GAIN: ":green-badge[:material/trending_up: Gain]",
+    Direction.LOSS: ":red-badge[:material/trending_down: Loss]",
+    Direction.EVEN: ":gray-badge[:material/equal: No difference found]",
+    Direction.INCONCLUSIVE: ":violet-badge[:material/question_mark: Inconclusive]",
+    Direction.OPEN: ":gray-badge[:material/pending: Not measured yet]",
+}
+_CHART_HEIGHT = 420  # pixels; headline, chart and command fit a screen of 900
+
+
+def presenting() -> bool:
+    """Return whether the page's address asks for presenter mode."""
+    return st.query_params.get(_MODE) == "1"
+
+
+def show_start_button() -> None:
+    """Show the button that starts presenter mode."""
+    st.button(
+        "Presenter mode",
+        key="start_presenting",
+        icon=":material/slideshow:",
+        help="Five steps through the comparison, by arrow keys.",
+        on_click=_go_to,
+        args=(1,),
+    )
+
+
+def show_presenter() -> None:
+    """Show the step that the address names, with its headline, evidence and command."""
+    number = _step_number()
+    measured = measurements()
+    controls = st.container(horizontal=True, vertical_alignment="center")
+    content = st.container()
+    found, photo = shipped_evidence(), None
+    with content:
+        if number == _BLUR:
+            found, photo = _with_photo(found)
+        step = story(measured, found)[number - 1]
+        _show_headline(step)
+        if number in (_PORTRAITS, _CROWDS, _BLUR):
+            _show_photo_and_chart(step, number, photo)
+        elif step.chart is not None:
+            _show_chart(step, step.chart)
+        if number == _SPEED:
+            show_latency_check(measured)
+        st.code(step.command, language="bash", wrap_lines=True)
+    with controls:
+        _show_controls(number, step)
+
+
+def _step_number() -> int:
+    text = st.query_params.get(_STEP, "1")
+    return min(max(int(text), 1), _STEPS) if text.isdecimal() and len(text) < 3 else 1
+
+
+def _go_to(number: int) -> None:
+    st.query_params[_MODE] = "1"
+    st.query_params[_STEP] = str(number)
+
+
+def _leave() -> None:
+    st.query_params.pop(_MODE, None)
+    st.query_params.pop(_STEP, None)
+
+
+def _show_controls(number: int, step: Step) -> None:
+    st.markdown(f"Step {number} of {_STEPS}: **{plain(step.topic)}**", width="stretch")
+    st.button(
+        "Previous",
+        key="previous_step",
+        icon=":material/arrow_back:",
+        shortcut="Left",
+        disabled=number == 1,
+        on_click=_go_to,
+        args=(number - 1,),
+    )
+    st.button(
+        "Next",
+        key="next_step",
+        type="primary",
+        icon=":material/arrow_forward:",
+        shortcut="Right",
+        disabled=number == _STEPS,
+        on_click=_go_to,
+        args=(number + 1,),
+    )
+    st.button("Exit", key="stop_presenting", icon=":material/close:", shortcut="Esc", on_click=_leave)
+    show_copy_link()
+
+
+def _show_headline(step: Step) -> None:
+    st.title(plain(step.headline))
+    st.markdown(f"{_BADGES[step.direction]} {badge_text(step.badge)} :small[:gray[{plain(step.certainty)}]]")
+
+
+def _show_chart(step: Step, chart: StepChart) -> None:
+    numbers = "; ".join(
+        f"{series.name}: "
+        + ", ".join(
+            f"{category} {value:.{chart.decimals}f}"
+            for category, value in zip(chart.categories, series.values, strict=True)
+        )
+        for series in chart.series
+    )
+    st.plotly_chart(
+        story_bars(chart, _CHART_HEIGHT),
+        key=f"story_{step.topic}",
+        config={"displayModeBar": False},
+        alt=f"{step.topic}. {chart.unit}. {numbers}",
+    )
+    note = chart.unit.partition("; ")[2]
+    if note:
+        st.caption(plain(note[:1].upper() + note[1:]) + "\\.")
+
+
+def _show_photo_and_chart(step: Step, number: int, photo: PhotoStress | None) -> None:
+    photos, numbers = st.columns([3, 2], gap="large")
+    with numbers:
+        if step.chart is not None:
+            _show_chart(step, step.chart)
+    with photos:
+        try:
+            if number == _BLUR:
+                _show_blurred(_CROWD_SAMPLE, photo)
+            else:
+                _show_sample(_PORTRAIT_SAMPLE if number == _PORTRAITS else _CROWD_SAMPLE)
+        except FeatherFaceError as error:
+            st.info(plain(str(error)), icon=":material/info:")
+
+
+def _show_sample(file: PhotoFile) -> None:
+    found = annotated_photo(file)
+    _show_images(
+        file, {key: (found.images[key], found.faces[key]) for key in STUDY_MODELS if key in found.images}
+    )
+
+
+def _show_images(file: PhotoFile, images: dict[str, tuple[bytes, int]], condition: str = "") -> None:
+    """Show one photo per model, side by side, with the number of faces that the model found."""
+    for column, (key, (jpeg, count)) in zip(st.columns(len(images) or 1), images.items(), strict=False):
+        name, faces = MODELS[key].name, faces_text(count)
+        column.image(
+            jpeg,
+            caption=f"{name}: {faces}{condition}",
+            alt=f"{file.name}, {file.about}{condition}; {name} found {faces}",
+        )
+
+
+def _with_photo(found: Evidence) -> tuple[Evidence, PhotoStress | None]:
+    """Add what blur does to the sample photo; where a model cannot run, the step has no photo."""
+    try:
+        photo = at_input_size(decoded(_CROWD_SAMPLE), DEFAULT_SIDE)
+        stress = stressed_photo(photo, BLUR, STUDY_MODELS, _settings())
+    except FeatherFaceError as error:
+        st.info(plain(str(error)), icon=":material/info:")
+        return found, None
+    return replace(found, photo=stress), stress
+
+
+def _show_blurred(file: PhotoFile, stress: PhotoStress | None) -> None:
+    """Show the photo at the first severity at which a model breaks, else at the highest."""
+    if stress is None:
+        return
+    broken = [severity for key in STUDY_MODELS if (severity := stress.breaks_at(key)) is not None]
+    severity = min(broken, default=stress.steps[-1].severity)
+    step = stress.steps[severity]
+    blurred = CORRUPTIONS[BLUR].apply(
+        at_input_size(decoded(file), DEFAULT_SIDE), stress.steps[0].truth, severity
+    )
+    images = {
+        key: (
+            encode_image(annotate(blurred.photo, step.found[key], MODELS[key].colour), "jpeg"),
+            len(step.found[key]),
+        )
+        for key in STUDY_MODELS
+    }
+    _show_images(file, images, f" at severity {severity}")
+
+
+def _settings() -> DetectionSettings:
+    return DetectionSettings(resize=Resize.ORIGINAL, side=DEFAULT_SIDE)

@@ -1,0 +1,53 @@
+"""The chart of one step of the story: grouped bars with error bars."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from featherface.reporting.figures.style import chart_layout
+from featherface.study.story import Series, StepChart
+
+__all__ = ["story_bars"]
+
+_INTERVAL_COLOUR = "#64748b"  # visible on all bars and in both themes
+_BACKGROUND = 0.35  # opacity of the bars that the headline is not about
+
+
+def story_bars(chart: StepChart, height: int = 400) -> go.Figure:
+    """Return vertical bars, `height` pixels high; the categories that are not marked are paler."""
+    figure = go.Figure([_bar(chart, series) for series in chart.series])
+    figure.update_layout(
+        chart_layout(
+            height,
+            barmode="group",
+            showlegend=len(chart.series) > 1,
+            yaxis={"title": {"text": chart.unit.partition(";")[0]}, "zeroline": True},
+        )
+    )
+    return figure
+
+
+def _bar(chart: StepChart, series: Series) -> go.Bar:
+    pairs = list(zip(series.values, series.intervals, strict=True))
+    return go.Bar(
+        name=series.name,
+        x=list(chart.categories),
+        y=list(series.values),
+        error_y={
+            "visible": any(series.intervals),
+            "array": [interval and interval[1] - value for value, interval in pairs],
+            "arrayminus": [interval and value - interval[0] for value, interval in pairs],
+            "color": _INTERVAL_COLOUR,
+            "thickness": 1.5,
+        },
+        text=[f"{value:.{chart.decimals}f}" for value in series.values],
+        textposition="inside",
+        insidetextanchor="start",  # clear of the error bar
+        marker={
+            "color": series.colour,
+            "opacity": [
+                1.0 if chart.marked in ("", category) else _BACKGROUND for category in chart.categories
+            ],
+        },
+        hovertemplate=f"%{{x}}: %{{y:.{chart.decimals + 1}f}}<extra>{series.name}</extra>",
+    )
