@@ -7,6 +7,7 @@ import streamlit as st
 from featherface.dashboard.components.accuracy_table import show_accuracy_table
 from featherface.dashboard.components.evaluation_panel import named_runs, run_name, show_runs
 from featherface.dashboard.components.own_evaluation import show_own_evaluation
+from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.peer_panel import show_peers
 from featherface.dashboard.components.training_panel import show_training
 from featherface.dashboard.components.widgets import choose_chart_format
@@ -15,7 +16,7 @@ from featherface.dashboard.state.study_measurements import curves_of_shipped_wei
 from featherface.reporting.evaluation_runs import runs
 from featherface.study.results import accuracy
 
-st.title("Accuracy")
+show_title("Accuracy")
 st.caption(
     "Average precision (AP) is the area under the precision-recall curve; 1 is perfect. Compare only results "
     "on the same images, at the same input size and with the same protocol."

@@ -7,6 +7,7 @@ import streamlit as st
 from featherface.dashboard.components.diagram_panel import show_diagrams
 from featherface.dashboard.components.input_size import choose_input_size
 from featherface.dashboard.components.layer_panel import show_layer_table
+from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.parameter_panel import show_parameters
 from featherface.dashboard.components.receptive_field_panel import show_receptive_fields
 from featherface.dashboard.components.widgets import choose_chart_format, plain
@@ -15,7 +16,7 @@ from featherface.profiling.layers import InputSizeError
 from featherface.study.measurements import STUDY_MODELS
 
 baseline, redesign = (MODELS[key] for key in STUDY_MODELS)
-st.title("Architecture")
+show_title("Architecture")
 st.caption(
     f"{redesign.short_name} keeps the backbone of {baseline.short_name} and shrinks everything after it. "
     "All numbers are counted on the networks that run here; they do not depend on the trained weights."

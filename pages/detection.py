@@ -7,13 +7,14 @@ import streamlit as st
 from featherface.dashboard.components.comparison_panel import show_comparison
 from featherface.dashboard.components.controls import choose_network_input, choose_view
 from featherface.dashboard.components.detection_run import run_models
+from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.photo_strip import choose_photo
 from featherface.dashboard.components.widgets import choose_chart_format, plain
 from featherface.detection.images import ImageError
 from featherface.detection.settings import SettingsError
 from featherface.models import MODELS
 
-st.title("Compare face detections")
+show_title("Compare face detections")
 st.caption(
     f"{' vs '.join(entry.name for entry in MODELS.values())} on your photos. Photos stay in memory while "
     "the page is open and are never written to disk."

@@ -14,13 +14,14 @@ from featherface.dashboard.components.cost_panels import (
 )
 from featherface.dashboard.components.counter_panel import show_counters
 from featherface.dashboard.components.input_size import choose_input_size
+from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.roofline_panel import show_roofline
 from featherface.dashboard.components.widgets import choose_chart_format, plain, required_choice
 from featherface.models import MODELS
 from featherface.profiling.layers import InputSizeError
 from featherface.profiling.operators import MissingCounterError
 
-st.title("Compute cost")
+show_title("Compute cost")
 st.caption(
     "Operations in one forward pass of each network, independent of the machine. Fewer operations do not "
     "always mean lower latency; the Latency page measures that."

@@ -17,12 +17,13 @@ from featherface.dashboard.components.controls import HIDE_CHOICES
 from featherface.dashboard.components.frame_handover import open_on_detection_page
 from featherface.dashboard.components.live_view import show_live_view
 from featherface.dashboard.components.model_pair import choose_model_pair
+from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.widgets import required_choice
 from featherface.detection.settings import DetectionSettings
 
 LIVE_INPUT_SIZE = 640
 
-st.title("Compare on live video")
+show_title("Compare on live video")
 st.caption(
     "Runs both models on the same frames of your camera. Frames go only to this server, are analysed in "
     "memory and are not kept."

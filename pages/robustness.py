@@ -9,11 +9,12 @@ from featherface.dashboard.components.labelled_robustness_panel import (
     show_labelled_stress,
 )
 from featherface.dashboard.components.model_pair import choose_model_pair
+from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.photo_strip import choose_photo
 from featherface.dashboard.components.stress_panel import choose_corruption, show_photo_stress
 from featherface.dashboard.components.widgets import choose_chart_format
 
-st.title("Robustness")
+show_title("Robustness")
 st.caption(
     "Noise, blur, darkness and other corruptions in five severities. Photos stay in memory while the page is "
     "open and are never written to disk."

@@ -6,6 +6,7 @@ import streamlit as st
 
 from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_NMS_IOU, DEFAULT_SIDE, NMS_IOU_RANGE, SIDE_RANGE
 from featherface.dashboard.components.model_pair import choose_model_pair
+from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.video_panel import (
     LOWEST_CONFIDENCE,
     choose_video,
@@ -14,7 +15,7 @@ from featherface.dashboard.components.video_panel import (
 )
 from featherface.detection.settings import DetectionSettings
 
-st.title("Compare on a video")
+show_title("Compare on a video")
 st.caption(
     "Runs both models on a video and shows where they agree over time. The video is never written to disk."
 )
