@@ -28,7 +28,7 @@ from featherface.errors import FeatherFaceError
 from featherface.evaluation.ground_truth import GroundTruth, height_ground_truth
 from featherface.evaluation.image_sets import EncodedImage
 
-__all__ = ["MAX_ZIP_IMAGES", "AnnotatedImages", "WiderZipError", "read_wider_zip"]
+__all__ = ["MAX_ZIP_IMAGES", "AnnotatedImages", "WiderZipError", "read_annotations", "read_wider_zip"]
 
 MAX_ZIP_IMAGES = 200  # some minutes with both models
 _MAX_ENTRIES = 10_000  # files in the zip
@@ -81,7 +81,7 @@ def read_wider_zip(data: bytes) -> AnnotatedImages:
     files: dict[str, zipfile.ZipInfo] = {}
     faces: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     absent: list[str] = []
-    annotated = dict(_annotated(text))
+    annotated = dict(read_annotations(text))
     names = Counter(_path(name)[-1] for name in annotated)
     for name, found in annotated.items():
         entry = _entry_of(name, by_ending, by_name_alone=names[_path(name)[-1]] == 1)
@@ -137,8 +137,11 @@ def _entry_of(name: str, by_ending: Mapping[_Path, _Path | None], *, by_name_alo
     return None
 
 
-def _annotated(text: bytes) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-    """Yield each image's name with its boxes (F, 4) x1 y1 x2 y2 and which faces to ignore (F,)."""
+def read_annotations(text: bytes) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """Yield each image's name with its boxes (F, 4) x1 y1 x2 y2 and which faces to ignore (F,).
+
+    Raises WiderZipError.
+    """
     encoding = "utf-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     lines = iter(text.decode(encoding, errors="replace").splitlines())
     for name in lines:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -22,6 +21,7 @@ from featherface.detection.images import Photo, decode_photo, memory_errors_as_s
 from featherface.detection.multiscale import Pass
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
+from featherface.evaluation.ground_truth_files import coco_image_id
 from featherface.models import MODELS
 from featherface.reporting.wording import faces_text
 from featherface.serving.model_service import DetectionResult
@@ -156,9 +156,7 @@ class Comparison:
 
         The image id is the file name without its extension, as an integer if it is one, as in COCO itself.
         """
-        stem = Path(self.name).stem
-        image_id = int(stem) if stem.isdecimal() else stem
-        return json.dumps(self._in_photo(self.faces[key]).to_coco(image_id))
+        return json.dumps(self._in_photo(self.faces[key]).to_coco(coco_image_id(self.name)))
 
     def _in_photo(self, faces: Detections) -> Detections:
         """Return faces as files hold them, with boxes that end where the photo does."""
