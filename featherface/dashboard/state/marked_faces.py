@@ -11,14 +11,17 @@ import streamlit as st
 
 from featherface.dashboard.state.photos import SAMPLES, own_photos
 from featherface.evaluation.marked_photo import Box, MarkedPhoto
+from featherface.robustness.missed_faces import Spot
 
 __all__ = [
     "can_undo",
     "clear_marks",
+    "examined_spot",
     "mark",
     "marked_faces",
     "marked_photo",
     "photos_with_marks",
+    "spot_fields",
     "undo_mark",
 ]
 
@@ -67,6 +70,20 @@ def undo_mark(photo_key: str) -> None:
 def clear_marks(photo_key: str) -> None:
     """Remove all marks of a photo; a sample has its checked faces again."""
     _all_steps().pop(photo_key, None)
+
+
+def spot_fields(photo_key: str) -> tuple[str, str, str, str]:
+    """Return the keys of the fields x, y, width and height of the spot that is examined in a photo."""
+    x, y, width, height = (f"missed_{name}_{photo_key}" for name in ("x", "y", "width", "height"))
+    return x, y, width, height
+
+
+def examined_spot(photo_key: str) -> Spot | None:
+    """Return the spot that is examined in a photo, in its pixels; None if there is none."""
+    x, y, width, height = (st.session_state.get(name) for name in spot_fields(photo_key))
+    if x is None or y is None:
+        return None
+    return Spot(x, y, x + width, y + height) if width and height else Spot(x, y)
 
 
 def _all_steps() -> dict[str, list[MarkedPhoto]]:
