@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from featherface.dashboard.components.batch_panel import show_all_photos
 from featherface.dashboard.components.comparison_panel import show_comparison
-from featherface.dashboard.components.controls import choose_network_input, choose_view
-from featherface.dashboard.components.detection_run import run_models
+from featherface.dashboard.components.controls import View, choose_network_input, choose_view
+from featherface.dashboard.components.detection_run import run_models, run_on_all_photos
 from featherface.dashboard.components.page_title import show_title
-from featherface.dashboard.components.photo_strip import choose_photo
+from featherface.dashboard.components.photo_strip import all_photos, choose_photo
 from featherface.dashboard.components.widgets import choose_chart_format, plain
 from featherface.detection.images import ImageError
 from featherface.detection.settings import SettingsError
@@ -19,15 +20,22 @@ st.caption(
     f"{' vs '.join(entry.name for entry in MODELS.values())} on your photos. Photos stay in memory while "
     "the page is open and are never written to disk."
 )
-file = choose_photo()
+strip = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     view = choose_view()
-    filters = st.container(horizontal=True, vertical_alignment="bottom")
+    filters = st.container(horizontal=True, vertical_alignment="bottom", width="content")
     given = choose_network_input()
+with strip:
+    file = choose_photo(tiles=view is not View.ALL_PHOTOS)
 try:
-    results = run_models(file, given)
-    if results:
-        show_comparison(file, given, results, view, filters)
-        choose_chart_format()
+    if view is View.ALL_PHOTOS:
+        runs = run_on_all_photos(all_photos(), given)
+        if runs:
+            show_all_photos(runs, given, filters)
+    else:
+        results = run_models(file, given)
+        if results:
+            show_comparison(file, given, results, view, filters)
+            choose_chart_format()
 except (ImageError, SettingsError) as error:
     st.error(plain(str(error)), icon=":material/error:")

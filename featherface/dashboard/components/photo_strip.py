@@ -23,13 +23,15 @@ from featherface.dashboard.state.photos import (
 from featherface.dashboard.state.sample_comparison import forget_annotated
 from featherface.detection.images import ImageError
 
-__all__ = ["choose_photo", "select_photo"]
+__all__ = ["all_photos", "choose_photo", "select_photo"]
 
 _TILE = 116  # pixels
 
 
-def choose_photo() -> PhotoFile:
+def choose_photo(*, tiles: bool = True) -> PhotoFile:
     """Show the sample photos and the session's own photos and return the chosen one.
+
+    tiles: without them one can only add photos, and the choice stays as it is.
 
     The name of a sample is part of the page's address, so that a link shows it again; a person's own
     photo never is.
@@ -37,8 +39,13 @@ def choose_photo() -> PhotoFile:
     strip, adding = st.columns([3, 1], gap="medium")
     with adding:
         _upload()
-    files = [*own_photos(), *SAMPLES]
+    files = all_photos()
     chosen = _chosen(files)
+    if not tiles:
+        with strip:
+            st.caption("The samples and your own photos, all with the same settings.")
+            _show_refusals(st.session_state.get("refused_photos", ()))
+        return chosen
     with strip, st.container(horizontal=True, wrap=False, gap="small"):
         for file in files:
             _tile(file, chosen=file is chosen)
@@ -55,6 +62,11 @@ def choose_photo() -> PhotoFile:
                 args=(chosen.key,),
             )
     return chosen
+
+
+def all_photos() -> list[PhotoFile]:
+    """Return the session's own photos and the samples."""
+    return [*own_photos(), *SAMPLES]
 
 
 def _show_refusals(refusals: Sequence[tuple[str, str]]) -> None:

@@ -19,7 +19,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".viewer");
   if (!viewers.has(root)) viewers.set(root, new Viewer(root));
   const viewer = viewers.get(root);
-  viewer.sendSpot = (spot) => setTriggerValue("spot", spot);
+  viewer.send = (spot) => setTriggerValue("spot", spot);
   viewer.show(data);
   return () => viewer.resizes.disconnect();
 }
@@ -65,6 +65,7 @@ class Viewer {
 
   show(data) {
     const another = this.data?.photo !== data.photo;
+    if (another || String(data.spot) !== String(this.data.spot)) this.sent = null;
     this.data = data;
     while (this.panels.length > data.panels.length) this.panels.pop().figure.remove();
     while (this.panels.length < data.panels.length) this.panels.push(this.addPanel());
@@ -156,10 +157,11 @@ class Viewer {
       set(append(mark, "rect", "outline", SVG), rectangle(box));
       return mark;
     });
-    if (!this.data.spot) return marks;
+    const spot = this.sent ?? this.data.spot;
+    if (!spot) return marks;
     const mark = document.createElementNS(SVG, "g");
     mark.classList.add("spot");
-    const [x, y, right, bottom] = this.data.spot;
+    const [x, y, right, bottom] = spot;
     for (const name of ["halo", "outline"]) {
       if (right === undefined) append(mark, "path", name, SVG).dataset.at = `${x} ${y}`;
       else set(append(mark, "rect", name, SVG), rectangle([x, y, right, bottom]));
@@ -175,6 +177,14 @@ class Viewer {
     }
     this.tip.hidden = !face;
     if (face && this.tip.textContent !== face.note) this.tip.textContent = face.note;
+  }
+
+  // Send a spot to Python, and show it at once: Python knows it only with its next run but one.
+  sendSpot(spot) {
+    this.sent = spot.box ?? spot.point;
+    for (const { marks } of this.panels) marks.replaceChildren(...this.marks());
+    this.place();
+    this.send(spot);
   }
 
   hover(face) {

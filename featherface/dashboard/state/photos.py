@@ -32,6 +32,7 @@ __all__ = [
     "display_photo",
     "forget_photo",
     "own_photos",
+    "preview",
     "remove_photo",
     "select_frame",
     "thumbnail",
@@ -42,6 +43,7 @@ FULL_SIZE_DRAWING = BoundedSemaphore(1)  # photos drawn at full size at once: 50
 _NAMELESS = "Photo"  # what a file without a name is called
 _DISPLAY_SIZE = 1280  # pixels of the longer side: half a wide screen with some zoom, 200 kB as JPEG
 _THUMBNAIL = (240, 180)  # pixels, width and height
+_PREVIEW_SIZE = 480  # pixels of the longer side
 _MAX_PHOTOS = 24  # per session
 _MAX_BYTES = 96 * 10**6  # of one session's files, kept as uploaded
 _DECODED_BYTES = 192 * 2**20  # of all sessions: five 12-megapixel photos
@@ -144,6 +146,12 @@ def thumbnail(file: PhotoFile) -> bytes:
         return encode_image(np.asarray(ImageOps.fit(whole, _THUMBNAIL, centering=(0.5, 0.25))), "jpeg")
 
 
+@st.cache_data(max_entries=128, show_spinner=False, hash_funcs={PhotoFile: lambda file: file.key})
+def preview(file: PhotoFile) -> bytes:
+    """Return a JPEG of the whole photo for a grid of many. Raises ImageError."""
+    return encode_image(decoded(file).shrunk(_PREVIEW_SIZE).pixels, "jpeg")
+
+
 def own_photos() -> list[PhotoFile]:
     """Return the list of photos uploaded in this session, oldest first."""
     return cast(list[PhotoFile], st.session_state.setdefault("own_photos", []))
@@ -185,6 +193,7 @@ def forget_photo(file: PhotoFile) -> None:
     with _displayed_lock:
         _displayed.pop(file.key, None)
     thumbnail.clear(file)
+    preview.clear(file)
 
 
 def _add_photo(name: str, data: bytes) -> str:
