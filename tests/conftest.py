@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of two workers would wait for each other
+gc.disable()  # until all test modules are imported
 settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("untimed")
 
@@ -21,6 +25,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         large = [item for item in items if "shared" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=large)
         items[:] = [item for item in items if item not in large]
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the imported libraries from garbage collection, which Streamlit starts after every page."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

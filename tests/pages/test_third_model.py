@@ -64,7 +64,9 @@ def open_page(monkeypatch: pytest.MonkeyPatch, measured_weights: Path) -> Open:
     monkeypatch.setattr(
         "featherface.dashboard.components.cost_panels.sweep", lambda key: sweep(key, (64, 96))
     )
-    monkeypatch.setattr("featherface.profiling.receptive_field.receptive_fields", lambda _: FIELDS)
+    monkeypatch.setattr(
+        "featherface.dashboard.components.receptive_field_panel.receptive_fields", lambda _: FIELDS
+    )
     st.cache_resource.clear()
     st.cache_data.clear()
 

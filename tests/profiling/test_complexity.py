@@ -54,7 +54,7 @@ def test_the_study_misses_the_deformable_convolutions():
 
 @pytest.mark.parametrize("key", MODELS)
 def test_every_operator_of_the_networks_has_a_rule(key):
-    for count in count_all(key, 64, 96):
+    for count in count_all(key, 64, 64):
         assert [row for row in count.uncounted if row.text == "unknown"] == []
 
 

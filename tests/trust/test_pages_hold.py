@@ -14,11 +14,13 @@ from mutations import HOSTILE_TEXTS
 from streamlit.testing.v1 import AppTest
 
 from featherface.checkpoints import record_path
+from featherface.dashboard.components import receptive_field_panel
 from featherface.dashboard.state import photos
 from featherface.dashboard.state.photos import SAMPLES, forget_photo
 from featherface.detection.images import ImageError, Photo
 from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.models import MODELS
+from featherface.profiling.receptive_field import ReceptiveField
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 V2 = MODELS["v2"]
 PATIENCE = 300  # seconds for one run of a page
 Open = Callable[..., AppTest]
+# Untrained weights find thousands of faces, and merging those of several sizes takes seconds.
+CHEAP = {"scales_fit": "false"}
 
 
 @pytest.fixture
@@ -42,7 +46,7 @@ def open_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
 
     def opened(name: str, query: dict[str, str] | None = None) -> AppTest:
         page = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=PATIENCE)
-        for key, value in (query or {}).items():
+        for key, value in {**CHEAP, **(query or {})}.items():
             page.query_params[key] = value
         return page.run()
 
@@ -194,6 +198,17 @@ def notes(page: AppTest) -> list[str]:
 PHOTO_PAGES = {"detection": {}, "architecture": {"architecture": "Anchors and receptive fields"}}
 
 
+@pytest.fixture
+def _known_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the seconds in which receptive fields are measured."""
+    fields = tuple(
+        ReceptiveField(f"P{level}", stride, 43, 900, False, (2 * stride, 4 * stride))
+        for level, stride in ((3, 8), (4, 16), (5, 32))
+    )
+    monkeypatch.setattr(receptive_field_panel, "receptive_fields", lambda _: fields)
+
+
+@pytest.mark.usefixtures("_known_fields")
 @pytest.mark.parametrize("name", PHOTO_PAGES)
 def test_photos_that_cannot_be_decoded_are_sentences_and_found_again_are_shown(open_page, lost, name):
     page = open_page(name, PHOTO_PAGES[name])
@@ -208,6 +223,7 @@ def test_photos_that_cannot_be_decoded_are_sentences_and_found_again_are_shown(o
     assert not notes(page)
 
 
+@pytest.mark.usefixtures("_known_fields")
 @pytest.mark.parametrize("name", PHOTO_PAGES)
 def test_a_photo_beside_the_chosen_one_that_cannot_be_decoded_is_a_sentence(open_page, lost, name):
     lost.intersection_update({SAMPLES[1].source})
