@@ -56,7 +56,7 @@ class Tiles {
 
 // The address of a box of the photo, scaled so that its longer side has `size` pixels.
 function regionAddress(regions, box, size) {
-  return `${regions}/${box.join("/")}/${size}`;
+  return `${regions}/${[...box, size].join(",")}`;
 }
 
 function longest([left, top, right, bottom]) {

@@ -6,6 +6,7 @@ one request returns is small, few are made at once, and a crowd of requests is r
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Final
 
@@ -21,6 +22,7 @@ __all__ = ["serve_region"]
 
 _AT_ONCE: Final = 2  # regions made at the same time: each decodes, scales and encodes on one core
 _MAX_WAITING: Final = 256  # requests; one browser asks for some fifty when it zooms
+_REGION: Final = re.compile(r"[0-9]{1,6}(,[0-9]{1,6}){4}")
 _HEADERS: Final = {
     "Cache-Control": "private, max-age=600",  # both views of a page ask for the same regions
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -33,16 +35,20 @@ def _limiter() -> anyio.CapacityLimiter:
 
 
 async def serve_region(request: Request) -> Response:
-    """Return a JPEG of the region; 404 for an unknown token or region, 503 while too many others wait."""
-    asked = request.path_params
-    file = opened_photo(asked["token"])
+    """Return a JPEG of the region `left,top,right,bottom,size`.
+
+    Answers 404 for an unknown token or region, and 503 while too many requests wait.
+    """
+    file = opened_photo(request.path_params["token"])
     if file is None:
         return PlainTextResponse("This photo is not open; reload the page.", 404)
+    if not _REGION.fullmatch(request.path_params["region"]):
+        return PlainTextResponse("A region is five whole numbers: left, top, right, bottom and size.", 404)
     if _limiter().statistics().tasks_waiting >= _MAX_WAITING:
         return PlainTextResponse("Too many requests wait; try again in a few seconds.", 503)
-    box = asked["left"], asked["top"], asked["right"], asked["bottom"]
+    left, top, right, bottom, size = (int(number) for number in request.path_params["region"].split(","))
     try:
-        jpeg = await run_sync(region_jpeg, file, box, asked["size"], limiter=_limiter())
+        jpeg = await run_sync(region_jpeg, file, (left, top, right, bottom), size, limiter=_limiter())
     except RegionError as error:
         return PlainTextResponse(str(error), 404)
     except FeatherFaceError as error:  # no memory to decode the photo again

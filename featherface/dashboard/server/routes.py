@@ -36,7 +36,7 @@ async def _serve_photo_region(request: Request) -> Response:
     return await serve_region(request)
 
 
-_REGION = "/photos/{token}/{left:int}/{top:int}/{right:int}/{bottom:int}/{size:int}"
+_REGION = "/photos/{token}/{region}"
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (
     Route("/overview", _redirect_to_first_page),

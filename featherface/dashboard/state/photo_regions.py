@@ -17,6 +17,7 @@ from featherface.errors import FeatherFaceError
 __all__ = [
     "MAX_REGION_SIZE",
     "REGIONS_PATH",
+    "OpenRegions",
     "RegionError",
     "close_regions",
     "opened_photo",
@@ -36,7 +37,7 @@ class RegionError(FeatherFaceError):
 
 
 @dataclass(eq=False)
-class _OpenRegions:
+class OpenRegions:
     """The one photo that a session has open; empty texts for none."""
 
     token: str = ""
@@ -56,9 +57,9 @@ class _OpenRegions:
         self.token = self.key = ""
 
 
-@st.cache_resource(scope="session", show_spinner=False, on_release=_OpenRegions.close)
-def _session_regions() -> _OpenRegions:
-    return _OpenRegions()
+@st.cache_resource(scope="session", show_spinner=False, on_release=OpenRegions.close)
+def _session_regions() -> OpenRegions:
+    return OpenRegions()
 
 
 def regions_address(file: PhotoFile) -> str:
