@@ -112,8 +112,8 @@ def _print_rows(found: EngineAccuracy, path: Path) -> None:
 COMMAND = Command(
     summary="measure average precision through every engine and precision",
     description="Measure the average precision of a model as every engine runs it: PyTorch, and the\n"
-    "exported files in every precision, with the 95% paired bootstrap interval of the difference to PyTorch in\n"
-    "float32.\n\n"
+    "exported files in every precision, with the 95% paired bootstrap interval of the difference to PyTorch\n"
+    "in float32.\n\n"
     "In weights/evaluation/engines/ the file is what the Deploy page and the claims audit read.\n\n"
     'JSON: {"model", "weights_sha256", "image_set", "date", "used_for_selection", "rows": [{"variant",\n'
     '  "engine_version", "file_bytes", "comparison": {"protocol", "images", "subsets", "mean"}}, ...]},\n'

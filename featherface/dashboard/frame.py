@@ -66,6 +66,12 @@ page = st.navigation(
             help="Benchmark both models on this machine: latency, throughput and confidence intervals.",
         ),
         st.Page(
+            _PAGES / "deploy.py",
+            title="Deploy",
+            icon=":material/deployed_code:",
+            help="Compare engines and precisions on this machine, and download ONNX and OpenVINO files.",
+        ),
+        st.Page(
             _PAGES / "accuracy.py",
             title="Accuracy",
             icon=":material/target:",

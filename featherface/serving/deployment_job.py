@@ -62,6 +62,7 @@ class DeploymentStore:
         self._lock = Lock()  # guards the rest
         self._archives: LRUCache[tuple[str, str, str], bytes] = LRUCache(_ARCHIVE_BYTES, getsizeof=len)
         self._results: dict[tuple[str, str], Deployment] = {}  # by weights' checksum and variant
+        self._newest: Deployment | None = None
 
     def archive(self, weights: WeightsFile, export_format: ExportFormat, precision: Precision) -> bytes:
         """Return the zip that `featherface export` writes, made by a process of its own when first asked for.
@@ -82,6 +83,12 @@ class DeploymentStore:
         """Keep a result in place of an older one of the same row."""
         with self._lock:
             self._results[result.weights_sha256, result.variant.key] = result
+            self._newest = result
+
+    def newest(self) -> Deployment | None:
+        """Return the result that was added last."""
+        with self._lock:
+            return self._newest
 
     def result(self, weights_sha256: str, variant: Variant) -> Deployment | None:
         """Return the newest result of a row measured with these weights, or None."""

@@ -3,6 +3,7 @@
 - `evaluation/*.json`: precision-recall curves, written by `featherface evaluate --curves`
 - `evaluation/paired/*.json`: paired comparisons, by `featherface evaluate --comparison`
 - `evaluation/pruning/*.json`: pruning curves, by `featherface prune`
+- `evaluation/engines/*.json`: average precision by engine and precision, by `featherface engines`
 - `training/MODEL_STAGE_log.csv` and `..._scores.csv`: the trainer's logs
 
 A result counts only for the weights that it was measured with.
@@ -24,6 +25,11 @@ from torch import nn
 
 from featherface.checkpoints import WeightsError, load_network, shipped_weights
 from featherface.evaluation.curves import CurvesError, SavedCurves, load_curves
+from featherface.evaluation.engine_accuracy import (
+    EngineAccuracy,
+    EngineAccuracyError,
+    load_engine_accuracy,
+)
 from featherface.evaluation.paired_bootstrap import (
     ComparisonError,
     PrecisionComparison,
@@ -46,6 +52,7 @@ __all__ = [
     "shipped_checksums",
     "shipped_comparisons",
     "shipped_curves",
+    "shipped_engines",
     "shipped_pruning",
     "training_logs",
 ]
@@ -54,7 +61,7 @@ _LOG = logging.getLogger(__name__)
 
 OFFICIAL_SUBSETS = ("easy", "medium", "hard")
 _EVALUATION, _TRAINING = "evaluation", "training"  # folders beside the weights
-_PAIRED, _PRUNING = "paired", "pruning"  # folders in "evaluation"
+_PAIRED, _PRUNING, _ENGINES = "paired", "pruning", "engines"  # folders in "evaluation"
 _UNTRAINED = "seeded, untrained (cost and latency do not depend on it)"
 
 
@@ -181,6 +188,20 @@ def shipped_pruning(folder: Path, sha256: Mapping[str, str]) -> dict[str, Prunin
             continue
         if sha256.get(curve.model) == curve.weights_sha256:
             found[curve.model] = curve
+    return found
+
+
+def shipped_engines(folder: Path, sha256: Mapping[str, str]) -> dict[str, EngineAccuracy]:
+    """Return the average precision by engine of each model measured with its weights, `sha256` by model."""
+    found: dict[str, EngineAccuracy] = {}
+    for path in sorted((folder / _EVALUATION / _ENGINES).glob("*.json")):
+        try:
+            measured = load_engine_accuracy(path)
+        except EngineAccuracyError:
+            _LOG.exception("%s is not used.", path.name)
+            continue
+        if sha256.get(measured.model) == measured.weights_sha256:
+            found[measured.model] = measured
     return found
 
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 import streamlit as st
 
 from featherface.config import DEFAULT_SIDE, SIDE_RANGE
-from featherface.dashboard.components.timings import ALONE, AXES, WHOLE, setting_text
+from featherface.dashboard.components.queue_panel import own_job, show_queue
+from featherface.dashboard.components.timings import ALONE, AXES, WHOLE
 from featherface.dashboard.components.widgets import plain, required_choice, whole_number
 from featherface.dashboard.state.photos import SAMPLES
 from featherface.dashboard.state.shared_service import benchmark_queue, machine
 from featherface.engines.choice import ENGINES, default_engine, installed_engines
-from featherface.models import MODELS
 from featherface.profiling.latency import (
     BenchmarkError,
     LatencyResult,
     LatencySettings,
-    summary,
     variations,
 )
-from featherface.serving.benchmark_queue import BenchmarkBusyError, BenchmarkJob, BenchmarkRequest
+from featherface.serving.benchmark_queue import BenchmarkBusyError, BenchmarkRequest
 
-__all__ = ["show_queue", "show_start"]
+__all__ = ["show_benchmarks", "show_start"]
 
 _SIZES = (160, 320, 480, 640, 960)  # pixels
 _BATCHES = (1, 2, 4, 8)
-_POLL_SECONDS = 1.0
+_OWN = "benchmark_job"  # in the session's state
 
 
 def show_start() -> None:
@@ -40,34 +39,18 @@ def show_start() -> None:
     except BenchmarkError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    if st.button("Run benchmark", icon=":material/timer:", disabled=_own_job() is not None):
+    if st.button("Run benchmark", icon=":material/timer:", disabled=own_job(_OWN) is not None):
         try:
-            st.session_state["benchmark_job"] = benchmark_queue().submit(request)
+            st.session_state[_OWN] = benchmark_queue().submit(request)
         except BenchmarkBusyError as error:
             st.error(plain(str(error)), icon=":material/error:")
         else:
             st.rerun()
 
 
-def show_queue() -> None:
-    """Show the running and the queued benchmarks of all sessions.
-
-    The whole page runs again when there is a new result, this session's benchmark ends or the queue is empty.
-    """
-    queue = benchmark_queue()
-    newest, own = _newest_result(), _own_job()
-    busy = bool(queue.jobs()) or own is not None
-    last = st.session_state.get("benchmark_job")
-    if last is not None and last.state == "failed":
-        st.error("The benchmark failed. The reason is in the server log; try again.", icon=":material/error:")
-
-    def show() -> None:
-        over = own is not None and own.over
-        if busy and (over or _newest_result() is not newest or not queue.jobs()):
-            st.rerun()
-        _show_jobs(queue.jobs())
-
-    st.fragment(show, run_every=_POLL_SECONDS if busy else None)()
+def show_benchmarks() -> None:
+    """Show the queue; the page runs again when there is a new result."""
+    show_queue(_OWN, _newest_result, "Rounds measured so far are kept.")
 
 
 def _choose_kind() -> tuple[str, str]:
@@ -143,44 +126,7 @@ def _thread_counts() -> range:
     return range(1, machine().cores + 1)
 
 
-def _own_job() -> BenchmarkJob | None:
-    """Return the benchmark that this session started, unless it has ended."""
-    job = st.session_state.get("benchmark_job")
-    return None if job is None or job.over else job
-
-
 def _newest_result() -> LatencyResult | None:
     """Return the newest result; their number stops growing once the queue drops old ones."""
     results = benchmark_queue().results()
     return results[-1][1] if results else None
-
-
-def _show_jobs(jobs: tuple[BenchmarkJob, ...]) -> None:
-    own = _own_job()
-    if own is not None:
-        own.watch()
-    for position, job in enumerate(jobs):
-        whose = "Your benchmark" if job is own else "Another benchmark"
-        if position:
-            st.caption(f"{whose} is number {position} in the queue; one runs at a time.")
-        else:
-            _show_progress(whose, job)
-    if own is not None:
-        st.button(
-            "Stop", icon=":material/stop_circle:", on_click=own.stop, help="Rounds measured so far are kept."
-        )
-
-
-def _show_progress(whose: str, job: BenchmarkJob) -> None:
-    total = sum(point.runs + point.warmup for point in job.request.points)
-    done, left = 0, ""
-    if job.progress is not None:
-        done, left = job.progress.done, f", about {job.progress.remaining_seconds:.0f} s left"
-    st.progress(done / total, f"{whose}: round {done} of {total}{left}")
-    results = job.results()
-    if results:
-        found = ", ".join(
-            f"{MODELS[key].short_name} {summary(results[-1], key).median:.1f} ms"
-            for key in results[-1].milliseconds
-        )
-        st.caption(f"Median so far at {setting_text(results[-1].settings)}: {found}.")

@@ -71,18 +71,15 @@ def _show_progress(job: BenchmarkJob) -> None:
     if before:
         st.caption(f"The latency benchmark is queued behind {before} others; one runs at a time.")
         return
-    done, total, seconds = 0, sum(point.runs + point.warmup for point in job.request.points), ""
-    if job.progress is not None:
-        done, seconds = job.progress.done, f", about {job.progress.remaining_seconds:.0f} s left"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(done / total, f"Measuring latency: round {done} of {total}{seconds}")
+        st.progress(job.share_done, f"Measuring latency: {job.status}")
         st.button("Stop", key="stop_measuring", type="tertiary", on_click=job.stop)
 
 
 def _overview_job() -> BenchmarkJob | None:
     """Return the Overview's benchmark if it is running or queued, whoever started it."""
-    wanted = (job for job in benchmark_queue().jobs() if job.request in (QUICK_BENCHMARK, FULL_BENCHMARK))
-    return next(wanted, None)
+    jobs = (job for job in benchmark_queue().jobs() if isinstance(job, BenchmarkJob))
+    return next((job for job in jobs if job.request in (QUICK_BENCHMARK, FULL_BENCHMARK)), None)
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,0 +1,65 @@
+"""The Deploy page's downloads: each export as a zip with the model, a README and a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from featherface.checkpoints import WeightsFile
+from featherface.dashboard.components.downloads import download_button
+from featherface.dashboard.components.widgets import required_choice
+from featherface.dashboard.state.shared_service import deployment_store
+from featherface.engines.choice import ENGINES
+from featherface.export.variants import EXPORT_PRECISIONS, FORMATS, ExportFormat, Variant
+from featherface.models import MODELS
+
+__all__ = ["show_downloads"]
+
+
+def show_downloads(weights: Mapping[str, WeightsFile]) -> None:
+    """Let the visitor choose an export, and offer it as a zip with the command that makes the same."""
+    st.markdown(
+        "The zip holds the model, a README on inputs, outputs and post-processing, and a script that detects "
+        "faces with that engine, NumPy and Pillow alone."
+    )
+    engines = {export_format: key for key, export_format in FORMATS.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        model = required_choice(
+            "Model", list(weights), next(iter(weights)), "export_model", format_func=_model_name
+        )
+        export_format = required_choice(
+            "Format",
+            list(ExportFormat),
+            ExportFormat.ONNX,
+            "export_format",
+            format_func=lambda one: {"onnx": "ONNX", "openvino": "OpenVINO IR"}[one],
+        )
+        precision = required_choice(
+            "Stored as", list(EXPORT_PRECISIONS), EXPORT_PRECISIONS[0], "export_precision", format_func=str
+        )
+        download_button(
+            "Download zip",
+            lambda: deployment_store().archive(weights[model], export_format, precision),
+            f"featherface_{model}_{export_format}_{precision}.zip",
+            "application/zip",
+            key="export_zip",
+            icon=":material/download:",
+            type="primary",
+        )
+    st.code(Variant(engines[export_format], precision, export_format).command(model), language="bash")
+    st.caption(
+        f"The file is made when you download it, which takes up to ten seconds. {_needs(export_format)}"
+        "The value ranges of int8 come from the four sample photos; `--calibration` takes photos of your own."
+    )
+
+
+def _model_name(key: str) -> str:
+    return MODELS[key].name
+
+
+def _needs(export_format: ExportFormat) -> str:
+    key = next(key for key, found in FORMATS.items() if found is export_format)
+    if ENGINES[key].installed:
+        return ""
+    return f"It needs {ENGINES[key].name} on the server, which is not installed. "
