@@ -27,7 +27,7 @@ def test_camera(window: WebDriver, address: str, allowed: bool) -> None:
     permission = {"permission": {"name": "camera"}, "setting": "granted" if allowed else "denied"}
     window.execute_cdp_cmd("Browser.setPermission", {**permission, "origin": address})
     window.get(f"{address}/detection")
-    until(window, shows("Size ladder"))
+    until(window, shows("Solvay 1927"))
     until(window, at_rest)
     tab_to(window, "Camera")
     press(window, Keys.ENTER)

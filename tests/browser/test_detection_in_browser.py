@@ -49,7 +49,7 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(good)
     bad.write_bytes(b"not an image")
     window.get(f"{address}/detection")
-    until(window, shows("Size ladder"))  # a first visitor sees a sample
+    until(window, shows("Solvay 1927"))  # a first visitor sees a sample
 
     add_photos(window, good, bad)
     until(window, shows("portrait.jpg"))
@@ -71,7 +71,7 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
     assert counts(window) == fewer
 
     window.get(window.current_url)  # as somebody who opens the link: with the threshold, without the photo
-    until(window, shows("Size ladder"))
+    until(window, shows("Solvay 1927"))
     restored = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
     assert float(restored.get_attribute("value")) == 0.6
     assert complaints(window, address) == []
@@ -79,7 +79,7 @@ def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp
 
 def test_slider_moved_back_and_forth(window: WebDriver, address: str) -> None:
     window.get(f"{address}/detection")
-    until(window, shows("Size ladder"))
+    until(window, shows("Solvay 1927"))
     until(window, at_rest)
     before = counts(window)
     confidence = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
@@ -122,7 +122,7 @@ def test_downloads_equal_what_the_package_makes(
     with Image.open(SAMPLE) as image:
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photo)
     window.get(f"{address}/detection?{query}")
-    until(window, shows("Size ladder"))
+    until(window, shows("Solvay 1927"))
     add_photos(window, photo)
     until(window, shows("portrait.jpg"))
     until(window, at_rest)

@@ -70,7 +70,7 @@ _MUST_REACH = {
 def test_tab_passes_every_control_and_shows_where_it_is(one_window: WebDriver, address: str) -> None:
     window = one_window
     window.get(f"{address}/detection")
-    until(window, shows("Size ladder"))
+    until(window, shows("Solvay 1927"))
     until(window, at_rest)
     forth, unseen = set(), []
     for stop in _walk(window):
@@ -86,14 +86,14 @@ def test_every_control_obeys_keys_and_the_link_restores_it(
     window: WebDriver, address: str, tmp_path: Path
 ) -> None:
     window.get(f"{address}/detection")
-    until(window, shows("Size ladder"))
+    until(window, shows("Solvay 1927"))
     until(window, at_rest)
 
     press(window, Keys.TAB, Keys.ENTER)  # the link that skips what every page begins with
     assert focused(window)["tag"] == "main"
     _use(window, "Compute cost", Keys.ENTER, "/flops")
     _use(window, "Detection", Keys.ENTER, "/detection")
-    until(window, shows("Size ladder"))
+    until(window, shows("Solvay 1927"))
 
     _use(window, "Grace Hopper", Keys.ENTER, "photo=grace_hopper")
     _use(window, "Network input and weights", Keys.ENTER)
@@ -142,7 +142,7 @@ def test_files_are_chosen_without_a_mouse(one_window: WebDriver, address: str, t
     with Image.open(SAMPLE) as image:  # the sample itself would only be selected
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photo)
     window.get(f"{address}/detection")
-    until(window, shows("Size ladder"))
+    until(window, shows("Solvay 1927"))
     window.execute_cdp_cmd("Page.setInterceptFileChooserDialog", {"enabled": True})
     _use(window, "Upload", Keys.ENTER)
     chooser = until(window, _file_chooser)

@@ -162,7 +162,7 @@ def test_good_uploads_are_kept_and_bad_ones_explained(
     remove = next(button for button in page.button if button.label.startswith("Remove"))
     remove.click().run()
     assert not page.exception
-    assert page.button(key="show_size_ladder").proto.icon == CHOSEN
+    assert page.button(key=f"show_{SAMPLES[0].key}").proto.icon == CHOSEN
     assert drawings == []
 
 

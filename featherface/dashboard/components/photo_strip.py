@@ -53,6 +53,8 @@ def choose_photo(*, tiles: bool = True) -> PhotoFile:
         _show_refusals(st.session_state.get("refused_photos", ()))
         if chosen.notice:
             st.warning(plain(chosen.notice), icon=":material/warning:")
+        if chosen.credit:
+            st.caption(f"Photo: {plain(chosen.credit)}")
         if chosen in own_photos():
             st.button(
                 f"Remove {plain(chosen.name)}",

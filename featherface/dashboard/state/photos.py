@@ -62,29 +62,79 @@ class PhotoFile:
     source: Path | bytes
     about: str  # what it shows, in a few words
     notice: str = ""  # one sentence if the file is incomplete or blank
+    credit: str = ""  # author and licence of a sample
 
 
 SAMPLES: Final = (
     PhotoFile(
-        "size_ladder",
-        "Size ladder",
-        _FOLDER / "size_ladder.jpg",
-        "two portraits repeated in shrinking sizes",
+        "solvay_1927",
+        "Solvay 1927",
+        _FOLDER / "solvay_1927.jpg",
+        "a group of 29 physicists in three rows",
+        credit="Benjamin Couprie, 1927, public domain",
     ),
     PhotoFile(
         "eileen_collins",
         "Eileen Collins",
         _FOLDER / "eileen_collins.jpg",
         "an astronaut in an orange suit, smiling",
+        credit="NASA, public domain",
+    ),
+    PhotoFile(
+        "mill_workers",
+        "Mill workers",
+        _FOLDER / "mill_workers.jpg",
+        "two girls at a machine, in profile",
+        credit="Lewis W. Hine, public domain",
+    ),
+    PhotoFile(
+        "aircraft_engine",
+        "Aircraft engine",
+        _FOLDER / "aircraft_engine.jpg",
+        "three mechanics behind a yellow engine in a dark hall",
+        credit="United States government photographer, Library of Congress, public domain",
+    ),
+    PhotoFile(
+        "dark_workshop",
+        "Dark workshop",
+        _FOLDER / "dark_workshop.jpg",
+        "three people at work in front of a black background",
+        credit="United States government photographer, Library of Congress, public domain",
+    ),
+    PhotoFile(
+        "welder",
+        "Welder",
+        _FOLDER / "welder.jpg",
+        "a welder whose eyes are covered by dark goggles",
+        credit="United States government photographer, Library of Congress, public domain",
+    ),
+    PhotoFile(
+        "close_up",
+        "Close-up",
+        _FOLDER / "close_up.jpg",
+        "the face of a man with glasses that fills the photo",
+        credit="Ruby Mizrahi, Wikimedia Foundation, CC BY-SA 3.0, scaled",
+    ),
+    PhotoFile(
+        "size_ladder",
+        "Size ladder",
+        _FOLDER / "size_ladder.jpg",
+        "two portraits repeated in shrinking sizes",
+        credit="composed from photos by NASA and the United States Navy, public domain",
     ),
     PhotoFile(
         "grace_hopper",
         "Grace Hopper",
         _FOLDER / "grace_hopper.jpg",
         "a naval officer with glasses in front of a flag",
+        credit="United States Navy, public domain",
     ),
     PhotoFile(
-        "chelsea_the_cat", "Chelsea the cat", _FOLDER / "chelsea_the_cat.jpg", "the head of a ginger cat"
+        "chelsea_the_cat",
+        "Chelsea the cat",
+        _FOLDER / "chelsea_the_cat.jpg",
+        "the head of a ginger cat",
+        credit="Stéfan van der Walt, CC0",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -85,3 +86,20 @@ def test_notices_are_kept_with_the_photo() -> None:
     blank, cut = own_photos()
     assert blank.notice.startswith("This image is blank")
     assert cut.notice.startswith("This file is incomplete: its end is missing")
+
+
+def test_each_sample_has_a_credit_and_stands_in_the_list_of_sources() -> None:
+    files = [sample.source for sample in SAMPLES if isinstance(sample.source, Path)]
+    sources = (files[0].parents[1] / "README.md").read_text(encoding="utf-8")
+    assert {file.name for file in files} == {file.name for file in files[0].parent.glob("*.jpg")}
+    assert [file.name for file in files if f"| `samples/{file.name}` |" not in sources] == []
+    assert [sample.key for sample in SAMPLES if not sample.credit] == []
+
+
+def test_samples_are_small_and_carry_no_metadata() -> None:
+    files = [sample.source for sample in SAMPLES if isinstance(sample.source, Path)]
+    assert sum(file.stat().st_size for file in files) < 3_000_000
+    for file in files:
+        with Image.open(file) as image:
+            assert max(image.size) <= 1600, file.name
+            assert not {"exif", "icc_profile", "xmp", "photoshop"} & image.info.keys(), file.name
