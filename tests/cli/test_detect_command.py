@@ -70,7 +70,7 @@ def test_the_published_checkpoint_finds_the_astronaut(shared, tmp_path, capsys):
     v1 = f"v1={shared / 'checkpoints' / 'featherface_v1_published.pth'}"
     v2 = f"v2={shared / 'reference' / 'v2_seeded.pth'}"
     saved = tmp_path / "new" / "folder"
-    options = ["--weights", v1, "--weights", v2, "--save-dir", str(saved), "--json"]
+    options = ["--weights", v1, "--weights", v2, "--scales", "1", "--save-dir", str(saved), "--json"]
     assert main(["detect", photo, *options]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["weights"]["v1"]["source"] == "user"
@@ -221,8 +221,8 @@ def test_a_panorama_is_saved_with_the_models_stacked(write_photo, tmp_path, trai
     photo = write_photo("wide.png", width=33_000, height=8)  # two side by side do not fit into a JPEG
     v2 = f"v2={trained / MODELS['v2'].weights}"
     torch.save(MODELS["v1"].builder().state_dict(), tmp_path / "v1.pth")
-    options = ["--weights", v2, "--weights", f"v1={tmp_path / 'v1.pth'}", "--size", "128", "--top-k", "1"]
-    assert main(["detect", str(photo), *options, "--save-dir", str(tmp_path / "out")]) == 0
+    options = ["--weights", v2, "--weights", f"v1={tmp_path / 'v1.pth'}", "--size", "128", "--scales", "1"]
+    assert main(["detect", str(photo), *options, "--top-k", "1", "--save-dir", str(tmp_path / "out")]) == 0
     (path,) = (tmp_path / "out").iterdir()
     with Image.open(path) as saved:
         assert (path.name, saved.width) == ("wide.v1-v2.jpeg", 33_000)
