@@ -15,7 +15,11 @@ from featherface.dashboard.components.report_downloads import show_report_downlo
 from featherface.dashboard.components.sample_panel import show_sample
 from featherface.dashboard.components.widgets import choose_chart_format
 from featherface.dashboard.state.photos import SAMPLES
-from featherface.dashboard.state.study_measurements import curves_of_shipped_weights, measurements
+from featherface.dashboard.state.study_measurements import (
+    curves_of_shipped_weights,
+    measurements,
+    shipped_evidence,
+)
 from featherface.models import MODELS
 from featherface.reporting.evaluation_runs import report_charts
 from featherface.study.findings import findings
@@ -23,6 +27,7 @@ from featherface.study.headlines import headlines
 from featherface.study.measurements import STUDY_MODELS
 from featherface.study.radar import radar
 from featherface.study.recommendations import recommendations
+from featherface.study.story import story
 
 
 def show_overview() -> None:
@@ -56,7 +61,8 @@ def show_overview() -> None:
     st.header("Recommendations")
     show_recommendations(advice[1:])
     st.header("Export")
-    show_report_downloads(measured, report_charts(curves_of_shipped_weights()), SAMPLES[0])
+    steps = story(measured, shipped_evidence())
+    show_report_downloads(measured, report_charts(curves_of_shipped_weights()), steps, SAMPLES[0])
     choose_chart_format()
     with sample, st.skeleton(height=420):  # late: a first visit waits here until the networks have run
         show_sample(SAMPLES[0])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from featherface.evaluation.curves import SavedCurves
     from featherface.evaluation.paired_bootstrap import PrecisionComparison
     from featherface.study.measurements import Accuracy, Measurements
+    from featherface.study.story import Step
 
 __all__ = ["COMMAND"]
 
@@ -21,6 +22,12 @@ __all__ = ["COMMAND"]
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     parser.add_argument("--quick", action="store_true", help="15 timed rounds instead of 100")
+    parser.add_argument(
+        "--pdf", action="store_true", help="also write the report as PDF (needs the extra reports)"
+    )
+    parser.add_argument(
+        "--pptx", action="store_true", help="also write six slides as PPTX (needs the extra reports)"
+    )
     add_threads_option(parser)
     parser.add_argument(
         "--curves",
@@ -46,6 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
         shipped_checksums,
         shipped_pruning,
     )
+    from featherface.study.story import evidence, story
 
     folder = weights_folder()
     checksums = shipped_checksums(folder)
@@ -59,11 +67,12 @@ def _run(arguments: argparse.Namespace) -> int:
     pruning = shipped_pruning(folder, checksums)
     measurements = study.measure(networks, weights, latency, scored, comparison, pruning)
     summary = study.write(measurements, arguments.out)
-    report = _write_report(measurements, curves, arguments.out)
+    steps = story(measurements, evidence(folder, checksums))
+    reports = _write_reports(arguments, measurements, curves, steps)
     if arguments.json:
         print(summary.read_text(encoding="utf-8"), end="")
     else:
-        _print_results(measurements, summary, report)
+        _print_results(measurements, summary, reports)
     return 0
 
 
@@ -112,17 +121,32 @@ def _comparison(
     return comparison
 
 
-def _write_report(measurements: Measurements, curves: Sequence[SavedCurves], folder: Path) -> Path:
+def _write_reports(
+    arguments: argparse.Namespace,
+    measurements: Measurements,
+    curves: Sequence[SavedCurves],
+    steps: Sequence[Step],
+) -> list[Path]:
+    """Write the HTML report and, where asked for, the PDF and the slides; return their paths.
+
+    Raises ReportError if the extra `reports` is missing.
+    """
     from featherface.files import write_files
     from featherface.reporting.evaluation_runs import report_charts
     from featherface.reporting.html_report import REPORT_FILE, html_report
+    from featherface.reporting.report_files import PDF_FILE, SLIDES_FILE, pdf_file, slides_file
 
-    path = folder / REPORT_FILE
-    write_files({path: html_report(measurements, report_charts(curves)).encode()})
-    return path
+    report = html_report(measurements, report_charts(curves), steps=steps)
+    files = {arguments.out / REPORT_FILE: report.encode()}
+    if arguments.pdf:
+        files[arguments.out / PDF_FILE] = pdf_file(measurements, steps)
+    if arguments.pptx:
+        files[arguments.out / SLIDES_FILE] = slides_file(measurements, steps)
+    write_files(files)
+    return list(files)
 
 
-def _print_results(measurements: Measurements, summary: Path, report: Path) -> None:
+def _print_results(measurements: Measurements, summary: Path, reports: Sequence[Path]) -> None:
     from featherface.study.claims import audit
 
     for row in audit(measurements):
@@ -133,14 +157,16 @@ def _print_results(measurements: Measurements, summary: Path, report: Path) -> N
     elif not latency.complete:
         print(f"Stopped after {latency.rounds} of {latency.settings.runs} rounds, which the results use.")
     print(f"Summary: {summary}")
-    print(f"Report: {report}")
+    for report in reports:
+        print(f"Report: {report}")
 
 
 COMMAND = Command(
     summary="repeat the study and write its results",
     description="Repeat the study: count, measure and compare the models. Ctrl-C stops the timing early.\n\n"
     "Writes comparison_summary.json, with the notebook's fields, everything measured, the claims audit, the\n"
-    "radar and the recommendations, and featherface_report.html, which opens offline in any browser.\n"
+    "radar and the recommendations, and featherface_report.html, which opens offline in any browser. With\n"
+    "--pdf and --pptx, also featherface_report.pdf and featherface_slides.pptx, whose charts stay editable.\n"
     "--json prints the summary.",
     add_options=_add_options,
     run=_run,

@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from featherface.errors import FeatherFaceError
 from featherface.models import MODELS
 from featherface.reporting.figures.radar_chart import MIN_RADAR_AXES, radar_chart
+from featherface.reporting.figures.story_bars import story_bars
 from featherface.reporting.figures.style import data_uri
 from featherface.reporting.wording import change_text, faces_text, machine_text, printed, when_text
 from featherface.study.claims import AuditRow, Verdict, audit
@@ -24,6 +25,8 @@ from featherface.study.measurements import Measurements
 from featherface.study.provenance import Badge
 from featherface.study.radar import Radar, radar
 from featherface.study.recommendations import Recommendation, recommendations
+from featherface.study.recomputation import CLAIM_COMMANDS
+from featherface.study.story import Step
 
 __all__ = ["REPORT_FILE", "AnnotatedPhoto", "ReportChart", "ReportError", "html_report"]
 
@@ -74,11 +77,17 @@ class AnnotatedPhoto:
 
 
 def html_report(
-    measurements: Measurements, charts: Sequence[ReportChart], photos: Sequence[AnnotatedPhoto] = ()
+    measurements: Measurements,
+    charts: Sequence[ReportChart],
+    photos: Sequence[AnnotatedPhoto] = (),
+    steps: Sequence[Step] = (),
 ) -> str:
-    """Return the report; `charts` follow the radar chart, `photos` are at the end. Raises ReportError."""
+    """Return the report; `steps` follow the headline numbers, `charts` the radar chart, `photos` are last.
+
+    Raises ReportError.
+    """
     try:
-        return _document(measurements, charts, photos)
+        return _document(measurements, charts, photos, steps)
     except MemoryError as error:
         raise ReportError(
             "There is not enough memory to create the report; close other programs, or leave out the photos."
@@ -86,7 +95,10 @@ def html_report(
 
 
 def _document(
-    measurements: Measurements, charts: Sequence[ReportChart], photos: Sequence[AnnotatedPhoto]
+    measurements: Measurements,
+    charts: Sequence[ReportChart],
+    photos: Sequence[AnnotatedPhoto],
+    steps: Sequence[Step],
 ) -> str:
     title = " vs ".join(MODELS[key].name for key in measurements.models)
     body = [
@@ -97,6 +109,7 @@ def _document(
         _findings_table(findings(measurements)),
         "<h2>Headline numbers</h2>",
         _headline_table(headlines(measurements)),
+        *(["<h2>Five steps</h2>", *map(_step, steps)] if steps else []),
         "<h2>Radar chart</h2>",
         _radar_section(radar(measurements), list(measurements.models)),
         *(_chart(chart) for chart in charts),
@@ -140,9 +153,25 @@ def _headline_row(row: Headline) -> tuple[str, ...]:
         escape(row.name),
         *("not measured yet" if value is None else printed(value) for value in row.values.values()),
         change_text(row) or "",
-        _origin_badge(known.badge) if known else "",
-        f"<small>{escape(known.source)}</small>" if known else "",
+        f"{_origin_badge(known.badge)}<br><small>{escape(row.certainty)}</small>" if known else "",
+        f"<small>{escape(known.source)}</small>{_command(row.command)}" if known else _command(row.command),
     )
+
+
+def _step(step: Step) -> str:
+    badge = _badge(step.direction, _CLASSES[step.direction])
+    if step.chart is not None:
+        badge += f" {_origin_badge(step.badge)}"
+    text = f"<h3>{escape(step.headline)}</h3><p>{badge} <small>{escape(step.certainty)}</small></p>"
+    if step.chart is None:
+        return f"<section>{text}{_command(step.command)}</section>"
+    note = f"<figcaption>{escape(step.chart.unit)}</figcaption>"
+    chart = f"<figure>{_plot(story_bars(step.chart, 300))}{note}</figure>"
+    return f"<section>{text}{_command(step.command)}{chart}</section>"
+
+
+def _command(command: str) -> str:
+    return f'<br><code title="Recompute with">{escape(command)}</code>' if command else ""
 
 
 def _pair_text(keys: Sequence[str], between: str) -> str:
@@ -217,7 +246,7 @@ def _result(row: AuditRow) -> str:
     if row.reading is None:
         return "Not measured yet."
     how = f"{_origin_badge(row.reading.badge)} {escape(row.reading.how)}"
-    return f"{escape(row.text)}<br><small>{how}</small>"
+    return f"{escape(row.text)}<br><small>{how}</small>{_command(CLAIM_COMMANDS[row.claim.measurement])}"
 
 
 def _photo(photo: AnnotatedPhoto) -> str:
