@@ -1,10 +1,11 @@
-"""Train on a borrowed accelerator: pack a recipe into one small folder, then train there for some minutes.
+"""Train on a borrowed accelerator: pack recipes into small folders, then train there for some minutes.
 
-    python -m featherface.training.accelerator pack RECIPE.toml FOLDER
-    python -m featherface.training.accelerator train FOLDER --minutes 10
+    python -m featherface.training.accelerator pack FOLDER RECIPE.toml [RECIPE.toml ...] --parts 3
+    python -m featherface.training.accelerator train FOLDER RECIPE.toml --minutes 8
 
-The folder has labelled images of at most 640 pixels, the teacher, the weights to start from and the recipe,
-in at most 64 MiB. Training saves its state every two minutes and continues from it when started again.
+`FOLDER/part-1` and so on have at most 64 MiB each and can be moved one at a time. Each has labelled images of
+at most 640 pixels; the first also has the recipes, the teacher and the weights to start from. Training uses
+the parts that are there, saves its state every two minutes and continues from it when started again.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import zlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -28,109 +30,209 @@ from featherface.errors import FeatherFaceError
 from featherface.evaluation.manifest import Record, read_manifest
 from featherface.training.image_store import ImageStore
 from featherface.training.recipe import Recipe, RecipeError, read_recipe
-from featherface.training.trainer import LOG_STEPS, Trainer
+from featherface.training.trainer import Trainer
 
-__all__ = ["main", "pack", "train"]
+__all__ = ["main", "pack", "train", "unpack"]
 
 LIMIT_BYTES = 64 * 2**20
 _SIDE = 640  # pixels of the longer side
 _QUALITY = 75  # of JPEG
 _ZIP_ENTRY = 150  # bytes that a zip needs for an entry besides its name, twice, and its content
-_RESERVE = 2**16  # for what else is in the folder
+_RESERVE = 2**17  # for what else is in a part
+_LABELS = "labels.zip"  # holds train.jsonl
 _SAVE_SECONDS = 120.0
-_WORKERS = 16  # at most
+_MOST_STEPS = 30_000  # of a run that ends by the clock
+_CACHE_GIB = 24.0
 
 
-def pack(recipe_path: Path, folder: Path, limit: int = LIMIT_BYTES) -> int:
-    """Write everything that `train` needs into `folder` and return its size in bytes, at most `limit`.
+@dataclass(frozen=True)
+class _Packed:
+    """An image as it travels: its name, source, JPEG and manifest line."""
 
-    Images are drawn from the recipe's sources in proportion to their weights until the space is used.
-    Raises RecipeError, or ManifestError for an image that cannot be read.
+    name: str
+    source: str
+    jpeg: bytes
+    line: str
+
+    @property
+    def size(self) -> int:
+        """Bytes in a part, at most."""
+        return len(self.jpeg) + len(zlib.compress(self.line.encode())) + 2 * len(self.name) + _ZIP_ENTRY
+
+
+def pack(recipe_paths: Sequence[Path], folder: Path, *, parts: int = 1, limit: int = LIMIT_BYTES) -> int:
+    """Write everything that `train` needs into `parts` folders of at most `limit` bytes; return all bytes.
+
+    The images are those of the first recipe. Each source gets space in proportion to its weight; what it does
+    not need goes to the others. Raises RecipeError, or ManifestError for an image that cannot be read.
     """
-    recipe = read_recipe(recipe_path)
-    if recipe.data.manifest is None or recipe.data.composites is None:
-        raise RecipeError(f"{recipe_path}: packing needs `manifest` and [data.composites].")
-    folder.mkdir(parents=True, exist_ok=True)
-    files = [path for path in (recipe_path, recipe.start, recipe.teacher) if path is not None]
-    for path in files:
-        shutil.copyfile(path, folder / ("recipe.toml" if path == recipe_path else path.name))
-    left = limit - _RESERVE - sum(path.stat().st_size for path in files)
-    records = read_manifest(recipe.data.manifest)
-    with (folder / "train.jsonl").open("w", encoding="utf-8") as manifest:
-        for source, share in _source_shares(recipe).items():
-            chosen = [record for record in records if record.source == source]
-            order = np.random.default_rng(recipe.seed).permutation(len(chosen))
-            with zipfile.ZipFile(folder / f"train-{source}.zip", "w", zipfile.ZIP_STORED) as archive:
-                packed = _packed_images([chosen[index] for index in order], int(left * share))
-                for name, image, line in packed:
-                    archive.writestr(name, image)
-                    manifest.write(line)
-    return sum(path.stat().st_size for path in folder.iterdir())
+    recipes = [read_recipe(path) for path in recipe_paths]
+    for recipe, path in zip(recipes, recipe_paths, strict=True):
+        if recipe.data.manifest is None or recipe.data.composites is None:
+            raise RecipeError(f"{path}: packing needs `manifest` and [data.composites].")
+    files = {path.name: path for path in recipe_paths}
+    files |= {path.name: path for recipe in recipes for path in (recipe.start, recipe.teacher) if path}
+    folders = [folder / f"part-{number}" for number in range(1, parts + 1)]
+    for part in folders:
+        part.mkdir(parents=True)
+    for name, path in files.items():
+        shutil.copyfile(path, folders[0] / name)
+    space = [limit - _RESERVE] * parts
+    space[0] -= sum(path.stat().st_size for path in files.values())
+    _write_images(_chosen_images(recipes[0], sum(space)), folders, space)
+    return sum(path.stat().st_size for part in folders for path in part.iterdir())
 
 
-def train(folder: Path, *, minutes: float = 10.0, steps: int | None = None) -> Path:
-    """Train with `folder` for about `minutes`, or for `steps`, and return the file of the averaged weights.
+def train(folder: Path, recipe_name: str, *, minutes: float | None = None) -> Path:
+    """Train with the parts in `folder` and return the file of the averaged weights.
 
-    The number of steps follows from a short run that measures the speed. Raises FeatherFaceError.
+    The run lasts for `minutes`, or for the recipe's steps. Raises FeatherFaceError.
     """
-    recipe = _packed_recipe(folder)
-    if steps is None:
-        measured = Trainer(_with_steps(replace(recipe, output=folder / "speed"), 3 * LOG_STEPS))
-        measured.run()
-        steps = max(1, int(60 * minutes * measured.images_per_second / recipe.data.batch))
-    Trainer(_with_steps(recipe, steps)).run()
+    recipe = _unpacked_recipe(folder, recipe_name)
+    if minutes is not None:
+        recipe = replace(recipe, optimiser=replace(recipe.optimiser, minutes=minutes, steps=_MOST_STEPS))
+    Trainer(recipe).run()
     return recipe.output / "last.safetensors"
 
 
+def unpack(folder: Path) -> Path:
+    """Join the parts in `folder` into one manifest with its zips beside it and return the manifest's path."""
+    data = folder / "data"
+    data.mkdir(exist_ok=True)
+    manifest = data / "train.jsonl"
+    parts = sorted(folder.glob("part-*"))
+    lines = []
+    for part in parts:
+        with zipfile.ZipFile(part / _LABELS) as labels:
+            lines.append(labels.read(manifest.name))
+    manifest.write_bytes(b"".join(lines))
+    for name in sorted({path.name for part in parts for path in part.glob("train-*.zip")}):
+        with zipfile.ZipFile(data / name, "w", zipfile.ZIP_STORED) as joined:
+            for path in (part / name for part in parts if (part / name).exists()):
+                with zipfile.ZipFile(path) as archive:
+                    for member in archive.namelist():
+                        joined.writestr(member, archive.read(member))
+    return manifest
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `pack` or `train` and return the exit status."""
+    """Run `pack`, `unpack` or `train` and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m featherface.training.accelerator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    packing = commands.add_parser("pack", help="write the folder")
-    packing.add_argument("recipe", type=Path)
+    packing = commands.add_parser("pack", help="write the parts")
     packing.add_argument("folder", type=Path)
-    training = commands.add_parser("train", help="train with a folder")
+    packing.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE")
+    packing.add_argument("--parts", type=int, default=1)
+    unpacking = commands.add_parser("unpack", help="join the parts that are there")
+    unpacking.add_argument("folder", type=Path)
+    training = commands.add_parser("train", help="train with an unpacked folder")
     training.add_argument("folder", type=Path)
-    training.add_argument("--minutes", type=float, default=10.0)
-    arguments = parser.parse_args(argv)
+    training.add_argument("recipe", help="file name of the recipe")
+    training.add_argument("--minutes", type=float)
+    given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
-        if arguments.command == "pack":
-            print(f"{arguments.folder} has {pack(arguments.recipe, arguments.folder) / 2**20:.1f} MiB.")
+        if given.command == "pack":
+            size = pack(given.recipes, given.folder, parts=given.parts)
+            print(f"{given.folder} has {size / 2**20:.1f} MiB in {given.parts} parts.")
+        elif given.command == "unpack":
+            print(f"{unpack(given.folder)} is ready.")
         else:
-            print(f"The weights are in {train(arguments.folder, minutes=arguments.minutes)}.")
+            print(f"The weights are in {train(given.folder, given.recipe, minutes=given.minutes)}.")
     except FeatherFaceError as error:
         print(f"featherface: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _source_shares(recipe: Recipe) -> dict[str, float]:
-    """Return each source's share of the space, in proportion to its weights in the recipe."""
-    composites = recipe.data.composites
-    if composites is None:
-        return {}
-    weights: dict[str, float] = {}
-    for kind in (composites.scenes, composites.portraits, composites.close_ups, composites.backgrounds):
-        for source, weight in kind.items():
-            weights[source] = weights.get(source, 0.0) + weight / sum(kind.values())
-    total = sum(weights.values())
-    return {source: weight / total for source, weight in weights.items()}
-
-
-def _packed_images(records: Sequence[Record], space: int) -> Iterator[tuple[str, bytes, str]]:
-    """Yield name, JPEG and manifest line of as many of `records` as fit into `space` bytes."""
+def _chosen_images(recipe: Recipe, space: int) -> list[_Packed]:
+    """Return as many images of each source as fit into its share of `space` bytes, in random order."""
+    shares = _source_shares(recipe)
+    everything = read_manifest(recipe.data.manifest) if recipe.data.manifest else []
+    records = [record for record in everything if record.source in shares]
     images = ImageStore(records, cache_bytes=0)
-    for index, record in enumerate(records):
-        scale = min(1.0, _SIDE / max(record.width, record.height))
-        size = max(1, round(record.width * scale)), max(1, round(record.height * scale))
-        pixels = cv2.resize(images[index].pixels, size, interpolation=cv2.INTER_AREA)
-        image = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
-        line = json.dumps(_scaled(record, size)) + "\n"
-        space -= len(image) + len(line) + 2 * len(record.image) + _ZIP_ENTRY
-        if space < 0:
-            return
-        yield record.image, image, line
+    rng = np.random.default_rng(recipe.seed)
+    with ThreadPoolExecutor() as threads:
+        packed = list(
+            threads.map(lambda index: _packed(images, index), rng.permutation(len(records)).tolist())
+        )
+    quotas = _quotas(
+        {source: [image.size for image in packed if image.source == source] for source in shares},
+        shares,
+        space,
+    )
+    chosen = []
+    for image in packed:
+        if image.size <= quotas[image.source]:
+            quotas[image.source] -= image.size
+            chosen.append(image)
+    return chosen
+
+
+def _quotas(
+    sizes: Mapping[str, Sequence[int]], shares: Mapping[str, float], space: float
+) -> dict[str, float]:
+    """Divide `space` by `shares`; what a source does not need is divided among the others."""
+    quotas: dict[str, float] = {}
+    left = dict(shares)
+    while left:
+        total = sum(left.values())
+        small = [source for source in left if sum(sizes[source]) <= space * left[source] / total]
+        if not small:
+            return quotas | {source: space * share / total for source, share in left.items()}
+        for source in small:
+            quotas[source] = sum(sizes[source])
+            space -= quotas[source]
+            del left[source]
+    return quotas
+
+
+def _write_images(images: Sequence[_Packed], folders: Sequence[Path], space: Sequence[int]) -> None:
+    """Deal `images` to the parts in proportion to their space; images without space are left out."""
+    left = np.array(space)
+    dealt: list[list[_Packed]] = [[] for _ in folders]
+    for image in images:
+        part = int(np.argmax(left / space))
+        if image.size <= left[part]:
+            left[part] -= image.size
+            dealt[part].append(image)
+    for folder, mine in zip(folders, dealt, strict=True):
+        with zipfile.ZipFile(folder / _LABELS, "w", zipfile.ZIP_DEFLATED) as labels:
+            labels.writestr("train.jsonl", "".join(image.line for image in mine))
+        for source in sorted({image.source for image in mine}):
+            with zipfile.ZipFile(folder / f"train-{source}.zip", "w", zipfile.ZIP_STORED) as archive:
+                for image in mine:
+                    if image.source == source:
+                        archive.writestr(image.name, image.jpeg)
+
+
+def _source_shares(recipe: Recipe) -> dict[str, float]:
+    """Return how often the recipe draws an image of each source, as shares of 1."""
+    settings = recipe.data.composites
+    if settings is None:
+        return {}
+    others = 1 - settings.close_up_share - settings.background_share
+    kinds = (
+        (settings.scenes, others * settings.scene_share),
+        (settings.portraits, others * (1 - settings.scene_share)),
+        (settings.close_ups, settings.close_up_share),
+        (settings.backgrounds, settings.background_share),
+    )
+    shares: dict[str, float] = {}
+    for sources, kind_share in kinds:
+        for source, weight in sources.items():
+            shares[source] = shares.get(source, 0.0) + kind_share * weight / sum(sources.values())
+    return shares
+
+
+def _packed(images: ImageStore, index: int) -> _Packed:
+    """Return image `index` with its labels, at most 640 pixels on its longer side."""
+    record = images.records[index]
+    scale = min(1.0, _SIDE / max(record.width, record.height))
+    size = max(1, round(record.width * scale)), max(1, round(record.height * scale))
+    pixels = cv2.resize(images[index].pixels, size, interpolation=cv2.INTER_AREA)
+    jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+    return _Packed(record.image, record.source, jpeg, json.dumps(_scaled(record, size)) + "\n")
 
 
 def _scaled(record: Record, size: tuple[int, int]) -> dict[str, object]:
@@ -152,28 +254,25 @@ def _scaled(record: Record, size: tuple[int, int]) -> dict[str, object]:
     }
 
 
-def _packed_recipe(folder: Path) -> Recipe:
-    """Return the recipe in `folder` with its paths there, for the device of this machine."""
-    recipe = read_recipe(folder / "recipe.toml")
+def _unpacked_recipe(folder: Path, name: str) -> Recipe:
+    """Return the recipe with its paths in `folder`; an accelerator is fed from decoded images."""
+    path = folder / "part-1" / name
+    recipe = read_recipe(path)
     accelerated = torch.cuda.is_available()
     return replace(
         recipe,
-        output=folder / "run",
-        start=None if recipe.start is None else folder / recipe.start.name,
-        teacher=None if recipe.teacher is None else folder / recipe.teacher.name,
+        output=folder / path.stem,
+        start=None if recipe.start is None else path.parent / recipe.start.name,
+        teacher=None if recipe.teacher is None else path.parent / recipe.teacher.name,
         data=replace(
             recipe.data,
-            manifest=folder / "train.jsonl",
-            workers=min(_WORKERS, os.cpu_count() or 1) if accelerated else recipe.data.workers,
+            manifest=folder / "data" / "train.jsonl",
+            cache_gib=_CACHE_GIB if accelerated else recipe.data.cache_gib,
+            preload=accelerated,
         ),
         evaluation=None,
-        precision="bfloat16" if accelerated else recipe.precision,
         save_seconds=_SAVE_SECONDS,
     )
-
-
-def _with_steps(recipe: Recipe, steps: int) -> Recipe:
-    return replace(recipe, optimiser=replace(recipe.optimiser, steps=steps))
 
 
 if __name__ == "__main__":

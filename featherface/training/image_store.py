@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -42,9 +43,7 @@ class ImageStore:
         pixels = self._cache.get(index)
         if pixels is None:
             pixels = _decode(record)
-            if pixels.nbytes <= self._free_bytes:
-                self._cache[index] = pixels
-                self._free_bytes -= pixels.nbytes
+            self._keep(index, pixels)
         usable = (record.boxes[:, 2:] > record.boxes[:, :2]).all(axis=1)  # WIDER FACE has some empty boxes
         uncertain = record.ignore & (record.scores >= CERTAIN)
         scores = np.where(uncertain, np.float32(0), record.scores)
@@ -55,6 +54,21 @@ class ImageStore:
             landmarks=record.landmarks[usable],
             complete=record.source in self._complete,
         )
+
+    def preload(self) -> None:
+        """Decode images until the memory budget is used; processes forked afterwards share them."""
+        with ThreadPoolExecutor() as threads:
+            for index, pixels in enumerate(threads.map(_decode, self.records)):
+                if not self._keep(index, pixels):
+                    threads.shutdown(cancel_futures=True)
+                    return
+
+    def _keep(self, index: int, pixels: ImageArray) -> bool:
+        if pixels.nbytes > self._free_bytes:
+            return False
+        self._cache[index] = pixels
+        self._free_bytes -= pixels.nbytes
+        return True
 
 
 def _decode(record: Record) -> ImageArray:

@@ -42,13 +42,15 @@ class DataSettings:
     workers: int = 4  # processes that prepare images
     complete: tuple[str, ...] | None = None  # sources in which every face is labelled; None: all
     cache_gib: float = 4.0  # decoded images kept in memory, per worker
+    preload: bool = False  # decode the images before the workers start, which then share them
 
 
 @dataclass(frozen=True)
 class OptimiserSettings:
     """AdamW with a linear warm-up and a cosine decay to zero."""
 
-    steps: int
+    steps: int  # at most, if `minutes` is set
+    minutes: float | None = None  # the run ends, and its cosine decays, by the clock
     learning_rate: float = 1e-3
     weight_decay: float = 5e-4
     warmup_steps: int = 0
@@ -161,5 +163,7 @@ def _check(recipe: Recipe, path: Path) -> None:
     optimiser = recipe.optimiser
     if recipe.data.size < 32 or min(recipe.data.batch, optimiser.steps) < 1:
         raise RecipeError(f"{path}: size must be at least 32, batch and steps at least 1.")
+    if optimiser.minutes is not None and optimiser.minutes <= 0:
+        raise RecipeError(f"{path}: minutes must be more than 0.")
     if min(optimiser.pool, optimiser.repeats) < 1:
         raise RecipeError(f"{path}: pool and repeats must be at least 1.")

@@ -78,7 +78,9 @@ class Trainer:
             recipe.optimiser.learning_rate,
             weight_decay=recipe.optimiser.weight_decay,
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _cosine(recipe.optimiser))
+        self.seconds = 0.0  # trained so far, as of `clock`
+        self.clock = time.monotonic()
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._learning_rate_factor)
         self.average = AveragedModel(
             self.student, multi_avg_fn=_ema(recipe.optimiser.ema_decay), use_buffers=True
         )
@@ -96,9 +98,10 @@ class Trainer:
         """
         steps = self.recipe.optimiser.steps
         recent: list[dict[str, float]] = []
-        logged_at = time.monotonic()
+        self.clock = logged_at = time.monotonic()
         feed = self._batches()
-        while self.step < steps:
+        finished = self.step >= steps
+        while not finished:
             recent.append(self._learn(next(feed)))
             self.step += 1
             if self.step % LOG_STEPS == 0:
@@ -107,11 +110,12 @@ class Trainer:
                 self._log({name: fmean(row[name] for row in recent) for name in recent[0]})
                 recent.clear()
                 logged_at = time.monotonic()
-            save, score = self._due()
+            save, score, out_of_time = self._due()
             if save:
                 self._save()
             if score:
                 self._score()
+            finished = out_of_time or self.step >= steps
         self._save()
         scores = self._score()
         if self.ranks > 1:
@@ -212,17 +216,33 @@ class Trainer:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def _due(self) -> tuple[bool, bool]:
-        """Return whether to save and to score now, by the clock of the first process for all."""
+    def _learning_rate_factor(self, step: int) -> float:
+        """Return the factor of the learning rate: a linear warm-up, then a cosine to zero."""
+        settings = self.recipe.optimiser
+        if step < settings.warmup_steps:
+            return (step + 1) / settings.warmup_steps
+        if settings.minutes is None:
+            done = (step - settings.warmup_steps) / max(settings.steps - settings.warmup_steps, 1)
+        else:
+            done = self._seconds_trained() / (60 * settings.minutes)
+        return (1 + math.cos(math.pi * min(done, 1))) / 2
+
+    def _seconds_trained(self) -> float:
+        return self.seconds + time.monotonic() - self.clock
+
+    def _due(self) -> tuple[bool, bool, bool]:
+        """Return whether to save, to score and to end now, by the clock of the first process for all."""
         now = time.monotonic()
         evaluation = self.recipe.evaluation
         save = now - self.saved_at > self.recipe.save_seconds
         score = evaluation is not None and now - self.scored_at > 60 * evaluation.every_minutes
+        minutes = self.recipe.optimiser.minutes
+        out_of_time = minutes is not None and self._seconds_trained() >= 60 * minutes
         if self.ranks > 1:
-            flags = torch.tensor([save, score], device=self.device)
+            flags = torch.tensor([save, score, out_of_time], device=self.device)
             distributed.broadcast(flags, src=0)
-            save, score = flags.tolist()
-        return save, score
+            save, score, out_of_time = flags.tolist()
+        return save, score, out_of_time
 
     def _resume(self) -> None:
         path = self.recipe.output / "last.pt"
@@ -238,7 +258,7 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.objective.load_state_dict(state["objective"])
-        self.step, self.best = state["step"], state["best"]
+        self.step, self.best, self.seconds = state["step"], state["best"], state.get("seconds", 0.0)
         torch.set_rng_state(state["random"][self.rank])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"][self.rank], self.device)
@@ -263,6 +283,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "objective": self.objective.state_dict(),
             "step": self.step,
+            "seconds": self._seconds_trained(),
             "best": self.best,
             "random": random,
             "random_cuda": random_cuda,
@@ -373,6 +394,8 @@ def _dataset(recipe: Recipe, ranks: int) -> Dataset[Sample]:
     else:
         raise RuntimeError("The recipe was not checked.")
     images = ImageStore(records, int(data.cache_gib * 2**30), data.complete)
+    if data.preload:
+        images.preload()
     samples = recipe.optimiser.steps * data.batch * ranks
     dataset: Composites | SquareCrops
     if data.composites:
@@ -403,15 +426,3 @@ def _set_modes(student: nn.Module, settings: OptimiserSettings) -> None:
 
 def _ema(decay: float) -> Callable[..., None]:
     return cast("Callable[..., None]", get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
-
-
-def _cosine(settings: OptimiserSettings) -> Callable[[int], float]:
-    """Return the factor of the learning rate by step: a linear warm-up, then a cosine to zero."""
-    warm = settings.warmup_steps
-
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        return (1 + math.cos(math.pi * min((step - warm) / max(settings.steps - warm, 1), 1))) / 2
-
-    return factor
