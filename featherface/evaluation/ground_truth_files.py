@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from featherface.errors import FeatherFaceError, sentence
-from featherface.evaluation.marked_photo import MAX_FACES, Box, as_array
+from featherface.evaluation.marked_photo import MAX_FACES, Box, as_array, as_boxes
 from featherface.evaluation.wider_zip import WiderZipError, read_annotations
 
 __all__ = [
@@ -124,9 +124,7 @@ def read_ground_truth_file(data: bytes, name: str) -> dict[str, tuple[Box, ...]]
         raise GroundTruthFileError(
             sentence(f"{name} has more than {MAX_FACES:,} faces for {many[0][:80]!r}.")
         )
-    return {
-        image: tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in boxes.tolist()) for image, boxes in found.items()
-    }
+    return {image: as_boxes(boxes) for image, boxes in found.items()}
 
 
 def _coco_boxes(document: Mapping[str, Any]) -> dict[str, np.ndarray]:

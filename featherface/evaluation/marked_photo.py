@@ -12,7 +12,16 @@ from featherface.detection.agreement import match_by_iou
 from featherface.detection.boxes import iou_matrix
 from featherface.errors import FeatherFaceError
 
-__all__ = ["MAX_FACES", "Box", "FaceCounts", "MarkedPhoto", "MarkingError", "as_array", "count_faces"]
+__all__ = [
+    "MAX_FACES",
+    "Box",
+    "FaceCounts",
+    "MarkedPhoto",
+    "MarkingError",
+    "as_array",
+    "as_boxes",
+    "count_faces",
+]
 
 MAX_FACES = 2_000  # marked per photo; the most in a photo of WIDER FACE is 1,968
 
@@ -115,6 +124,11 @@ def count_faces(boxes: np.ndarray, marked: MarkedPhoto) -> FaceCounts:
 def as_array(boxes: Sequence[Box]) -> np.ndarray:
     """Return boxes as an (N, 4) float64 array."""
     return np.asarray(boxes, np.float64).reshape(-1, 4)
+
+
+def as_boxes(array: np.ndarray) -> tuple[Box, ...]:
+    """Return the rows of an (N, 4) array as boxes."""
+    return tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in array.tolist())
 
 
 def _apart(boxes: Sequence[Box], others: Sequence[Box]) -> tuple[Box, ...]:

@@ -20,10 +20,11 @@ from featherface.dashboard.components.controls import (
     choose_filters,
 )
 from featherface.dashboard.components.face_downloads import show_face_downloads
+from featherface.dashboard.components.ground_truth_panel import show_ground_truth
 from featherface.dashboard.components.missed_face_panel import show_missed_faces
 from featherface.dashboard.components.viewer import FullPhoto, Marks, Panel, show_viewer
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
-from featherface.dashboard.state.marked_faces import can_undo, marked_faces
+from featherface.dashboard.state.marked_faces import can_undo, examined_spot, marked_faces
 from featherface.dashboard.state.photo_regions import close_regions, regions_address
 from featherface.dashboard.state.photos import DisplayPhoto, PhotoFile, display_photo
 from featherface.dashboard.state.shared_service import machine
@@ -79,6 +80,7 @@ def show_comparison(
         with table:
             _show_matches(comparison)
     show_missed_faces(file, comparison, given.weights, marked)
+    show_ground_truth(file, comparison)
     show_face_downloads(file, comparison, display)
 
 
@@ -104,7 +106,7 @@ def _show_photos(
         landmarks=display.landmarks,
         scores=display.scores,
         full=full,
-        marks=Marks(truth),
+        marks=Marks(truth, examined_spot(file.key)),
         wipe=view is View.WIPE,
         differences=comparison.agreement is not None,
         pick=True,

@@ -10,7 +10,9 @@ import numpy as np
 import streamlit as st
 
 from featherface.checkpoints import WeightsError, WeightsFile
+from featherface.dashboard.components.ground_truth_panel import show_spot_buttons
 from featherface.dashboard.components.widgets import plain
+from featherface.dashboard.state.marked_faces import examined_spot, spot_fields
 from featherface.dashboard.state.photos import PhotoFile, decoded
 from featherface.dashboard.state.shared_service import model_service
 from featherface.detection.boxes import clip_boxes
@@ -43,11 +45,13 @@ def show_missed_faces(
     """Show why each model did or did not find a face at the spot that a person marks."""
     st.subheader("Why was this face missed?")
     st.caption(
-        "Click or tap a face in the photo, choose one that only one model found, or enter its position."
+        "Click or tap a face in the photo, draw a box around it, choose one that only one model found, or "
+        "enter its position."
     )
     spot = _choose_spot(file.key, comparison, marked)
     if spot is None:
         return
+    show_spot_buttons(file.key, spot, comparison, spot_fields(file.key))
     try:
         with st.spinner("Trying changes of the photo"):
             photo = decoded(file).shrunk(_LONGEST)
@@ -61,7 +65,7 @@ def show_missed_faces(
 
 def _choose_spot(photo_key: str, comparison: Comparison, marked: Spot | None) -> Spot | None:
     """Return the marked spot in pixels of the photo; None until one is marked."""
-    names = [f"missed_{name}_{photo_key}" for name in ("x", "y", "width", "height")]
+    names = spot_fields(photo_key)
     if marked is not None:
         x1, y1, x2, y2 = marked.box or (marked.x1, marked.y1, marked.x1, marked.y1)
         _mark(names, [int(value) for value in (x1, y1, x2 - x1, y2 - y1)])
@@ -79,16 +83,9 @@ def _choose_spot(photo_key: str, comparison: Comparison, marked: Spot | None) ->
     )
     limits = (comparison.width - 1, comparison.height - 1, comparison.width, comparison.height)
     labels = ("x (px)", "y (px)", "Width (px)", "Height (px)")
-    values = [
+    for field, label, limit, name in zip(fields, labels, limits, names, strict=True):
         field.number_input(label, 0, limit, value=None, step=1, key=name)
-        for field, label, limit, name in zip(fields, labels, limits, names, strict=True)
-    ]
-    x, y, width, height = values
-    if x is None or y is None:
-        return None
-    if not width or not height:
-        return Spot(x, y)
-    return Spot(x, y, x + width, y + height)
+    return examined_spot(photo_key)
 
 
 def _mark(names: Sequence[str], values: Sequence[int]) -> None:
@@ -124,10 +121,11 @@ def _show_model(
     result, settings = comparison.results[key], comparison.settings[key]
     factor = photo.width / comparison.width
     here = _scaled(spot, factor)
-    tried = _attempts(file.key, key, result.weights.sha256, here, settings, photo, own)
     height, width = result.input_size
     scale = (width * height / (photo.width * photo.height)) ** 0.5
     candidates = result.detections.scaled(factor, factor)
+    found = here.there(comparison.faces[key].scaled(factor, factor)).any()
+    tried = () if found else _attempts(file.key, key, result.weights.sha256, here, settings, photo, own)
     explanation = explain(candidates, here, settings, scale, tried)
     if explanation.cause is Cause.TOO_LARGE:  # only then is the receptive field worth seconds
         explanation = explain(candidates, here, settings, scale, tried, _receptive_field(key))

@@ -319,7 +319,7 @@ class Viewer {
       if (this.dragged || event.detail > 1) return;
       const face = event.target.closest?.(".face")?.face ?? null;
       this.choose(face, { move: false });
-      if (!this.data.pick || (face && face.pair !== NO_PARTNER)) return; // both models found it: nothing to explain
+      if (!this.data.pick) return;
       const { x, y } = toPhoto(event.clientX, event.clientY);
       if (x >= 0 && y >= 0 && x < this.data.width && y < this.data.height) this.sendSpot({ point: [x, y] });
     };

@@ -9,7 +9,7 @@ from typing import cast
 
 import streamlit as st
 
-from featherface.dashboard.state.photos import SAMPLES, own_photos
+from featherface.dashboard.state.photos import SAMPLES, PhotoFile, own_photos
 from featherface.evaluation.marked_photo import Box, MarkedPhoto
 from featherface.robustness.missed_faces import Spot
 
@@ -17,10 +17,10 @@ __all__ = [
     "can_undo",
     "clear_marks",
     "examined_spot",
+    "files_with_marks",
     "mark",
     "marked_faces",
     "marked_photo",
-    "photos_with_marks",
     "spot_fields",
     "undo_mark",
 ]
@@ -40,15 +40,14 @@ def marked_faces(photo_key: str) -> tuple[Box, ...]:
     return marked_photo(photo_key).faces
 
 
-def photos_with_marks() -> tuple[str, ...]:
-    """Return the keys of the photos in which this session marked faces."""
-    present = {file.key for file in own_photos()} | {file.key for file in SAMPLES}
-    return tuple(key for key in _all_steps() if key in present)
+def files_with_marks() -> list[PhotoFile]:
+    """Return the photos in which this session marked faces."""
+    return [file for file in [*own_photos(), *SAMPLES] if file.key in _all_steps()]
 
 
 def mark(photo_key: str, marked: MarkedPhoto) -> None:
     """Replace what is marked in a photo."""
-    kept = {key: steps for key, steps in _all_steps().items() if key in (*photos_with_marks(), photo_key)}
+    kept = {file.key: _all_steps()[file.key] for file in files_with_marks()}  # not of removed photos
     kept[photo_key] = [*kept.get(photo_key, []), marked][-_MAX_STEPS:]
     st.session_state["marked_photos"] = kept
 

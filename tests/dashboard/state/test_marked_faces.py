@@ -10,10 +10,10 @@ import streamlit as st
 from featherface.dashboard.state.marked_faces import (
     can_undo,
     clear_marks,
+    files_with_marks,
     mark,
     marked_faces,
     marked_photo,
-    photos_with_marks,
     undo_mark,
 )
 from featherface.dashboard.state.photos import SAMPLES, PhotoFile, decoded
@@ -46,7 +46,7 @@ def test_a_removed_photo_loses_its_marks_and_a_sample_keeps_them() -> None:
     mark(OWN.key, FIRST)
     mark(SAMPLES[0].key, SECOND)
     st.session_state["own_photos"] = []
-    assert photos_with_marks() == (SAMPLES[0].key,)
+    assert files_with_marks() == [SAMPLES[0]]
     mark(SAMPLES[0].key, FIRST)
     assert not can_undo(OWN.key)
 
@@ -58,7 +58,7 @@ def test_cleared_samples_have_their_checked_faces_again() -> None:
     mark(key, FIRST)
     clear_marks(key)
     assert marked_photo(key) == checked
-    assert photos_with_marks() == ()
+    assert files_with_marks() == []
 
 
 def test_every_sample_has_checked_faces_inside_the_photo() -> None:
