@@ -9,6 +9,7 @@ from featherface.config import DEFAULT_SIDE
 from featherface.profiling.latency import LatencyResult
 
 __all__ = [
+    "ATTRIBUTES_COMMAND",
     "BLUR_COMMAND",
     "CLAIM_COMMANDS",
     "HEIGHTS_COMMAND",
@@ -26,6 +27,10 @@ STUDY_COMMAND = "featherface study --out study"
 PRECISION_COMMAND = f"featherface evaluate {_WIDER} --comparison comparison.json"
 HEIGHTS_COMMAND = "featherface evaluate --manifest dev.jsonl --comparison comparison.json"
 BLUR_COMMAND = f"featherface stress {_WIDER} --corruption defocus_blur"
+ATTRIBUTES_COMMAND = (
+    "featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl "
+    "--ground-truth eval_tools/ground_truth"
+)
 _PRUNING_COMMAND = (
     "featherface prune --model v2 --manifest dev.jsonl --ground-truth eval_tools/ground_truth --out v2.json"
 )

@@ -13,13 +13,20 @@ from featherface.config import DEFAULT_SIDE
 from featherface.evaluation.paired_bootstrap import Difference, SavedComparison
 from featherface.models import MODELS
 from featherface.profiling.latency import summary
-from featherface.robustness.labelled_stress import MEAN, Condition
-from featherface.robustness.photo_stress import BREAKING_RECALL, PhotoStress
-from featherface.robustness.robustness_results import SavedStress, shipped_stress
+from featherface.robustness.attribute_slices import WIDER_ATTRIBUTES
+from featherface.robustness.labelled_stress import MEAN, Condition, Estimate
+from featherface.robustness.photo_stress import BREAKING_RECALL
+from featherface.robustness.robustness_results import (
+    SavedSlices,
+    SavedStress,
+    shipped_slices,
+    shipped_stress,
+)
 from featherface.study.findings import Direction, Finding, findings
 from featherface.study.measurements import SELECTION_NOTE, STUDY_MODELS, V1, V2, Measurements
 from featherface.study.provenance import Badge
 from featherface.study.recomputation import (
+    ATTRIBUTES_COMMAND,
     BLUR_COMMAND,
     HEIGHTS_COMMAND,
     STUDY_COMMAND,
@@ -42,6 +49,7 @@ __all__ = [
 
 BLUR = "defocus_blur"  # key in CORRUPTIONS
 PORTRAITS, CROWDS = "over 96 px", "16-32 px"  # bands of face height in HEIGHT_SUBSETS
+_BLUR_BAND = "32-96 px"  # large enough to be found, and often blurred
 _DIFFERENCE_COLOUR = "#0d9488"
 _Interval = tuple[float, float]
 
@@ -93,19 +101,19 @@ class Step:
 class Evidence:
     """Results that the steps need besides `Measurements`; each is None where it was not measured.
 
-    heights: both models by face height. stress: V1 and V2 on labelled images under blur. photo: both on one
-    photo under blur, used where `stress` is missing.
+    heights: both models by face height. stress: V1 and V2 on labelled images that were blurred. slices: both
+    on faces that were labelled as blurred, used where `stress` is missing.
     """
 
     heights: SavedComparison | None = None
     stress: tuple[SavedStress, SavedStress] | None = None
-    photo: PhotoStress | None = None
+    slices: tuple[SavedSlices, SavedSlices] | None = None
 
 
 def evidence(folder: Path, sha256: Mapping[str, str]) -> Evidence:
     """Return the results beside the weights in `folder` that were made with the weights `sha256` by model."""
     heights = _heights(shipped_comparisons(folder), sha256)
-    return Evidence(heights, _stress(shipped_stress(folder, sha256)))
+    return Evidence(heights, _stress(shipped_stress(folder, sha256)), _slices(shipped_slices(folder, sha256)))
 
 
 def story(measurements: Measurements, found: Evidence) -> tuple[Step, ...]:
@@ -238,9 +246,9 @@ def _band_certainty(found: Difference, saved: SavedComparison, band: str) -> str
 def _blur(found: Evidence) -> Step:
     if found.stress is not None:
         return _blur_of_images(found.stress)
-    if found.photo is not None and found.photo.faces:
-        return _blur_of_photo(found.photo)
-    headline = "Defocus blur has not been measured with these weights"
+    if found.slices is not None:
+        return _blur_of_slices(found.slices)
+    headline = "Blur has not been measured with these weights"
     return Step("Blur", Direction.OPEN, headline, "", Badge.MEASURED, BLUR_COMMAND, None)
 
 
@@ -270,16 +278,53 @@ def _breaks_at(severities: Sequence[int], shares: Sequence[float]) -> int | None
     )
 
 
-def _blur_of_photo(stress: PhotoStress) -> Step:
-    breaks = {key: stress.breaks_at(key) for key in STUDY_MODELS}
-    headline = f"Defocus blur: {_lower_first(breaking_sentence(breaks, 'half of the faces'))}"
-    certainty = (
-        f"One photo is an example, not a measurement: recall counts the {stress.faces} faces that both "
-        "models find in the clean photo. The command measures it on labelled images."
+def _blur_of_slices(pair: tuple[SavedSlices, SavedSlices]) -> Step:
+    recall = {saved.model: _blur_recall(saved) for saved in pair}
+    values = [value for value in WIDER_ATTRIBUTES["blur"] if all(value in found for found in recall.values())]
+    chart = StepChart(
+        "Recall (%); error bars: 95% confidence interval",
+        tuple(values),
+        tuple(_recall_bars(key, [found[value] for value in values]) for key, found in recall.items()),
+        0,
     )
-    recall = {key: [100 * step.recall(key) for step in stress.steps] for key in STUDY_MODELS}
-    chart = _severity_chart("Recall (%)", [step.severity for step in stress.steps], recall)
-    return Step("Blur", Direction.INCONCLUSIVE, headline, certainty, Badge.MEASURED, BLUR_COMMAND, chart)
+    first, second = (recall[key][values[-1]] for key in STUDY_MODELS)
+    direction, verdict = _recall_verdict(first, second)
+    headline = (
+        f"Blur: {verdict}, {MODELS[V2].short_name} finds {second.value:.0%} of the faces with {values[-1]} "
+        f"instead of {first.value:.0%}"
+    )
+    saved = pair[0]
+    note = f" {SELECTION_NOTE}" if saved.used_for_selection else ""
+    certainty = (
+        f"Faces {_BLUR_BAND} high, as large faces are blurred less often; recall at confidence "
+        f"{saved.confidence:.2f} on {saved.images:,} images of {saved.image_set}. A difference counts where "
+        f"the models' 95% confidence intervals do not overlap.{note}"
+    )
+    return Step("Blur", direction, headline, certainty, Badge.MEASURED, ATTRIBUTES_COMMAND, chart)
+
+
+def _blur_recall(saved: SavedSlices) -> dict[str, Estimate]:
+    """Return recall by degree of blur, without degrees of which there are too few faces."""
+    return {
+        one.value: one.recall
+        for one in saved.slices
+        if (one.attribute, one.band) == ("blur", _BLUR_BAND) and one.recall is not None
+    }
+
+
+def _recall_bars(key: str, found: Sequence[Estimate]) -> Series:
+    intervals = tuple(one.interval and (100 * one.interval[0], 100 * one.interval[1]) for one in found)
+    return _bars(key, tuple(100 * one.value for one in found), intervals)
+
+
+def _recall_verdict(first: Estimate, second: Estimate) -> tuple[Direction, str]:
+    if first.interval is None or second.interval is None:
+        return Direction.INCONCLUSIVE, "inconclusive"
+    if second.interval[1] < first.interval[0]:
+        return Direction.LOSS, f"{MODELS[V2].short_name} breaks first"
+    if first.interval[1] < second.interval[0]:
+        return Direction.GAIN, f"{MODELS[V1].short_name} breaks first"
+    return Direction.INCONCLUSIVE, "inconclusive"
 
 
 def _blur_direction(breaks: Mapping[str, int | None]) -> Direction:
@@ -347,3 +392,18 @@ def _comparable(first: SavedStress, second: SavedStress) -> bool:
         and all(BLUR in saved.robustness.corruptions for saved in (first, second))
         and all(saved.robustness.clean[MEAN].value > 0 for saved in (first, second))
     )
+
+
+def _slices(results: Sequence[SavedSlices]) -> tuple[SavedSlices, SavedSlices] | None:
+    """Return the results of V1 and V2 by degree of blur on the same images, those with most images."""
+    heaviest = WIDER_ATTRIBUTES["blur"][-1]
+    pairs = [
+        (first, second)
+        for first in results
+        for second in results
+        if (first.model, second.model) == STUDY_MODELS
+        and (first.image_set, first.images, first.confidence)
+        == (second.image_set, second.images, second.confidence)
+        and all(heaviest in _blur_recall(saved) for saved in (first, second))
+    ]
+    return max(pairs, key=lambda pair: pair[0].images, default=None)

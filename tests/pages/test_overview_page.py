@@ -181,7 +181,7 @@ def test_the_headline_is_the_measurement(open_overview, measured_weights):
 def test_presenter_mode_without_weights_says_what_is_missing(open_overview, tmp_path):
     page = open_overview(tmp_path, demo="1", step="5")
     assert not page.exception
-    assert page.title[0].value == "Defocus blur has not been measured with these weights"
+    assert page.title[0].value == "Blur has not been measured with these weights"
     assert any("weights" in info.value for info in page.info)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from featherface.detection.detections import Detections
 from featherface.evaluation.paired_bootstrap import Difference, PrecisionComparison, SavedComparison
+from featherface.robustness.attribute_slices import Slice
 from featherface.robustness.labelled_stress import MEAN, Condition, Estimate, Robustness
-from featherface.robustness.photo_stress import PhotoStress, SeverityResult
-from featherface.robustness.robustness_results import SavedStress
+from featherface.robustness.robustness_results import SavedSlices, SavedStress
 from featherface.study.claims import CLAIMS
 from featherface.study.findings import Direction
 from featherface.study.recomputation import CLAIM_COMMANDS
@@ -37,14 +35,14 @@ def stress(model: str, shares: tuple[float, ...]) -> SavedStress:
     return SavedStress(model, "a", "val", "original", 640, WHEN, False, found)
 
 
-def photo(**left: tuple[int, ...]) -> PhotoStress:
-    """How many of four agreed faces each model finds at severities 0 to 5."""
-    truth = Detections(np.zeros((4, 4), np.float32), np.zeros(4, np.float32), np.zeros((4, 5, 2), np.float32))
-    steps = [
-        SeverityResult(number, truth, dict.fromkeys(left, truth), dict(zip(left, counts, strict=True)))
-        for number, counts in enumerate(zip(*left.values(), strict=True))
-    ]
-    return PhotoStress(tuple(steps))
+def slices(model: str, heavy: float) -> SavedSlices:
+    """Recall 0.9 of clear faces, and `heavy` of heavily blurred ones, within 0.05."""
+    found = tuple(
+        Slice("blur", value, "32-96 px", 50, 20, None, Estimate(recall, (recall - 0.05, recall + 0.05)))
+        for value, recall in (("clear", 0.9), ("heavy blur", heavy))
+    )
+    few = Slice("blur", "normal blur", "32-96 px", 2, 1, None, None, "Only 1 image with faces")
+    return SavedSlices(model, "a", "val", 50, 0.5, WHEN, False, (*found, few))
 
 
 def test_without_measurements_only_the_size_is_known(counted):
@@ -119,20 +117,22 @@ def test_blur_names_the_model_that_breaks_first(counted, first, second, directio
     assert step.chart.series[0].values == pytest.approx((100, *(100 * share for share in first)))
 
 
-def test_a_photo_stands_in_for_labelled_images_and_is_called_an_example(counted):
-    found = photo(v1=(4, 4, 4, 3, 3, 3), v2=(4, 3, 1, 1, 1, 0))
-    step = story(counted, Evidence(photo=found))[BLURRED]
-    assert "FeatherFace V2 breaks first" in step.headline
-    assert "One photo is an example" in step.certainty
-    assert step.direction is Direction.INCONCLUSIVE
-    labelled = Evidence(stress=(stress("v1", (0.4,) * 5), stress("v2", (0.9,) * 5)), photo=found)
+@pytest.mark.parametrize(
+    ("first", "second", "direction", "words"),
+    [
+        pytest.param(0.8, 0.6, Direction.LOSS, "V2 breaks first, V2 finds 60% of the faces with", id="lower"),
+        pytest.param(0.6, 0.8, Direction.GAIN, "V1 breaks first", id="higher"),
+        pytest.param(0.8, 0.75, Direction.INCONCLUSIVE, "inconclusive", id="the intervals overlap"),
+    ],
+)
+def test_blurred_faces_stand_in_for_blurred_images(counted, first, second, direction, words):
+    pair = slices("v1", first), slices("v2", second)
+    step = story(counted, Evidence(slices=pair))[BLURRED]
+    assert step.direction is direction
+    assert words in step.headline
+    assert step.chart.categories == ("clear", "heavy blur")
+    labelled = Evidence(stress=(stress("v1", (0.4,) * 5), stress("v2", (0.9,) * 5)), slices=pair)
     assert "FeatherFace V1 breaks first" in story(counted, labelled)[BLURRED].headline
-
-
-def test_a_photo_without_agreed_faces_is_no_evidence(counted):
-    empty = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
-    steps = (SeverityResult(0, empty, {"v1": empty, "v2": empty}, {"v1": 0, "v2": 0}),)
-    assert story(counted, Evidence(photo=PhotoStress(steps)))[BLURRED].direction is Direction.OPEN
 
 
 def test_breaking_names_any_two_models():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -22,17 +23,19 @@ from featherface.models import MODELS
 from featherface.reporting.figures.story_bars import story_bars
 from featherface.reporting.wording import faces_text
 from featherface.robustness.corruptions import CORRUPTIONS
-from featherface.robustness.photo_stress import PhotoStress, at_input_size
+from featherface.robustness.photo_stress import at_input_size
 from featherface.study.findings import Direction
 from featherface.study.measurements import STUDY_MODELS
-from featherface.study.story import BLUR, Evidence, Step, StepChart, story
+from featherface.study.story import BLUR, Step, StepChart, breaking_sentence, story
 
 __all__ = ["presenting", "show_presenter", "show_start_button"]
 
 _MODE, _STEP = "demo", "step"  # in the page's address
 _STEPS = 5
 _SPEED, _PORTRAITS, _CROWDS, _BLUR = range(2, _STEPS + 1)
-_PORTRAIT_SAMPLE, _CROWD_SAMPLE = SAMPLES[1], SAMPLES[0]
+_PORTRAIT_SAMPLE, _CROWD_SAMPLE = (
+    next(file for file in SAMPLES if file.key == key) for key in ("eileen_collins", "solvay_1927")
+)
 _BADGES = {
     Direction.GAIN: ":green-badge[:material/trending_up: Gain]",
     Direction.LOSS: ":red-badge[:material/trending_down: Loss]",
@@ -66,14 +69,11 @@ def show_presenter() -> None:
     measured = measurements()
     controls = st.container(horizontal=True, vertical_alignment="center")
     content = st.container()
-    found, photo = shipped_evidence(), None
+    step = story(measured, shipped_evidence())[number - 1]
     with content:
-        if number == _BLUR:
-            found, photo = _with_photo(found)
-        step = story(measured, found)[number - 1]
         _show_headline(step)
-        if number in (_PORTRAITS, _CROWDS, _BLUR):
-            _show_photo_and_chart(step, number, photo)
+        if number in _PHOTOS:
+            _show_photo_and_chart(step, _PHOTOS[number])
         elif step.chart is not None:
             _show_chart(step, step.chart)
         if number == _SPEED:
@@ -148,17 +148,14 @@ def _show_chart(step: Step, chart: StepChart) -> None:
         st.caption(plain(note[:1].upper() + note[1:]) + "\\.")
 
 
-def _show_photo_and_chart(step: Step, number: int, photo: PhotoStress | None) -> None:
+def _show_photo_and_chart(step: Step, show_photo: Callable[[], None]) -> None:
     photos, numbers = st.columns([3, 2], gap="large")
     with numbers:
         if step.chart is not None:
             _show_chart(step, step.chart)
     with photos:
         try:
-            if number == _BLUR:
-                _show_blurred(_CROWD_SAMPLE, photo)
-            else:
-                _show_sample(_PORTRAIT_SAMPLE if number == _PORTRAITS else _CROWD_SAMPLE)
+            show_photo()
         except FeatherFaceError as error:
             st.info(plain(str(error)), icon=":material/info:")
 
@@ -179,29 +176,18 @@ def _show_images(file: PhotoFile, images: dict[str, tuple[bytes, int]], conditio
             caption=f"{name}: {faces}{condition}",
             alt=f"{file.name}, {file.about}{condition}; {name} found {faces}",
         )
+    st.caption(f"Photo: {plain(file.credit)}\\.")
 
 
-def _with_photo(found: Evidence) -> tuple[Evidence, PhotoStress | None]:
-    """Add what blur does to the sample photo; where a model cannot run, the step has no photo."""
-    try:
-        photo = at_input_size(decoded(_CROWD_SAMPLE), DEFAULT_SIDE)
-        stress = stressed_photo(photo, BLUR, STUDY_MODELS, _settings())
-    except FeatherFaceError as error:
-        st.info(plain(str(error)), icon=":material/info:")
-        return found, None
-    return replace(found, photo=stress), stress
-
-
-def _show_blurred(file: PhotoFile, stress: PhotoStress | None) -> None:
+def _show_blurred(file: PhotoFile) -> None:
     """Show the photo at the first severity at which a model breaks, else at the highest."""
-    if stress is None:
-        return
+    photo = at_input_size(decoded(file), DEFAULT_SIDE)
+    settings = DetectionSettings(resize=Resize.ORIGINAL, side=DEFAULT_SIDE)
+    stress = stressed_photo(photo, BLUR, STUDY_MODELS, settings)
     broken = [severity for key in STUDY_MODELS if (severity := stress.breaks_at(key)) is not None]
     severity = min(broken, default=stress.steps[-1].severity)
     step = stress.steps[severity]
-    blurred = CORRUPTIONS[BLUR].apply(
-        at_input_size(decoded(file), DEFAULT_SIDE), stress.steps[0].truth, severity
-    )
+    blurred = CORRUPTIONS[BLUR].apply(photo, stress.steps[0].truth, severity)
     images = {
         key: (
             encode_image(annotate(blurred.photo, step.found[key], MODELS[key].colour), "jpeg"),
@@ -210,7 +196,15 @@ def _show_blurred(file: PhotoFile, stress: PhotoStress | None) -> None:
         for key in STUDY_MODELS
     }
     _show_images(file, images, f" at severity {severity}")
+    breaks = {key: stress.breaks_at(key) for key in STUDY_MODELS}
+    sentence = breaking_sentence(
+        breaks, f"half of the {faces_text(stress.faces)} that both find without blur"
+    )
+    st.caption(f"Defocus blur in this photo, an example and not a measurement: {plain(sentence)}.")
 
 
-def _settings() -> DetectionSettings:
-    return DetectionSettings(resize=Resize.ORIGINAL, side=DEFAULT_SIDE)
+_PHOTOS: Mapping[int, Callable[[], None]] = {
+    _PORTRAITS: partial(_show_sample, _PORTRAIT_SAMPLE),
+    _CROWDS: partial(_show_sample, _CROWD_SAMPLE),
+    _BLUR: partial(_show_blurred, _CROWD_SAMPLE),
+}
