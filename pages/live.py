@@ -6,14 +6,12 @@ from datetime import datetime
 
 import streamlit as st
 
-from featherface.config import (
-    CONFIDENCE_RANGE,
-    DEFAULT_CONFIDENCE,
-    DEFAULT_NMS_IOU,
-    NMS_IOU_RANGE,
-    SIDE_RANGE,
-)
 from featherface.dashboard.components.controls import HIDE_CHOICES
+from featherface.dashboard.components.detection_sliders import (
+    choose_confidence,
+    choose_longer_side,
+    choose_nms_iou,
+)
 from featherface.dashboard.components.frame_handover import open_on_detection_page
 from featherface.dashboard.components.live_view import show_live_view
 from featherface.dashboard.components.model_pair import choose_model_pair
@@ -30,33 +28,14 @@ st.caption(
 )
 models = choose_model_pair()
 confidence_column, nms_column, size_column, hide_column = st.columns(4, gap="medium")
-confidence = confidence_column.slider(
-    "Confidence",
-    *CONFIDENCE_RANGE,
-    DEFAULT_CONFIDENCE,
-    step=0.01,
-    key="live_conf",
-    help="Keep faces with a score above this threshold.",
-    bind="query-params",
-)
-nms_iou = nms_column.slider(
-    "NMS IoU",
-    *NMS_IOU_RANGE,
-    DEFAULT_NMS_IOU,
-    step=0.05,
-    key="live_nms",
-    help="Non-maximum suppression: of two boxes that overlap more than this, keep the higher-scoring one.",
-    bind="query-params",
-)
-input_size = size_column.slider(
-    "Input size: longer side (px)",
-    *SIDE_RANGE,
-    LIVE_INPUT_SIZE,
-    step=32,
-    key="live_side",
-    help="Smaller is faster; larger finds smaller faces.",
-    bind="query-params",
-)
+with confidence_column:
+    confidence = choose_confidence("live_conf")
+with nms_column:
+    nms_iou = choose_nms_iou("live_nms")
+with size_column:
+    input_size = choose_longer_side(
+        "live_side", "Smaller is faster; larger finds smaller faces.", LIVE_INPUT_SIZE
+    )
 with hide_column:
     hide = required_choice(
         "Hide faces",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_NMS_IOU, DEFAULT_SIDE, NMS_IOU_RANGE, SIDE_RANGE
+from featherface.dashboard.components.detection_sliders import (
+    choose_confidence,
+    choose_longer_side,
+    choose_nms_iou,
+)
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.video_panel import (
@@ -21,35 +25,16 @@ st.caption(
 )
 models = choose_model_pair()
 confidence_column, nms_column, size_column = st.columns(3, gap="medium")
-confidence = confidence_column.slider(
-    "Confidence",
-    LOWEST_CONFIDENCE,
-    0.99,
-    DEFAULT_CONFIDENCE,
-    step=0.01,
-    key="video_conf",
-    help="Keep faces with a score above this threshold. Updates the results immediately.",
-    bind="query-params",
-)
-nms_iou = nms_column.slider(
-    "NMS IoU",
-    *NMS_IOU_RANGE,
-    DEFAULT_NMS_IOU,
-    step=0.05,
-    key="video_nms",
-    help="Non-maximum suppression: of two boxes that overlap more than this, keep the higher-scoring one. "
-    "Applies to the next analysis.",
-    bind="query-params",
-)
-input_size = size_column.slider(
-    "Input size: longer side (px)",
-    *SIDE_RANGE,
-    DEFAULT_SIDE,
-    step=32,
-    key="video_side",
-    help="Smaller is faster; larger finds smaller faces. Applies to the next analysis.",
-    bind="query-params",
-)
+with confidence_column:
+    confidence = choose_confidence(
+        "video_conf", note="Updates the results immediately.", lowest=LOWEST_CONFIDENCE
+    )
+with nms_column:
+    nms_iou = choose_nms_iou("video_nms", note="Applies to the next analysis.")
+with size_column:
+    input_size = choose_longer_side(
+        "video_side", "Smaller is faster; larger finds smaller faces. Applies to the next analysis."
+    )
 video = choose_video()
 if video is not None:
     job = run_analysis(video, models, DetectionSettings(LOWEST_CONFIDENCE, nms_iou, side=input_size))

@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from featherface.cli.common import Command, CommandError, print_json
+from featherface.cli.common import (
+    Command,
+    CommandError,
+    add_ground_truth_option,
+    add_saved_set_options,
+    print_json,
+)
 from featherface.config import DEFAULT_CONFIDENCE
 
 if TYPE_CHECKING:
@@ -33,12 +39,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="detections saved by evaluate --predictions, with FILE.run.json beside it; repeat for "
         "more models",
     )
-    parser.add_argument(
-        "--ground-truth",
-        type=Path,
-        metavar="DIR",
-        help="folder of the official wider_*_val.mat files",
-    )
+    add_ground_truth_option(parser)
     parser.add_argument(
         "--manifest", type=Path, metavar="FILE", help="images of your own as JSON lines, with --groups"
     )
@@ -58,14 +59,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="confidence threshold of recall (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="save the results as JSON")
-    parser.add_argument(
-        "--image-set", default="WIDER FACE", metavar="NAME", help="what the saved file calls these images"
-    )
-    parser.add_argument(
-        "--used-for-selection",
-        action="store_true",
-        help="note in the saved file that these images were also used to choose the checkpoints",
-    )
+    add_saved_set_options(parser, "WIDER FACE")
 
 
 def _run(arguments: argparse.Namespace) -> int:

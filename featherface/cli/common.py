@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,12 +39,17 @@ __all__ = [
     "CommandError",
     "FoundPhotos",
     "add_engine_option",
+    "add_ground_truth_option",
     "add_input_size_option",
+    "add_manifest_options",
+    "add_measurement_options",
     "add_model_option",
     "add_network_options",
+    "add_saved_set_options",
     "add_threads_option",
     "add_threshold_options",
     "add_weights_option",
+    "add_worker_options",
     "chosen_weights",
     "error_line",
     "find_photos",
@@ -178,6 +184,69 @@ def add_network_options(parser: argparse.ArgumentParser, *, resize: str) -> None
         "the study did (default: %(default)s)",
     )
     add_input_size_option(parser, range_help("input size in pixels", SIDE_RANGE))
+
+
+def add_manifest_options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Add `--manifest` and `--source`."""
+    parser.add_argument(
+        "--manifest", type=Path, required=required, metavar="FILE", help="images and boxes as JSON lines"
+    )
+    parser.add_argument("--source", metavar="NAME", help="only the images of this source in the manifest")
+
+
+def add_ground_truth_option(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Add `--ground-truth`."""
+    parser.add_argument(
+        "--ground-truth",
+        type=Path,
+        required=required,
+        metavar="DIR",
+        help="folder of the official wider_*_val.mat files",
+    )
+
+
+def add_saved_set_options(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add `--image-set` and `--used-for-selection`; without a `default` the set has its folder's name."""
+    parser.add_argument(
+        "--image-set",
+        default=default,
+        metavar="NAME",
+        help="what the saved files call these images "
+        f"(default: {default or 'the name of the folder or manifest'})",
+    )
+    parser.add_argument(
+        "--used-for-selection",
+        action="store_true",
+        help="note in the saved files that these images were also used to choose the checkpoints",
+    )
+
+
+def add_measurement_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that measure one model on a manifest: which, on what, saved under what."""
+    parser.add_argument(
+        "--model", required=True, metavar="MODEL", help="a model's key, such as v1, with shipped weights"
+    )
+    add_manifest_options(parser, required=True)
+    add_ground_truth_option(parser)
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="use every Nth image only (default: %(default)s)"
+    )
+    add_saved_set_options(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
+
+
+def add_worker_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--workers` and `--scheduler`."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="worker processes (default: one per CPU core, %(default)s here)",
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler, as in tcp://HOST:8786"
+    )
 
 
 def range_help(what: str, allowed: tuple[float, float]) -> str:

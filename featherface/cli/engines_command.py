@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featherface.cli.common import ALL_MODELS, Command, CommandError, model_keys
+from featherface.cli.common import ALL_MODELS, Command, CommandError, add_measurement_options, model_keys
 
 if TYPE_CHECKING:
     from featherface.evaluation.engine_accuracy import EngineAccuracy
@@ -15,29 +15,7 @@ __all__ = ["COMMAND"]
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", required=True, metavar="MODEL", help="a model's key, such as v1, with shipped weights"
-    )
-    parser.add_argument(
-        "--manifest", type=Path, required=True, metavar="FILE", help="images and boxes as JSON lines"
-    )
-    parser.add_argument("--source", metavar="NAME", help="only the images of this source in the manifest")
-    parser.add_argument(
-        "--ground-truth", type=Path, metavar="DIR", help="folder of the official wider_*_val.mat files"
-    )
-    parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="use every Nth image only (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--image-set",
-        metavar="NAME",
-        help="what the saved file calls these images (default: the name of the manifest)",
-    )
-    parser.add_argument(
-        "--used-for-selection",
-        action="store_true",
-        help="note in the saved file that these images were also used to choose the checkpoint",
-    )
+    add_measurement_options(parser)
     parser.add_argument(
         "--predictions",
         type=Path,
@@ -45,7 +23,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the detections; an interrupted run continues with what it contains",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -16,8 +15,12 @@ from featherface.cli.common import (
     INTERRUPTED,
     Command,
     CommandError,
+    add_ground_truth_option,
+    add_manifest_options,
     add_model_option,
     add_network_options,
+    add_saved_set_options,
+    add_worker_options,
     chosen_weights,
     error_line,
     model_keys,
@@ -43,11 +46,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="images as EVENT/NAME.jpg, as in WIDER FACE"
     )
-    parser.add_argument("--manifest", type=Path, metavar="FILE", help="images and boxes as JSON lines")
-    parser.add_argument("--source", metavar="NAME", help="only the images of this source in the manifest")
-    parser.add_argument(
-        "--ground-truth", type=Path, metavar="DIR", help="folder of the official wider_*_val.mat files"
-    )
+    add_manifest_options(parser)
+    add_ground_truth_option(parser)
     parser.add_argument(
         "--predictions",
         type=Path,
@@ -68,26 +68,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="save the difference in average precision of every two models, with its paired confidence "
         "interval, as JSON",
     )
-    parser.add_argument(
-        "--image-set",
-        metavar="NAME",
-        help="what the saved files call these images (default: the name of the folder or manifest)",
-    )
-    parser.add_argument(
-        "--used-for-selection",
-        action="store_true",
-        help="note in the saved files that these images were also used to choose the checkpoints",
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="worker processes (default: one per CPU core, %(default)s here)",
-    )
-    parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler, as in tcp://HOST:8786"
-    )
+    add_saved_set_options(parser)
+    add_worker_options(parser)
     add_network_options(parser, resize="original")
 
 

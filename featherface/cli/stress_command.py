@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -14,8 +13,12 @@ from featherface.cli.common import (
     ALL_MODELS,
     Command,
     CommandError,
+    add_ground_truth_option,
+    add_manifest_options,
     add_model_option,
     add_network_options,
+    add_saved_set_options,
+    add_worker_options,
     chosen_weights,
     model_keys,
     print_json,
@@ -37,17 +40,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="images as EVENT/NAME.jpg, as in WIDER FACE"
     )
-    parser.add_argument(
-        "--manifest", type=Path, metavar="FILE", help="images as JSON lines, instead of --images"
-    )
-    parser.add_argument("--source", metavar="NAME", help="only the images of this source in the manifest")
-    parser.add_argument(
-        "--ground-truth",
-        type=Path,
-        metavar="DIR",
-        required=True,
-        help="folder of the official wider_*_val.mat files",
-    )
+    add_manifest_options(parser)
+    add_ground_truth_option(parser, required=True)
     parser.add_argument(
         "--corruption",
         action="append",
@@ -70,26 +64,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--model all, one file per model: found.jsonl becomes found-MODEL.jsonl",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="save the results as JSON")
-    parser.add_argument(
-        "--image-set",
-        metavar="NAME",
-        help="what the saved file calls these images (default: the name of the folder or manifest)",
-    )
-    parser.add_argument(
-        "--used-for-selection",
-        action="store_true",
-        help="note in the saved file that these images were also used to choose the checkpoints",
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="worker processes (default: one per CPU core, %(default)s here)",
-    )
-    parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler, as in tcp://HOST:8786"
-    )
+    add_saved_set_options(parser)
+    add_worker_options(parser)
     add_network_options(parser, resize="original")
 
 

@@ -50,7 +50,7 @@ class SavedStress:
     resize: str
     side: int  # pixels; unused at original size
     date: str  # ISO 8601
-    used_for_selection: bool  # whether these images also chose the checkpoint
+    used_for_selection: bool  # whether the checkpoint was also selected on these images
     robustness: Robustness
 
 

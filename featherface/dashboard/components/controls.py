@@ -9,15 +9,8 @@ from enum import StrEnum
 import streamlit as st
 
 from featherface.checkpoints import WeightsFile, user_checkpoints
-from featherface.config import (
-    CONFIDENCE_RANGE,
-    DEFAULT_CONFIDENCE,
-    DEFAULT_NMS_IOU,
-    DEFAULT_SIDE,
-    NMS_IOU_RANGE,
-    SIDE_RANGE,
-    weights_folder,
-)
+from featherface.config import DEFAULT_SIDE, SIDE_RANGE, weights_folder
+from featherface.dashboard.components.detection_sliders import choose_confidence, choose_nms_iou
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.widgets import plain, required_choice
 from featherface.detection.drawing import Hide
@@ -155,10 +148,10 @@ def choose_filters(keys: Sequence[str], given: NetworkInput) -> tuple[dict[str, 
             args=(keys,),
         )
         names = {"": ""} if linked else {f"_{key}": f"{MODELS[key].short_name}: " for key in keys}
-        nms_ious = [_nms_slider(suffix, prefix) for suffix, prefix in names.items()]
+        nms_ious = [choose_nms_iou(f"nms{suffix}", prefix=prefix) for suffix, prefix in names.items()]
         display = _choose_display()
     with sliders:
-        confidences = [_confidence_slider(suffix, prefix) for suffix, prefix in names.items()]
+        confidences = [choose_confidence(f"conf{suffix}", prefix=prefix) for suffix, prefix in names.items()]
     if linked:
         confidences, nms_ious = confidences * len(keys), nms_ious * len(keys)
     settings = {
@@ -194,35 +187,6 @@ def _choose_display() -> Display:
         "stays visible: check before you share.",
     )
     return Display(landmarks, scores, differences, HIDE_CHOICES[hide], truth)
-
-
-def _confidence_slider(suffix: str, prefix: str) -> float:
-    return float(
-        st.slider(
-            f"{prefix}Confidence",
-            *CONFIDENCE_RANGE,
-            DEFAULT_CONFIDENCE,
-            step=0.01,
-            key=f"conf{suffix}",
-            help="Keep faces with a score above this threshold.",
-            bind="query-params",
-        )
-    )
-
-
-def _nms_slider(suffix: str, prefix: str) -> float:
-    return float(
-        st.slider(
-            f"{prefix}NMS IoU",
-            *NMS_IOU_RANGE,
-            DEFAULT_NMS_IOU,
-            step=0.05,
-            key=f"nms{suffix}",
-            help="Non-maximum suppression: of two boxes that overlap more than this, keep the "
-            "higher-scoring one.",
-            bind="query-params",
-        )
-    )
 
 
 def _separate(keys: Sequence[str]) -> None:

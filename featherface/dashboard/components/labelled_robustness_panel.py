@@ -171,5 +171,5 @@ def _text(estimate: Estimate) -> str:
 
 
 def _origin(saved: SavedStress | SavedSlices, images: int) -> str:
-    selected = "; these images also chose the checkpoints" if saved.used_for_selection else ""
+    selected = "; the checkpoints were also selected on these images" if saved.used_for_selection else ""
     return f"{saved.image_set}, {images_text(images)}, {when_text(saved.date)}{selected}"

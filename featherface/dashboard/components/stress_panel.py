@@ -9,14 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from featherface.checkpoints import WeightsError
-from featherface.config import (
-    CONFIDENCE_RANGE,
-    DEFAULT_CONFIDENCE,
-    DEFAULT_NMS_IOU,
-    DEFAULT_SIDE,
-    SIDE_RANGE,
-)
+from featherface.config import DEFAULT_NMS_IOU
 from featherface.dashboard.components.compared_panels import compared_panels
+from featherface.dashboard.components.detection_sliders import choose_confidence, choose_longer_side
 from featherface.dashboard.components.viewer import show_viewer
 from featherface.dashboard.components.widgets import plain, show_chart
 from featherface.dashboard.state.photos import PhotoFile, decoded
@@ -63,25 +58,14 @@ def choose_corruption() -> tuple[str, DetectionSettings]:
         key="corruption",
         bind="query-params",
     )
-    confidence = confidence_column.slider(
-        "Confidence",
-        *CONFIDENCE_RANGE,
-        DEFAULT_CONFIDENCE,
-        step=0.01,
-        key="stress_conf",
-        help="Keep faces with a score above this threshold.",
-        bind="query-params",
-    )
-    side = size_column.slider(
-        "Input size: longer side (px)",
-        *SIDE_RANGE,
-        DEFAULT_SIDE,
-        step=32,
-        key="stress_side",
-        help="The photo is scaled to this size before it is corrupted, so that noise and blur act on the "
-        "pixels that the networks get.",
-        bind="query-params",
-    )
+    with confidence_column:
+        confidence = choose_confidence("stress_conf")
+    with size_column:
+        side = choose_longer_side(
+            "stress_side",
+            "The photo is scaled to this size before it is corrupted, so that noise and blur act on the "
+            "pixels that the networks get.",
+        )
     st.caption(
         f"Formula: {plain(CORRUPTIONS[chosen].formula)} at severities 1 to 5. x is the clean photo with "
         "values from 0 to 1; lengths are for a photo of 640 pixels and grow with it."
