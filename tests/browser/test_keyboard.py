@@ -46,17 +46,14 @@ _MUST_REACH = {
     "Grace Hopper",
     "Upload",
     "Camera",
+    "Side by side",
+    "Confidence",
+    "Filters and display",
     "Network input and weights",
+    "Draw a box",
     "Zoom out",
     "Zoom in",
     "Show the whole photo",
-    "Same thresholds for both models",
-    "Confidence",
-    "NMS IoU",
-    "Landmarks",
-    "Scores",
-    "Show differences only",
-    "Off",
     "Data (CSV)",
     "Annotated photos (PNG)",
     "Annotated photos (JPEG)",
@@ -99,6 +96,7 @@ def test_every_control_obeys_keys_and_the_link_restores_it(
     _use(window, "Network input and weights", Keys.ENTER)
     _use(window, "Fit, keep aspect ratio", Keys.ARROW_RIGHT * 2 + Keys.SPACE, "resize=Stretch")
     _use(window, "Input size: square (px)", Keys.ARROW_LEFT, "side=608")
+    press(window, Keys.ESCAPE)
     until(window, shows("Grace Hopper"))
     whole = windows(window)
     _use(window, "Zoom in", Keys.ENTER)
@@ -111,16 +109,22 @@ def test_every_control_obeys_keys_and_the_link_restores_it(
     until(window, lambda _: windows(window) == whole)
 
     _use(window, "Confidence", Keys.ARROW_RIGHT * 10, "conf=0.6")
+    _use(window, "Filters and display", Keys.ENTER)
     _use(window, "NMS IoU", Keys.ARROW_LEFT, "nms=0.35")
+    press(window, Keys.ESCAPE)
+    _use(window, "Filters and display", Keys.ENTER)
     _use(window, "Same thresholds for both models", Keys.SPACE, "linked=false")
-    _use(window, "V1: Confidence", Keys.ARROW_LEFT, "conf_v1=0.59")
     _use(window, "V1: NMS IoU", Keys.ARROW_LEFT, "nms_v1=0.3")
-    _use(window, "V2: Confidence", Keys.HOME, "conf_v2=0.02")
     _use(window, "V2: NMS IoU", Keys.END, "nms_v2=0.9")
     for name in ("Landmarks", "Scores"):
         _use(window, name, Keys.SPACE, f"{name.lower()}=false")
     _use(window, "Show differences only", Keys.SPACE, "differences=true")
+    _use(window, "Ground truth", Keys.SPACE, "truth=true")
     _use(window, "Off", Keys.ARROW_RIGHT + Keys.SPACE, "faces=Blur")
+    press(window, Keys.ESCAPE)
+    _use(window, "V1: Confidence", Keys.ARROW_LEFT, "conf_v1=0.59")
+    _use(window, "V2: Confidence", Keys.HOME, "conf_v2=0.02")
+    _use(window, "Side by side", Keys.ARROW_RIGHT + Keys.SPACE, "view=Wipe")
     until(window, at_rest)
 
     _use(window, "Faces (JSON)", Keys.ENTER)
