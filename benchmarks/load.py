@@ -22,6 +22,7 @@ from benchmarks.visitor import Dashboard, Visitor, served
 from featherface.dashboard.components.widgets import plain
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.settings import DetectionSettings, Scales
+from featherface.profiling.machine import now
 from featherface.reporting.comparison import compare
 from featherface.serving.model_service import ModelService
 
@@ -33,6 +34,8 @@ _BENCHMARKING = (0.4, 0.7)  # of the time, in which every fifth visitor runs the
 _SLIDER_TARGET = 1_000.0  # milliseconds
 _MEMORY_TARGET = 50.0  # MB
 _LARGE = 1_920  # pixels; V1 takes seconds
+_BURST_SECONDS = 900  # for one answer where everybody wants a long pass at once
+_SAY_SECONDS = 15  # between two lines that say what the visitors are still waiting for
 _BUSY = re.compile(r"queue position (\d+)")
 
 
@@ -67,6 +70,7 @@ def main() -> int:
     given = parser.parse_args()
     trained_weights(given.weights)
     diary, curve = Diary(), []
+    _say(f"{given.sessions} visitors for {given.minutes:g} minutes")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         with served(given.weights, log) as dashboard:
@@ -83,8 +87,10 @@ def main() -> int:
                 60 * given.minutes,
                 watch=lambda seconds: curve.append((seconds, dashboard.memory / 1e6)),
             )
+            _say(f"{given.burst} visitors at once")
             burst = full_queue(dashboard, diary, given.burst)
         logged = tracebacks(log)
+    _say(f"comparing {len(answers)} answers with a single user's")
     wrong = mixed_up(answers, ModelService(given.weights))
     alone, beside = (diary.times("slide", benchmarking=flag) for flag in (False, True))
     growth, slope = _memory(curve)
@@ -253,7 +259,7 @@ def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:
 
     def ask(number: int) -> set[str]:
         try:
-            with Visitor(dashboard.address, DETECTION) as visitor:
+            with Visitor(dashboard.address, DETECTION, _BURST_SECONDS) as visitor:
                 visitor.upload(
                     page_labels.PHOTOS, "own.jpg", photo_variation(np.random.default_rng([7, number]), 0.5)
                 )
@@ -269,13 +275,27 @@ def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:
     ready: list[int] = []
     with ThreadPoolExecutor(visitors) as threads:
         asked = [threads.submit(ask, number) for number in range(visitors)]
-        while len(ready) < visitors:
-            time.sleep(0.05)
+        _await_all(lambda: visitors - len(ready), f"of {visitors} visitors still upload their photo")
         together.set()
+        _await_all(lambda: sum(not each.done() for each in asked), f"of {visitors} visitors still wait")
         told = [each.result() for each in asked]
     refused = sum(any(map(_BUSY.search, texts)) for texts in told)
     positions = {int(found.group(1)) for texts in told for text in texts if (found := _BUSY.search(text))}
     return Burst(visitors - refused, refused, tuple(sorted(positions)))
+
+
+def _await_all(left: Callable[[], int], what: str) -> None:
+    """Wait until `left()` is 0, and say now and then how many are left."""
+    said = time.monotonic()
+    while (count := left()) > 0:
+        if time.monotonic() - said > _SAY_SECONDS:
+            said = time.monotonic()
+            _say(f"{count} {what}")
+        time.sleep(0.05)
+
+
+def _say(what: str) -> None:
+    print(f"{now()} {what}", file=sys.stderr, flush=True)
 
 
 def _memory(curve: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -28,7 +28,6 @@ from benchmarks.guests import (
 from benchmarks.markdown_report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.visitor import Dashboard, PageError, Visitor, served
 
-_PAGES = ("", "architecture", "flops", "speed", "accuracy", DETECTION)
 _DOWNLOADS = (page_labels.FACES_JSON, page_labels.FACES_CSV, page_labels.ANNOTATED_JPEG)
 _THINKING = 3.0  # seconds between two actions, on average
 _SAMPLE_SECONDS = 10
@@ -141,7 +140,7 @@ def look(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event)
 
 def browse(visitor: Visitor, diary: Diary, rng: np.random.Generator, ended: Event) -> None:
     """Open every page and download the report."""
-    for page in rng.permutation(_PAGES).tolist():
+    for page in rng.permutation(visitor.pages).tolist():
         if ended.is_set():
             return
         diary.note("page", visitor.go(page))

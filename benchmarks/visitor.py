@@ -34,7 +34,7 @@ from websockets.sync.client import connect
 __all__ = ["PATIENCE", "ROOT", "Dashboard", "PageError", "Visitor", "served"]
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 180  # seconds for one answer; beyond it the dashboard counts as hanging
+PATIENCE = 180  # seconds for one answer, all of it; beyond it the dashboard counts as hanging
 
 
 class PageError(RuntimeError):
@@ -120,9 +120,13 @@ class Visitor:
     Every method that acts returns the milliseconds from sending to the end of the run that it caused.
     """
 
-    def __init__(self, address: str, page: str = "") -> None:
-        """Open the page with the path `page` and wait until it is complete."""
+    def __init__(self, address: str, page: str = "", patience: float = PATIENCE) -> None:
+        """Open the page with the path `page` and wait until it is complete.
+
+        Whatever is not there within `patience` seconds raises PageError, also while messages still come.
+        """
         self._address = address
+        self._patience = patience
         self._socket = connect(
             f"ws://{urlsplit(address).netloc}/_stcore/stream",
             subprotocols=["streamlit"],
@@ -137,6 +141,7 @@ class Visitor:
         self._page_hash = ""
         self._session = ""
         self.page = ""  # the path of the page that is shown, empty for the first page
+        self.pages: tuple[str, ...] = ()  # the paths of all pages, in the order of the navigation
         self.told: set[str] = set()  # every message shown so far, also those that were gone again at once
         self.opened = self._run(page=page)  # milliseconds
 
@@ -226,9 +231,7 @@ class Visitor:
         request.request_id, request.session_id = uuid.uuid4().hex, self._session
         request.deferred_file.file_id = shown.element.download_button.deferred_file_id
         self._socket.send(message.SerializeToString())
-        while (answer := self._receive()).WhichOneof("type") != "backend_operation_response":
-            pass
-        response = answer.backend_operation_response
+        response = self._awaited("backend_operation_response").backend_operation_response
         if response.error_msg:
             raise PageError(response.error_msg)
         return self._address + response.deferred_file.url
@@ -255,9 +258,7 @@ class Visitor:
         message.file_urls_request.session_id = self._session
         message.file_urls_request.file_names.append(name)
         self._socket.send(message.SerializeToString())
-        while (answer := self._receive()).WhichOneof("type") != "file_urls_response":
-            pass
-        return answer.file_urls_response.file_urls[0]
+        return self._awaited("file_urls_response").file_urls_response.file_urls[0]
 
     def _put(self, web: requests.Session, url: str, name: str, data: bytes) -> requests.PreparedRequest:
         web.get(f"{self._address}/_stcore/health", timeout=PATIENCE)
@@ -280,7 +281,8 @@ class Visitor:
     def _run(self, fragment: str = "", page: str = "", once: WidgetState | None = None) -> float:
         start = time.perf_counter()
         self._socket.send(self._request(fragment, page, once).SerializeToString())
-        while not self._take(self._receive(), fragment):
+        deadline = time.monotonic() + self._patience
+        while not self._take(self._receive(deadline), fragment):
             pass
         if tracebacks := self.elements("exception"):
             raise PageError(f"{tracebacks[0].type}: {tracebacks[0].message}")
@@ -295,9 +297,20 @@ class Visitor:
             state.widget_states.widgets.append(once)
         return message
 
-    def _receive(self) -> ForwardMsg:
+    def _awaited(self, kind: str) -> ForwardMsg:
+        """Return the next message of a kind; those before it are dropped."""
+        deadline = time.monotonic() + self._patience
+        while (message := self._receive(deadline)).WhichOneof("type") != kind:
+            pass
+        return message
+
+    def _receive(self, deadline: float) -> ForwardMsg:
+        """Return the next message. Raises PageError if there is none until `deadline`, time.monotonic()."""
         message = ForwardMsg()
-        message.ParseFromString(self._socket.recv(timeout=PATIENCE))
+        try:
+            message.ParseFromString(self._socket.recv(timeout=max(deadline - time.monotonic(), 0)))
+        except TimeoutError as error:
+            raise PageError(f"The answer was not complete after {self._patience:.0f} s.") from error
         return message
 
     def _take(self, message: ForwardMsg, fragment: str) -> bool:
@@ -317,10 +330,11 @@ class Visitor:
                 self.told.add(message.delta.new_element.alert.body)
         elif kind == "navigation":
             self._page_hash = message.navigation.page_script_hash
-            (current,) = (
-                page for page in message.navigation.app_pages if page.page_script_hash == self._page_hash
-            )
-            self.page = "" if current.is_default else current.url_pathname
+            paths = {
+                page.page_script_hash: "" if page.is_default else page.url_pathname
+                for page in message.navigation.app_pages
+            }
+            self.page, self.pages = paths[self._page_hash], tuple(paths.values())
         elif kind == "script_finished":
             status = ForwardMsg.ScriptFinishedStatus.Name(message.script_finished)
             if "COMPILE_ERROR" in status:

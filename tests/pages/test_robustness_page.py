@@ -177,4 +177,4 @@ def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weig
     assert page.table[0].value["mPC"].tolist() == ["0.500 (0.400–0.600)"]
     table = page.dataframe[-1].value
     assert table["V2 AP"].tolist() == ["0.500 (0.400–0.600)", "No face counts in this subset."]
-    assert "these images also chose the checkpoints" in texts(page)
+    assert "the checkpoints were also selected on these images" in texts(page)

@@ -114,17 +114,24 @@ KEYS = {
     "video": ("pair", "video_conf", "video_nms", "video_side", "video_every"),
     "accuracy": ("protocols", "peer_width", "peer_measure", "training_log"),
     "architecture": ("map", "layer", "differing", "level", "field_side", "across", "down"),
+    "robustness": ("pair", "photo", "corruption", "stress_conf", "stress_side", "severity", "attribute"),
+    "deploy": (
+        *("deploy_models", "hide_refused", "deploy_threads", "deploy_runs", "deploy_photo"),
+        *("deploy_subset", "export_model", "export_format", "export_precision"),
+    ),
+    "claims": ("verdicts",),
 }
 NONSENSE = ["inf", "", 1, 2, 3]  # the same for every setting, or chosen for each by a seed
+TRIED = {"detection": 5, "speed": 5, "robustness": 1, "claims": 1}  # of NONSENSE; else 3
+
+
+def test_every_page_is_opened_with_nonsense():
+    settings_free = {"overview"}
+    assert KEYS.keys() | settings_free == {file.stem for file in (ROOT / "pages").glob("*.py")}
 
 
 @pytest.mark.parametrize(
-    ("name", "nonsense"),
-    [
-        (name, nonsense)
-        for name in KEYS
-        for nonsense in NONSENSE[: 5 if name in ("detection", "speed") else 3]
-    ],
+    ("name", "nonsense"), [(name, nonsense) for name in KEYS for nonsense in NONSENSE[: TRIED.get(name, 3)]]
 )
 def test_links_with_nonsense_open_the_page(open_page, name, nonsense):
     chance = Random(nonsense)

@@ -101,6 +101,7 @@ def test_every_page_opens_from_its_link_without_a_word_in_the_log(dashboard, log
     for page in PAGES:
         with Visitor(dashboard.address, page) as visitor:
             assert visitor.page == page
+            assert set(visitor.pages) == set(PAGES)
     lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
     assert [line for line in lines if "Rejecting WebSocket" not in line] == [  # as another test provokes
         "You can now view your Streamlit app in your browser.",
