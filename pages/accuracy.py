@@ -6,13 +6,18 @@ import streamlit as st
 
 from featherface.dashboard.components.accuracy_table import show_accuracy_table
 from featherface.dashboard.components.evaluation_panel import named_runs, run_name, show_runs
+from featherface.dashboard.components.hard_case_panel import show_hard_cases
 from featherface.dashboard.components.own_evaluation import show_own_evaluation
 from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.peer_panel import show_peers
 from featherface.dashboard.components.training_panel import show_training
 from featherface.dashboard.components.widgets import choose_chart_format
 from featherface.dashboard.state.sample_comparison import untrained_models
-from featherface.dashboard.state.study_measurements import curves_of_shipped_weights, logs_of_training
+from featherface.dashboard.state.study_measurements import (
+    curves_of_shipped_weights,
+    hard_cases_of_shipped_weights,
+    logs_of_training,
+)
 from featherface.reporting.evaluation_runs import runs
 from featherface.study.results import accuracy
 
@@ -34,6 +39,8 @@ if official:
 if by_height:
     st.header("By face height")
     show_runs(named_runs(by_height, run_name), "heights", shareable=True)
+st.header("False positives and close-ups")
+show_hard_cases(hard_cases_of_shipped_weights())
 st.header("Comparison with other lightweight detectors")
 show_peers(official)
 st.header("Training")

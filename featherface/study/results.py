@@ -3,6 +3,7 @@
 - `evaluation/*.json`: precision-recall curves, written by `featherface evaluate --curves`
 - `evaluation/paired/*.json`: paired comparisons, by `featherface evaluate --comparison`
 - `evaluation/pruning/*.json`: pruning curves, by `featherface prune`
+- `evaluation/hard_cases/*.json`: close-ups and images without faces, by `python -m benchmarks.hard_cases`
 - `evaluation/engines/*.json`: average precision by engine and precision, by `featherface engines`
 - `training/MODEL_STAGE_log.csv` and `..._scores.csv`: the trainer's logs
 
@@ -30,6 +31,7 @@ from featherface.evaluation.engine_accuracy import (
     EngineAccuracyError,
     load_engine_accuracy,
 )
+from featherface.evaluation.hard_case_results import HardCasesError, SavedHardCases, load_hard_cases
 from featherface.evaluation.paired_bootstrap import (
     ComparisonError,
     PrecisionComparison,
@@ -53,6 +55,7 @@ __all__ = [
     "shipped_comparisons",
     "shipped_curves",
     "shipped_engines",
+    "shipped_hard_cases",
     "shipped_pruning",
     "training_logs",
 ]
@@ -61,7 +64,12 @@ _LOG = logging.getLogger(__name__)
 
 OFFICIAL_SUBSETS = ("easy", "medium", "hard")
 _EVALUATION, _TRAINING = "evaluation", "training"  # folders beside the weights
-_PAIRED, _PRUNING, _ENGINES = "paired", "pruning", "engines"  # folders in "evaluation"
+_PAIRED, _PRUNING, _ENGINES, _HARD_CASES = (
+    "paired",
+    "pruning",
+    "engines",
+    "hard_cases",
+)  # folders in "evaluation"
 _UNTRAINED = "seeded, untrained (cost and latency do not depend on it)"
 
 
@@ -203,6 +211,19 @@ def shipped_engines(folder: Path, sha256: Mapping[str, str]) -> dict[str, Engine
         if sha256.get(measured.model) == measured.weights_sha256:
             found[measured.model] = measured
     return found
+
+
+def shipped_hard_cases(folder: Path, sha256: Mapping[str, str]) -> list[SavedHardCases]:
+    """Return the results on hard cases of models that were measured with their weights, `sha256` by model."""
+    found: dict[str, SavedHardCases] = {}
+    for path in sorted((folder / _EVALUATION / _HARD_CASES).glob("*.json")):
+        try:
+            results = load_hard_cases(path)
+        except HardCasesError:
+            _LOG.exception("%s is not used.", path.name)
+            continue
+        found |= {saved.model: saved for saved in results if sha256.get(saved.model) == saved.weights_sha256}
+    return [found[key] for key in MODELS if key in found]
 
 
 def shipped_checksums(folder: Path) -> dict[str, str]:

@@ -131,6 +131,44 @@ def test_results_of_the_weights_in_use_are_shown(open_accuracy, measured_weights
     ]
 
 
+def hard_cases(sha256: str, model: str = "v1") -> dict[str, object]:
+    counted = {"images": 4, "detections": 6, "images_with_detections": 1}
+    cases = {
+        "close_ups": {"images": 25, "found": 24, "other_boxes": 3},
+        "photos_without_faces": counted,
+        "textures": counted | {"detections": 1},
+    }
+    return {"model": model, "weights_sha256": sha256, "confidence": 0.5, "original": cases}
+
+
+def test_false_positives_and_close_ups_of_the_weights_in_use_are_shown(open_accuracy, measured_weights):
+    folder = measured_weights / "evaluation" / "hard_cases"
+    folder.mkdir()
+    in_use = load_curves(measured_weights / "evaluation" / "v1_val.json")[0].weights_sha256
+    rows = [hard_cases(in_use), hard_cases("of other weights", "v2")]
+    (folder / "hard_cases.json").write_text(json.dumps(rows))
+    page = open_accuracy(measured_weights)
+
+    assert not page.exception
+    (table,) = (table.value for table in page.table if "Close-ups found" in table.value)
+    (row,) = table.to_dict("records")
+    assert (row["Model"], row["Close-ups found"], row["Other boxes on close-ups"]) == (
+        "FeatherFace V1",
+        "24 of 25",
+        "3",
+    )
+    assert row["False positives per photo without faces"].startswith("1.50")
+    assert "on 1 of 4" in row["False positives per texture"]
+    assert any("benchmarks" in line.value and "badge" in line.value for line in page.markdown)
+
+
+def test_without_hard_cases_of_these_weights_the_page_says_how_to_measure_them(
+    open_accuracy, measured_weights
+):
+    page = open_accuracy(measured_weights)
+    assert any("benchmarks.hard_cases" in code.value for code in page.code)
+
+
 def test_each_protocol_has_a_symbol_of_its_own(open_accuracy, measured_weights):
     page = open_accuracy(measured_weights)
     (alone,) = charts(page)["Average precision, hard (%)"]

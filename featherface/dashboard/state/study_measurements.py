@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import streamlit as st
 from featherface.config import weights_folder
 from featherface.dashboard.state.shared_service import benchmark_queue, model_service
 from featherface.evaluation.curves import SavedCurves
+from featherface.evaluation.hard_case_results import SavedHardCases
 from featherface.models import MODELS
-from featherface.profiling.latency import LatencyResult
+from featherface.profiling.latency import LatencyResult, LatencySettings
 from featherface.serving.benchmark_queue import BenchmarkRequest
 from featherface.study.measurements import Measurements
 from featherface.study.results import (
@@ -22,30 +23,36 @@ from featherface.study.results import (
     paired_comparison,
     shipped_comparisons,
     shipped_curves,
+    shipped_engines,
+    shipped_hard_cases,
     shipped_pruning,
     training_logs,
 )
 from featherface.study.story import Evidence, evidence
-from featherface.study.summary import measure, rounds
+from featherface.study.summary import in_every_engine, measure, rounds
 
 __all__ = [
     "FULL_BENCHMARK",
     "QUICK_BENCHMARK",
     "curves_of_shipped_weights",
+    "hard_cases_of_shipped_weights",
     "logs_of_training",
     "measurements",
     "shipped_evidence",
 ]
 
 _THREADS = 1  # as the dashboard runs the networks
-QUICK_BENCHMARK = BenchmarkRequest((rounds(_THREADS, quick=True),))
-FULL_BENCHMARK = BenchmarkRequest((rounds(_THREADS, quick=False),))
+QUICK_BENCHMARK = BenchmarkRequest(in_every_engine(rounds(_THREADS, quick=True)))
+FULL_BENCHMARK = BenchmarkRequest(in_every_engine(rounds(_THREADS, quick=False)))
 
 
 def measurements() -> Measurements:
     """Return all measurements of the models; the first call in a process takes longest."""
     counted = _counted(weights_folder(), tuple(MODELS), _checksums_in_use(), _files("evaluation/**/*.json"))
-    return replace(counted, latency=_best_timing())
+    latency, *others = (
+        _best_timing(points) for points in zip(FULL_BENCHMARK.points, QUICK_BENCHMARK.points, strict=True)
+    )
+    return replace(counted, latency=latency, latencies=tuple(found for found in others if found))
 
 
 def _checksums_in_use() -> dict[str, str]:
@@ -60,6 +67,11 @@ def curves_of_shipped_weights() -> list[SavedCurves]:
     return [saved for saved in found if checksums.get(saved.model) == saved.weights_sha256]
 
 
+def hard_cases_of_shipped_weights() -> list[SavedHardCases]:
+    """Return the results on close-ups and images without faces that were made with the shipped weights."""
+    return _hard_cases(weights_folder(), _checksums_in_use(), _files("evaluation/**/*.json"))
+
+
 def shipped_evidence() -> Evidence:
     """Return the results by face height and under blur that were made with exactly the shipped weights."""
     return _evidence(weights_folder(), _checksums_in_use(), _files("evaluation/**/*.json"))
@@ -70,9 +82,9 @@ def logs_of_training() -> list[TrainingLog]:
     return _training_logs(weights_folder(), _files("training/*.csv"))
 
 
-def _best_timing() -> LatencyResult | None:
-    """Return the newest full benchmark at the study's input size, else the newest quick one."""
-    kept = [benchmark_queue().latest(request.points[0]) for request in (FULL_BENCHMARK, QUICK_BENCHMARK)]
+def _best_timing(points: Iterable[LatencySettings]) -> LatencyResult | None:
+    """Return the newest result of the first of `points` that has one."""
+    kept = (benchmark_queue().latest(point) for point in points)
     return next((result for result in kept if result is not None), None)
 
 
@@ -93,7 +105,8 @@ def _counted(
     networks, words = load_networks(folder)
     scored = accuracies(_shipped_curves(folder, files), checksums)
     comparison = paired_comparison(shipped_comparisons(folder), checksums, scored)
-    return measure(networks, words, None, scored, comparison, shipped_pruning(folder, checksums))
+    pruning, engines = shipped_pruning(folder, checksums), shipped_engines(folder, checksums)
+    return measure(networks, words, None, scored, comparison, pruning, engines)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -104,6 +117,11 @@ def _shipped_curves(folder: Path, files: _Files) -> list[SavedCurves]:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _evidence(folder: Path, checksums: Mapping[str, str], files: _Files) -> Evidence:
     return evidence(folder, checksums)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _hard_cases(folder: Path, checksums: Mapping[str, str], files: _Files) -> list[SavedHardCases]:
+    return shipped_hard_cases(folder, checksums)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
