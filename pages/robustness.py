@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from featherface.dashboard.components.group_panel import show_own_groups
 from featherface.dashboard.components.labelled_robustness_panel import (
     show_attributes,
     show_labelled_stress,
@@ -27,4 +28,6 @@ st.header("Labelled images under corruption")
 show_labelled_stress()
 st.header("Blur, occlusion and other attributes")
 show_attributes()
+st.header("Fairness: groups that you label")
+show_own_groups()
 choose_chart_format()

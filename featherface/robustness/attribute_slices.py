@@ -41,6 +41,7 @@ __all__ = [
     "Slice",
     "SliceError",
     "csv_attribute",
+    "csv_columns",
     "score_slices",
     "wider_attributes",
 ]
@@ -114,6 +115,17 @@ def wider_attributes(folder: Path) -> list[Attribute]:
     ]
 
 
+def csv_columns(data: bytes, name: str) -> list[str]:
+    """Return the columns of the CSV file `name` that can name groups.
+
+    Raises `SliceError` if there is none.
+    """
+    names = [column for column in _reader(data, name).fieldnames or () if column not in ("image", "face", "")]
+    if not names:
+        raise SliceError(sentence(f"{name} has no column besides image and face, so it names no groups."))
+    return list(dict.fromkeys(names))
+
+
 def csv_attribute(data: bytes, name: str, column: str, faces: Mapping[str, int]) -> Attribute:
     """Read an attribute from the CSV file `name`: a column `image`, optionally `face`, and `column`.
 
@@ -169,15 +181,25 @@ def score_slices(
 
 def _rows(data: bytes, name: str, column: str) -> Iterator[tuple[str, dict[str, str | None]]]:
     """Yield each row of a CSV file with "FILE, line N"; raises `SliceError`."""
+    reader = _reader(data, name)
     try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         missing = [wanted for wanted in ("image", column) if wanted not in (reader.fieldnames or ())]
         if missing:
             raise SliceError(sentence(f"{name} has no column {missing[0]!r}."))
         for row in reader:
             yield f"{name}, line {reader.line_num}", row
+    except csv.Error as error:
+        raise SliceError(sentence(f"{name} cannot be read as CSV: {error}.")) from error
+
+
+def _reader(data: bytes, name: str) -> csv.DictReader[str]:
+    """Return a reader whose header can be read; raises `SliceError`."""
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        _ = reader.fieldnames  # reads the header
     except (csv.Error, UnicodeDecodeError) as error:
         raise SliceError(sentence(f"{name} cannot be read as CSV: {error}.")) from error
+    return reader
 
 
 def _place(number: str | None, count: int, origin: str) -> int | slice:

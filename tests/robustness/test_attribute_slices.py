@@ -18,6 +18,7 @@ from featherface.robustness.attribute_slices import (
     Slice,
     SliceError,
     csv_attribute,
+    csv_columns,
     score_slices,
     wider_attributes,
 )
@@ -145,6 +146,14 @@ def test_slice_counts_equal_those_of_the_official_files(shared: Path) -> None:
 
 
 FACES = {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1}
+
+
+def test_every_column_but_image_and_face_can_name_groups() -> None:
+    assert csv_columns("\ufeffimage,age,face,tone,age\n".encode(), "g.csv") == ["age", "tone"]
+    with pytest.raises(SliceError, match="no column besides image and face"):
+        csv_columns(b"image,face\n", "g.csv")
+    with pytest.raises(SliceError, match="cannot be read as CSV"):
+        csv_columns(b"\xff\xfe\x00", "g.csv")
 
 
 def test_groups_come_from_a_column_per_face_or_per_image() -> None:

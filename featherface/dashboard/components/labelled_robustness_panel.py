@@ -1,4 +1,4 @@
-"""The Robustness page's measured sections: corruption of labelled images, attributes of faces, fairness."""
+"""The Robustness page's measured sections: corruption of labelled images, and attributes of faces."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from featherface.config import weights_folder
+from featherface.dashboard.components.slice_table import estimate_text, show_slice_table
 from featherface.dashboard.components.widgets import badge_line, plain, show_chart
 from featherface.models import MODELS
 from featherface.reporting.figures.robustness_figures import corruption_bars
 from featherface.reporting.wording import images_text, when_text
-from featherface.robustness.attribute_slices import Slice
 from featherface.robustness.corruptions import CORRUPTIONS
-from featherface.robustness.labelled_stress import MEAN, Estimate
+from featherface.robustness.labelled_stress import MEAN
 from featherface.robustness.robustness_results import (
     SavedSlices,
     SavedStress,
@@ -33,10 +33,6 @@ _ATTRIBUTES_COMMAND = """\
 python -m featherface evaluate --images WIDER_val/images --predictions found.jsonl
 python -m featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl \\
     --ground-truth eval_tools/ground_truth --out weights/evaluation/attributes/wider_val.json"""
-_GROUPS_COMMAND = """\
-python -m featherface evaluate --manifest people.jsonl --predictions found.jsonl
-python -m featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl \\
-    --manifest people.jsonl --groups people.csv --column skin_tone"""
 
 
 def show_labelled_stress() -> None:
@@ -62,9 +58,9 @@ def _show_stress(results: Sequence[SavedStress]) -> None:
         pd.DataFrame(
             {
                 "Model": MODELS[saved.model].name,
-                "Clean AP": _text(saved.robustness.clean[MEAN]),
-                "mPC": _text(saved.robustness.mpc[MEAN]),
-                "rPC": _text(saved.robustness.rpc[MEAN]),
+                "Clean AP": estimate_text(saved.robustness.clean[MEAN]),
+                "mPC": estimate_text(saved.robustness.mpc[MEAN]),
+                "rPC": estimate_text(saved.robustness.rpc[MEAN]),
             }
             for saved in results
         ),
@@ -100,7 +96,7 @@ def _by_corruption(saved: SavedStress) -> dict[str, float]:
 
 
 def show_attributes() -> None:
-    """Show AP and recall per attribute and face height, or how to measure them, and what is not measured."""
+    """Show AP and recall per attribute and face height, or how to measure them."""
     st.markdown(
         "Blurred faces are mostly small, and small faces are missed for their size. So each value of an "
         "attribute is scored within bands of face height. False positives are shared by all values, so rare "
@@ -114,14 +110,6 @@ def show_attributes() -> None:
             "No result for the current weights yet. These commands measure it:", icon=":material/pending:"
         )
     st.code(_ATTRIBUTES_COMMAND, language="bash", wrap_lines=True)
-    st.subheader("Fairness")
-    st.markdown(
-        "**Not measured:** performance by skin tone, age or gender. WIDER FACE has no such labels, and this "
-        "project does not guess them from photos. If you have images with labels of your own, put them in a "
-        "CSV file with the columns `image`, `face` (optional, its number in the annotations) and one for the "
-        "group; these commands give the same table for your groups:"
-    )
-    st.code(_GROUPS_COMMAND, language="bash", wrap_lines=True)
 
 
 def _show_slices(results: Sequence[SavedSlices]) -> None:
@@ -132,42 +120,7 @@ def _show_slices(results: Sequence[SavedSlices]) -> None:
         "Attribute", names, default=names[0], required=True, key="attribute", bind="query-params"
     )
     name = chosen or names[0]  # an address can leave it empty
-    st.dataframe(
-        _slice_table(results, name),
-        hide_index=True,
-        alt=f"Average precision and recall by {name} and face height, per model",
-    )
-    st.caption(
-        f"Recall at confidence {first.confidence:.2f}. In brackets: 95% confidence interval, bootstrap over "
-        "images."
-    )
-
-
-def _slice_table(results: Sequence[SavedSlices], attribute: str) -> pd.DataFrame:
-    """Return one row per value and band, with the scores of each model or why there are none."""
-    rows: dict[tuple[str, str], dict[str, object]] = {}
-    for saved in results:
-        name = MODELS[saved.model].short_name
-        for one in saved.slices:
-            if one.attribute != attribute:
-                continue
-            row = rows.setdefault(
-                (one.value, one.band), {"Value": one.value, "Face height": one.band, "Faces": one.faces}
-            )
-            row[f"{name} AP"] = _score(one, one.average_precision)
-            row[f"{name} recall"] = _score(one, one.recall)
-    return pd.DataFrame(rows.values())
-
-
-def _score(one: Slice, estimate: Estimate | None) -> str:
-    return one.suppressed if estimate is None else _text(estimate)
-
-
-def _text(estimate: Estimate) -> str:
-    if estimate.interval is None:
-        return f"{estimate.value:.3f}"
-    low, high = estimate.interval
-    return f"{estimate.value:.3f} ({low:.3f}–{high:.3f})"
+    show_slice_table(results, name)
 
 
 def _origin(saved: SavedStress | SavedSlices, images: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import cast
 
@@ -27,10 +27,26 @@ from featherface.models import MODELS
 from featherface.profiling.machine import now
 from featherface.serving.network_queue import ServiceBusyError
 
-__all__ = ["add_curves", "evaluate_zip", "forget_runs", "own_curves"]
+__all__ = [
+    "ModelPredictions",
+    "add_curves",
+    "evaluate_zip",
+    "forget_runs",
+    "own_curves",
+    "predict",
+    "read_zip",
+]
 
 _MAX_RUNS = 24  # per session; one takes 150 kB
 _RETRY_SECONDS = 2.0  # between attempts while the queue is full
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPredictions:
+    """What one model finds on images that can be read."""
+
+    weights: WeightsFile
+    predictions: list[Prediction]
 
 
 def own_curves() -> list[SavedCurves]:
@@ -62,32 +78,51 @@ def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]
     `on_progress` is called with the passes done and their total, repeatedly with the same numbers while the
     models are busy. Raises WiderZipError and WeightsError.
     """
-    if len(data) > MAX_BYTES:
-        raise WiderZipError(_too_large(name, data))
-    annotated = read_wider_zip(data)
-    ready = [status.weights for status in model_service().models() if status.weights]
-    if not ready:
-        raise WeightsError("No model has usable weights, so there is nothing to evaluate.")
-    images = len(annotated.images)
-    found: list[SavedCurves] = []
-    skipped = dict.fromkeys(annotated.absent, "not in the zip.")
-    for number, weights in enumerate(ready):
-        report = partial(_report, on_progress, number * images, len(ready) * images)
-        predictions = _predictions(annotated, weights, report, skipped)
-        found.append(
+    annotated = read_zip(data, name)
+    predictions, skipped = predict(annotated, on_progress)
+    _keep(
+        [
             SavedCurves(
-                model=weights.key,
-                weights_sha256=weights.sha256,
+                model=found.weights.key,
+                weights_sha256=found.weights.sha256,
                 image_set=name,
                 resize=PUBLISHED.resize.value,
                 side=PUBLISHED.side,
                 date=now(),
                 machine=asdict(machine()),
-                evaluation=evaluate(predictions, annotated.ground_truth),
+                evaluation=evaluate(found.predictions, annotated.ground_truth),
             )
-        )
-    _keep(found)
-    return [sentence(f"{image}: {reason}") for image, reason in skipped.items()]
+            for found in predictions
+        ]
+    )
+    return skipped
+
+
+def read_zip(data: bytes, name: str) -> AnnotatedImages:
+    """Read a zip of annotated images. Raises WiderZipError."""
+    if len(data) > MAX_BYTES:
+        raise WiderZipError(_too_large(name, data))
+    return read_wider_zip(data)
+
+
+def predict(
+    annotated: AnnotatedImages, on_progress: Callable[[int, int], None]
+) -> tuple[list[ModelPredictions], list[str]]:
+    """Run every model that has weights on the images, with the published settings.
+
+    Return their predictions, and one sentence for each image that is left out; `evaluate_zip` says more.
+    Raises WiderZipError and WeightsError.
+    """
+    ready = [status.weights for status in model_service().models() if status.weights]
+    if not ready:
+        raise WeightsError("No model has usable weights, so there is nothing to evaluate.")
+    images = len(annotated.images)
+    skipped = dict.fromkeys(annotated.absent, "not in the zip.")
+    found = []
+    for number, weights in enumerate(ready):
+        report = partial(_report, on_progress, number * images, len(ready) * images)
+        found.append(ModelPredictions(weights, _predictions(annotated, weights, report, skipped)))
+    return found, [sentence(f"{image}: {reason}") for image, reason in skipped.items()]
 
 
 def _too_large(name: str, data: bytes) -> str:
