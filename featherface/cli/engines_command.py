@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +35,12 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.every < 1:
         raise CommandError("--every must be at least 1.")
     (key,) = model_keys(arguments.model)
-    found = _measured(arguments, key)
-    try:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        save_engine_accuracy(arguments.out, found)
-    except OSError as error:
-        raise CommandError(f"{arguments.out} cannot be written: {error.strerror}.") from error
+    for found in _measured(arguments, key):
+        try:  # after each row, so that an interrupted run leaves those before
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            save_engine_accuracy(arguments.out, found)
+        except OSError as error:
+            raise CommandError(f"{arguments.out} cannot be written: {error.strerror}.") from error
     if arguments.json:
         print(arguments.out.read_text(encoding="utf-8"), end="")
     else:
@@ -46,7 +48,8 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(arguments: argparse.Namespace, key: str) -> EngineAccuracy:
+def _measured(arguments: argparse.Namespace, key: str) -> Iterator[EngineAccuracy]:
+    """Yield the results so far after each way to run the model."""
     from featherface.checkpoints import shipped_weights
     from featherface.config import weights_folder
     from featherface.evaluation.engine_accuracy import EngineAccuracy, measure_variants
@@ -62,16 +65,18 @@ def _measured(arguments: argparse.Namespace, key: str) -> EngineAccuracy:
     records = read_manifest(arguments.manifest, arguments.source)[:: arguments.every]
     official = arguments.ground_truth is not None
     truth = wider_ground_truth(arguments.ground_truth) if official else manifest_ground_truth(records)
-    rows = measure_variants(weights, manifest_images(records), truth, arguments.predictions)
     name = arguments.image_set or ", ".join(filter(None, (arguments.manifest.name, arguments.source)))
-    return EngineAccuracy(
+    found = EngineAccuracy(
         model=key,
         weights_sha256=weights.sha256,
         image_set=name if arguments.every == 1 else f"{name}, one image in {arguments.every}",
         date=now(),
         used_for_selection=arguments.used_for_selection,
-        rows=rows,
+        rows=(),
     )
+    for row in measure_variants(weights, manifest_images(records), truth, arguments.predictions):
+        found = replace(found, rows=(*found.rows, row))
+        yield found
 
 
 def _print_rows(found: EngineAccuracy, path: Path) -> None:

@@ -40,7 +40,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         help="a photo or a folder of photos that sets the value ranges of int8, as those that the model will "
-        "see; may be repeated (default: the bundled sample photos)",
+        "see; may be repeated (default: four of the sample photos)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
 
@@ -55,8 +55,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from featherface.serving.model_service import ModelService
 
     weights = chosen_weights(ModelService(), model_keys(arguments.model), dict(arguments.weights))
-    samples = input_images(SAMPLE_PHOTOS)
-    calibration = input_images(photo_paths(arguments.calibration)) if arguments.calibration else samples
+    calibration, samples = (
+        input_images(paths) for paths in (photo_paths(arguments.calibration), SAMPLE_PHOTOS)
+    )
     records = {}
     for key, file in weights.items():
         export = export_network(

@@ -51,6 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
         accuracies,
         load_networks,
         shipped_checksums,
+        shipped_engines,
         shipped_pruning,
     )
     from featherface.study.story import evidence, story
@@ -62,10 +63,19 @@ def _run(arguments: argparse.Namespace) -> int:
     comparison = _comparison(arguments.comparison, folder, checksums, scored)
     arguments.out.mkdir(parents=True, exist_ok=True)
     networks, weights = load_networks(folder)
-    results = finished_points(benchmark(networks, [study.rounds(arguments.threads, quick=arguments.quick)]))
+    settings = study.in_every_engine(study.rounds(arguments.threads, quick=arguments.quick))
+    results = finished_points(benchmark(networks, settings))
     latency = results[0] if results else None
-    pruning = shipped_pruning(folder, checksums)
-    measurements = study.measure(networks, weights, latency, scored, comparison, pruning)
+    measurements = study.measure(
+        networks,
+        weights,
+        latency,
+        scored,
+        comparison,
+        shipped_pruning(folder, checksums),
+        shipped_engines(folder, checksums),
+        tuple(results[1:]),
+    )
     summary = study.write(measurements, arguments.out)
     steps = story(measurements, evidence(folder, checksums))
     reports = _write_reports(arguments, measurements, curves, steps)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -87,19 +87,18 @@ def variants_of(network: nn.Module) -> tuple[Variant, ...]:
     """Return every way to run `network`, PyTorch in float32 first, also those that an engine refuses."""
     deformable = any(isinstance(module, ModulatedDeformableConv2d) for module in network.modules())
     found = model_variants(deformable=deformable)
-    return tuple(sorted(found, key=lambda variant: variant != _REFERENCE))
+    return tuple(sorted(found, key=lambda variant: (variant != _REFERENCE, variant.deformconv)))
 
 
 def measure_variants(
     weights: WeightsFile, images: Sequence[EncodedImage], ground_truth: GroundTruth, folder: Path
-) -> tuple[VariantAccuracy, ...]:
-    """Return the average precision of shipped weights in every way that runs them, published settings.
+) -> Iterator[VariantAccuracy]:
+    """Yield the average precision of shipped weights in every way that runs them, published settings.
 
     Detections are kept in `folder`, one file per way, and a later call continues where this one stopped.
     Raises PredictionsError where the folder has detections of other weights or another engine's version.
     """
     network = load_network(MODELS[weights.key], weights.path, weights.sha256)
-    rows: list[VariantAccuracy] = []
     reference: list[Prediction] = []
     with tempfile.TemporaryDirectory() as name:
         for variant in variants_of(network):
@@ -112,8 +111,7 @@ def measure_variants(
             found = _predictions(weights, variant, engine, images, folder)
             reference = reference or found
             comparison = compare_precision(reference, found, ground_truth)
-            rows.append(VariantAccuracy(variant.key, engine.info.version, model_bytes(path), comparison))
-    return tuple(rows)
+            yield VariantAccuracy(variant.key, engine.info.version, model_bytes(path), comparison)
 
 
 def save_engine_accuracy(path: Path, found: EngineAccuracy) -> None:

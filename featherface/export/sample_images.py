@@ -12,9 +12,14 @@ from featherface.config import DEFAULT_SIDE, WEIGHTS_DIR
 from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import Resize, prepare
 
-__all__ = ["SAMPLE_PHOTOS", "input_images"]
+__all__ = ["CALIBRATION_PHOTOS", "SAMPLE_PHOTOS", "input_images"]
 
-SAMPLE_PHOTOS = tuple(sorted((WEIGHTS_DIR.parent / "assets" / "samples").glob("*.jpg")))  # bundled
+_FOLDER = WEIGHTS_DIR.parent / "assets" / "samples"
+SAMPLE_PHOTOS = tuple(sorted(_FOLDER.glob("*.jpg")))  # bundled
+# Set the value ranges of int8 unless others are named; fixed, because the average precision depends on them.
+CALIBRATION_PHOTOS = tuple(
+    _FOLDER / f"{name}.jpg" for name in ("chelsea_the_cat", "eileen_collins", "grace_hopper", "size_ladder")
+)
 
 
 def input_images(paths: Sequence[Path], side: int = DEFAULT_SIDE) -> list[npt.NDArray[np.uint8]]:

@@ -61,6 +61,11 @@ class Variant:
         return f"{self.engine}-{self.precision}" + ("-deformconv" if self.deformconv else "")
 
     @property
+    def engine_name(self) -> str:
+        """Return the engine for people, with the operator where there are two files."""
+        return ENGINES[self.engine].name + (" (DeformConv)" if self.deformconv else "")
+
+    @property
     def stored(self) -> Precision:
         """Return the precision of the file: an engine computes in bfloat16 with a float32 file."""
         return self.precision if self.precision in EXPORT_PRECISIONS else Precision.FLOAT32

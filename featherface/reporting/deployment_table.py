@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from featherface.engines.choice import ENGINES
 from featherface.evaluation.engine_accuracy import VariantAccuracy
 from featherface.evaluation.paired_bootstrap import Difference
 from featherface.export.variants import Variant
@@ -39,7 +38,7 @@ def _row(row: DeploymentRow, subset: str) -> dict[str, object]:
     entry, variant, measured = MODELS[row.model], row.variant, row.measured
     return {
         "Model": entry.short_name,
-        "Engine": ENGINES[variant.engine].name,
+        "Engine": variant.engine_name,
         "Precision": variant.precision.value,
         "Result": _result(measured),
         "File size (MB)": _file_bytes(row) / 1e6 if _file_bytes(row) else None,

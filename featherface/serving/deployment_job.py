@@ -119,7 +119,9 @@ class DeploymentJob(QueuedJob):
         number = min(self._rows + 1, len(self.request.rows))
         model, variant = self.request.rows[number - 1]
         name = MODELS[model].short_name
-        return f"row {number} of {len(self.request.rows)}, {name} {variant.key.replace('-', ' ')}"
+        return (
+            f"row {number} of {len(self.request.rows)}, {name} in {variant.engine_name}, {variant.precision}"
+        )
 
     def run(self, networks: Mapping[str, nn.Module]) -> Ending:
         """Measure every row; one that is refused or crashes is a result like any other."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from featherface.engines.choice import ENGINES
+from featherface.profiling.latency import noise, speed_up
 from featherface.study.measurements import SELECTION_REMARK, V1, V2, Measurements
 from featherface.study.provenance import Badge
 from featherface.study.pruning_curve import TOLERATED_LOSS, tolerated_shares
@@ -74,32 +76,38 @@ def _stored_reduction(measured: Measurements, _: str, __: str) -> Reading:
 
 
 def _int8_size(measured: Measurements, model: str, _: str) -> Reading:
-    size = measured.models[model].int8
-    return _exact(
-        size.total_bytes / 1000,
-        f"bytes of {model.upper()} quantised per channel: {size.weight_bytes:,} of int8 weights, "
-        f"{size.scale_bytes:,} of scales, {size.kept_bytes:,} of float32; {size.compressed_bytes:,} after "
-        "zlib compression",
+    """Read the bytes of the smallest int8 file that was scored, or else of the quantised weights alone."""
+    size, engines = measured.models[model].int8, measured.models[model].engines
+    weights = (
+        f"the weights of {model.upper()} quantised per channel take {size.total_bytes:,} bytes: "
+        f"{size.weight_bytes:,} of int8, {size.scale_bytes:,} of scales, {size.kept_bytes:,} of float32; "
+        f"{size.compressed_bytes:,} after zlib compression"
     )
+    files = {row.variant: row.file_bytes for row in engines.rows if "int8" in row.variant} if engines else {}
+    if not files:
+        return _exact(size.total_bytes / 1000, weights)
+    listed = ", ".join(f"{name} {count:,}" for name, count in files.items())
+    return _exact(min(files.values()) / 1000, f"bytes of the exported int8 files: {listed}; {weights}")
 
 
 def _reference(_: Measurements, model: str, __: str) -> Reading:
     return _exact(1.0, f"{model.upper()} is the reference of this axis, so its score is 1", Badge.DEFINITION)
 
 
-def _speed_up(measured: Measurements, _: str, __: str) -> Reading | None:
-    found, latency, noise = measured.speed_up, measured.latency, measured.noise
-    if found is None or latency is None or noise is None:
+def _speed_up(measured: Measurements, _: str, engine: str) -> Reading | None:
+    """Read the speed-up in one engine, or in the default one."""
+    latency = measured.latency_in(engine) if engine else measured.latency
+    if latency is None:
         return None
-    settings = latency.settings
+    found, settings = speed_up(latency, V1, V2), latency.settings
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     how = (
         f"median of V1 / median of V2, {latency.rounds} alternating rounds at {settings.width} × "
-        f"{settings.height}, {threads}, 95% bootstrap interval"
+        f"{settings.height}, {threads}, {ENGINES[settings.engine].name}, 95% bootstrap interval"
     )
     if latency.rounds < settings.runs:
         how += f"; stopped before the {settings.runs} rounds planned"
-    caution = "The run was noisy; treat the result as unreliable." if noise.noisy else ""
+    caution = "The run was noisy; treat the result as unreliable." if noise(latency).noisy else ""
     return Reading(found.ratio, found.low, found.high, how, Badge.MEASURED, caution)
 
 

@@ -49,7 +49,8 @@ class Verdict(StrEnum):
 class Claim:
     """A number that the study claims to lie between `low` and `high`; `tolerance` is its rounding.
 
-    `measurement` is a key of MEASUREMENTS, `model` and `group` what it measures; `why` explains a difference.
+    `measurement` is a key of MEASUREMENTS, `model` and `group` (or engine) what it measures; `why` explains a
+    difference.
     """
 
     id: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from featherface.evaluation.engine_accuracy import EngineAccuracy
 from featherface.evaluation.paired_bootstrap import PrecisionComparison
 from featherface.profiling.complexity import Cost
 from featherface.profiling.latency import LatencyResult, Noise, SpeedUp, noise, speed_up
@@ -62,13 +63,15 @@ class ModelMeasurements:
     weights: str  # which weights these are; "seeded" where only cost and latency matter
     accuracy: Accuracy | None = None
     pruning: PruningCurve | None = None
+    engines: EngineAccuracy | None = None  # its files and their average precision
 
 
 @dataclass(frozen=True)
 class Measurements:
     """The measurements of the study's two models on one machine.
 
-    `comparison` is the paired comparison of the two models' average precision on the images of `accuracy`.
+    `latency` is that of the default engine, `latencies` are those of others. `comparison` is the paired
+    comparison of the two models' average precision on the images of `accuracy`.
     """
 
     when: str  # ISO 8601
@@ -76,6 +79,12 @@ class Measurements:
     models: Mapping[str, ModelMeasurements]  # V1, then V2
     latency: LatencyResult | None = None
     comparison: PrecisionComparison | None = None
+    latencies: tuple[LatencyResult, ...] = ()
+
+    def latency_in(self, engine: str) -> LatencyResult | None:
+        """Return the latency in an engine, a key in ENGINES; None where it was not measured."""
+        measured = (*((self.latency,) if self.latency else ()), *self.latencies)
+        return next((latency for latency in measured if latency.settings.engine == engine), None)
 
     @property
     def speed_up(self) -> SpeedUp | None:

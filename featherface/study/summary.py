@@ -12,10 +12,12 @@ from types import MappingProxyType
 from torch import nn
 
 from featherface.config import DEFAULT_SIDE
+from featherface.engines.choice import installed_engines
+from featherface.evaluation.engine_accuracy import EngineAccuracy
 from featherface.evaluation.paired_bootstrap import PrecisionComparison
 from featherface.files import write_files
 from featherface.profiling.complexity import cost
-from featherface.profiling.latency import LatencyResult, LatencySettings, summary
+from featherface.profiling.latency import LatencyResult, LatencySettings, summary, variations
 from featherface.profiling.machine import now, this_machine
 from featherface.profiling.quantisation import quantised_size, stored_bytes
 from featherface.study.claims import RECIPE, audit
@@ -32,9 +34,16 @@ from featherface.study.pruning_curve import PruningCurve
 from featherface.study.radar import radar
 from featherface.study.recommendations import recommendations
 
-__all__ = ["SUMMARY_FILE", "measure", "record", "rounds", "write"]
+__all__ = ["SUMMARY_FILE", "in_every_engine", "measure", "record", "rounds", "write"]
 
 SUMMARY_FILE = "comparison_summary.json"  # the notebook's name for it
+
+
+def in_every_engine(settings: LatencySettings) -> tuple[LatencySettings, ...]:
+    """Return `settings`, and the same for every other installed engine."""
+    return settings, *variations(
+        settings, engines=[key for key in installed_engines() if key != settings.engine]
+    )
 
 
 def rounds(threads: int, *, quick: bool) -> LatencySettings:
@@ -50,11 +59,14 @@ def measure(
     accuracies: Mapping[str, Accuracy],
     comparison: PrecisionComparison | None = None,
     pruning: Mapping[str, PruningCurve] = MappingProxyType({}),
+    engines: Mapping[str, EngineAccuracy] = MappingProxyType({}),
+    latencies: tuple[LatencyResult, ...] = (),
 ) -> Measurements:
     """Count and quantise the study's two networks and add what was timed and scored.
 
-    `weights` names each network's weights; `accuracies` and `pruning` may lack models, and `comparison` is of
-    the images that `accuracies` were measured on. Networks of further models are ignored.
+    `weights` names each network's weights; `accuracies`, `pruning` and `engines` may lack models, and
+    `comparison` is of the images that `accuracies` were measured on. `latency` is in the default engine,
+    `latencies` are in others. Networks of further models are ignored.
     """
     models = {
         key: ModelMeasurements(
@@ -64,10 +76,11 @@ def measure(
             weights=weights[key],
             accuracy=accuracies.get(key),
             pruning=pruning.get(key),
+            engines=engines.get(key),
         )
         for key in STUDY_MODELS
     }
-    return Measurements(now(), this_machine(), models, latency, comparison)
+    return Measurements(now(), this_machine(), models, latency, comparison, latencies)
 
 
 def record(measurements: Measurements) -> Mapping[str, object]:
@@ -89,6 +102,7 @@ def record(measurements: Measurements) -> Mapping[str, object]:
             "machine": asdict(measurements.machine),
             "models": {key: asdict(model) for key, model in measurements.models.items()},
             "latency": latency and latency.as_record(),
+            "latency_in_other_engines": [found.as_record() for found in measurements.latencies],
             "latency_summary": {key: asdict(found) for key, found in times.items()},
             "speed_up": speed_up and asdict(speed_up),
             "noise": noise and asdict(noise),

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from featherface.evaluation.engine_accuracy import EngineAccuracy, VariantAccuracy
+from featherface.evaluation.paired_bootstrap import Difference, PrecisionComparison
 from featherface.models import MODELS
 from featherface.profiling.pruning import pruned
 from featherface.profiling.quantisation import quantise_weight, quantised_size, stored_bytes
@@ -30,7 +32,9 @@ NOT_MEASURED = {
     "v1-map",
     "radar-accuracy-v2",
     "radar-efficiency",
-    "speed-up",
+    "speed-up-pytorch",
+    "speed-up-onnxruntime",
+    "speed-up-openvino",
     "pruning",
 }
 
@@ -74,7 +78,7 @@ def test_what_was_not_measured_is_not_judged(counted):
     [(1.8, Verdict.HOLDS), (2.1, Verdict.OFF), (3.0, Verdict.WRONG), (0.9, Verdict.WRONG)],
 )
 def test_the_speed_up_is_judged_by_its_interval(counted, ratio, verdict):
-    assert verdicts(timed(counted, ratio))["speed-up"] == verdict
+    assert verdicts(timed(counted, ratio))["speed-up-onnxruntime"] == verdict
 
 
 def audit_one(monkeypatch, reading: Reading) -> None:
@@ -122,7 +126,7 @@ def test_counts_definitions_and_measurements_are_labelled_as_such(counted):
     }
     definitions = {"radar-parameters-v2", "radar-flops-v2", "radar-speed-v1"}
     measured = {
-        "speed-up",
+        "speed-up-onnxruntime",
         "radar-speed-v2",
         "target-map",
         "v1-map",
@@ -139,6 +143,32 @@ def test_counts_definitions_and_measurements_are_labelled_as_such(counted):
     assert texts["radar-speed-v1"] == "1 by definition."
 
 
+def test_the_speed_up_is_judged_in_each_engine(counted):
+    one = timed(counted, 3.3)
+    torch_latency = timed(counted, 1.8).latency
+    other = replace(torch_latency, settings=replace(torch_latency.settings, engine="pytorch"))
+    found = verdicts(replace(one, latencies=(other,)))
+
+    assert found["speed-up-onnxruntime"] == Verdict.WRONG
+    assert found["speed-up-pytorch"] == Verdict.HOLDS
+    assert found["speed-up-openvino"] == Verdict.NOT_MEASURED
+
+
+def test_the_int8_claim_is_compared_with_real_files(counted):
+    same = Difference(0.9, 0.9, (0.0, 0.0), (1.0, 1.0))
+    comparison = PrecisionComparison("WIDER FACE", 20, {"hard": same}, same)
+    sizes = {"pytorch-float32": 1_100_000, "onnxruntime-int8": 548_600, "openvino-int8": 2_570_000}
+    rows = tuple(VariantAccuracy(key, "1", size, comparison) for key, size in sizes.items())
+    engines = EngineAccuracy("v2", "sha", "val", "2026-01-01T00:00:00+00:00", False, rows)
+    models = {**counted.models, "v2": replace(counted.models["v2"], engines=engines)}
+    row = next(row for row in audit(replace(counted, models=models)) if row.claim.id == "int8-size")
+
+    assert row.reading.value == 548.6
+    assert row.verdict == Verdict.WRONG
+    assert "openvino-int8 2,570,000" in row.reading.how
+    assert "256 kB" in row.text
+
+
 def test_accuracy_claims_are_judged_by_their_interval(counted):
     near, wide = (scored(counted, (0.884, 0.8), margin=margin) for margin in (0.0001, 0.05))
 
@@ -148,7 +178,7 @@ def test_accuracy_claims_are_judged_by_their_interval(counted):
 
 def test_a_stopped_run_reports_the_rounds_that_were_measured(counted):
     stopped = timed(counted, 1.8, runs=100)
-    reading = next(row for row in audit(stopped) if row.claim.id == "speed-up").reading
+    reading = next(row for row in audit(stopped) if row.claim.id == "speed-up-onnxruntime").reading
 
     assert "20 alternating rounds" in reading.how
     assert "stopped before the 100 rounds planned" in reading.how

@@ -88,6 +88,8 @@ def show_table(rows: Sequence[DeploymentRow], accuracies: Mapping[str, EngineAcc
     st.dataframe(
         table,
         hide_index=True,
+        height="content",
+        placeholder="–",
         column_config={
             **{
                 name: st.column_config.NumberColumn(
@@ -113,8 +115,8 @@ def _show_origins(rows: Sequence[DeploymentRow], accuracies: Mapping[str, Engine
             Badge.MEASURED,
             f"{plain(when_text(newest.when))}, {plain(machine_text(newest.machine))}. End to end: from the "
             "photo file to the list of faces, each row in a process of its own. Load: importing the engine "
-            "and loading the file. Memory: the peak of that process. Faces and boxes: on the four sample "
-            "photos, compared with PyTorch in float32, at confidence 0.5.",
+            "and loading the file. Memory: the peak of that process. Faces and boxes: on the "
+            "sample photos, compared with PyTorch in float32, at confidence 0.5.",
         )
     for key, found in accuracies.items():
         comparison = found.rows[0].comparison
