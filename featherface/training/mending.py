@@ -8,8 +8,11 @@ none on hard.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from featherface.models.face_network import HeadOutputs
 from featherface.training.batches import Batch
@@ -45,58 +48,89 @@ def mended(
       detection away from all labels.
     - An anchor on an uncertain box keeps the teacher's output.
     """
-    loc, probabilities, landm = (output.clone() for output in outputs)
-    face = probabilities[..., 1].clone()
+    loc, probabilities, landm = outputs
+    taught = probabilities[..., 1]
+    labels = _padded(batch)
+    certain = labels.boxes * (labels.scores >= CERTAIN)[..., None]  # an empty box overlaps nothing
+    best = [
+        best_overlaps(faces[: len(own)], anchors) for faces, own in zip(certain, batch.boxes, strict=True)
+    ]
+    overlap, index = (torch.stack(values) for values in zip(*best, strict=True))  # (N, A)
+    boxes, points, scores = (_gathered(values, index.clamp_min(0)) for values in labels)
+    on_face = overlap >= match_iou
+    replaced = (on_face & (taught < _TRUSTED))[..., None]
+    every_anchor = anchors.repeat(len(loc), 1)
+    mended_loc = encode_boxes(boxes.flatten(0, 1), every_anchor).view_as(loc)
+    mended_landm = encode_landmarks(points.flatten(0, 1), every_anchor).view_as(landm)
+
     size = batch.pixels.shape[-1]
-    for index, (boxes, points, scores) in enumerate(
-        zip(batch.boxes, batch.landmarks, batch.scores, strict=True)
-    ):
-        certain = scores >= CERTAIN
-        overlap, label = best_overlaps(boxes[certain], anchors)
-        on_face = overlap >= match_iou
-        replaced = on_face & (face[index] < _TRUSTED)
-        chosen = label[replaced]
-        loc[index, replaced] = encode_boxes(boxes[certain][chosen], anchors[replaced])
-        landm[index, replaced] = encode_landmarks(points[certain][chosen], anchors[replaced])
-        suspect = torch.nonzero((face[index] > _SUSPECT) & ~on_face).squeeze(1)
-        found = decode_boxes(outputs[0][index, suspect], anchors[suspect]).clamp(0, size)
-        false = _inside_a_large_face(found, boxes[certain])
-        if batch.complete[index]:
-            false |= _away_from(found, boxes)
-        face[index, suspect[false]] = _BACKGROUND
-        if certain.any():
-            wanted = _face_scores(face[index], boxes[certain][label], scores[certain][label], face_score)
-            face[index] = torch.where(on_face, torch.maximum(face[index], wanted), face[index])
-    changed = face != probabilities[..., 1]
-    probabilities = torch.where(changed[..., None], torch.stack((1 - face, face), dim=-1), probabilities)
-    return loc, probabilities, landm
+    found = decode_boxes(loc.flatten(0, 1), every_anchor).view_as(loc).clamp(0, size)
+    false = _inside_a_large_face(found, certain)
+    if batch.complete.any():
+        away = _away_from(found[batch.complete], labels.boxes[batch.complete])
+        false[batch.complete] |= away
+    face = torch.where((taught > _SUSPECT) & ~on_face & false, _BACKGROUND, taught)
+    wanted = _face_scores(face, boxes, scores, face_score)
+    face = torch.where(on_face, torch.maximum(face, wanted), face)
+    changed = (face != taught)[..., None]
+    return (
+        torch.where(replaced, mended_loc, loc),
+        torch.where(changed, torch.stack((1 - face, face), dim=-1), probabilities),
+        torch.where(replaced, mended_landm, landm),
+    )
+
+
+class _Labels(NamedTuple):
+    """The labels of N images, filled up to the same number F of faces with empty boxes of score 0."""
+
+    boxes: Tensor  # (N, F, 4)
+    points: Tensor  # (N, F, 5, 2)
+    scores: Tensor  # (N, F)
+
+
+def _padded(batch: Batch) -> _Labels:
+    parts = (batch.boxes, batch.landmarks, batch.scores)
+    padded = _Labels(*(pad_sequence(list(part), batch_first=True) for part in parts))
+    if padded.scores.shape[1]:
+        return padded
+    return _Labels(*(values.new_zeros(len(values), 1, *values.shape[2:]) for values in padded))
+
+
+def _gathered(values: Tensor, index: Tensor) -> Tensor:
+    """Return `values` (N, F, ...) of the faces `index` (N, A): (N, A, ...)."""
+    image = torch.arange(len(values), device=values.device)[:, None]
+    return values[image, index]
 
 
 def _face_scores(taught: Tensor, boxes: Tensor, scores: Tensor, face_score: float) -> Tensor:
-    """Return the least score (A,) for anchors, by the label each lies on: boxes (A, 4) and scores (A,).
+    """Return the least score (N, A) for anchors, by the label each lies on: boxes (N, A, 4), scores (N, A).
 
-    `taught` (A,) are the teacher's scores.
+    `taught` (N, A) are the teacher's scores.
     """
     certain = scores.clamp(max=face_score)
     between = ((torch.logit(taught, 1e-6) + torch.logit(certain, 1e-6)) / 2).sigmoid()
-    visible = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1) >= _VISIBLE_FACE
+    visible = (boxes[..., 2:] - boxes[..., :2]).amax(dim=-1) >= _VISIBLE_FACE
     return torch.where(visible, face_score, between)
 
 
 def _inside_a_large_face(found: Tensor, faces: Tensor) -> Tensor:
-    """Return which of `found` (N, 4) are small and in the middle of one of `faces` (F, 4), (N,) bool."""
-    inside = torch.zeros(len(found), dtype=torch.bool, device=found.device)
-    centres = (found[:, :2] + found[:, 2:]) / 2
-    areas = (found[:, 2:] - found[:, :2]).clamp_min(0).prod(dim=1)
-    for face in faces[(faces[:, 3] - faces[:, 1]) >= _LARGE_FACE]:
-        size = face[2:] - face[:2]
-        central = ((centres - (face[:2] + face[2:]) / 2).abs() < _CORE * size / 2).all(dim=1)
-        inside |= central & (areas < _PART_AREA * size.prod())
+    """Return which of `found` (N, A, 4) are small and inside a large one of `faces` (N, F, 4): (N, A)."""
+    heights = faces[..., 3] - faces[..., 1]
+    most = int((heights >= _LARGE_FACE).sum(dim=1).max())
+    largest = _gathered(faces, heights.topk(most, dim=1).indices)  # (N, most, 4)
+    inside = torch.zeros(found.shape[:2], dtype=torch.bool, device=found.device)
+    centres = (found[..., :2] + found[..., 2:]) / 2
+    areas = (found[..., 2:] - found[..., :2]).clamp_min(0).prod(dim=-1)
+    for face in largest.unbind(dim=1):  # (N, 4)
+        sides = face[:, 2:] - face[:, :2]
+        middles = (face[:, :2] + face[:, 2:]) / 2
+        central = ((centres - middles[:, None]).abs() < _CORE * sides[:, None] / 2).all(dim=-1)
+        large = sides[:, 1:] >= _LARGE_FACE
+        inside |= large & central & (areas < _PART_AREA * sides.prod(dim=1, keepdim=True))
     return inside
 
 
 def _away_from(found: Tensor, boxes: Tensor) -> Tensor:
-    """Return which of the boxes `found` (N, 4) overlap none of `boxes` (F, 4), (N,) bool."""
-    if not len(boxes):
-        return torch.ones(len(found), dtype=torch.bool, device=found.device)
-    return iou(found, boxes).amax(dim=1) < _ON_FACE
+    """Return which of the boxes `found` (N, A, 4) overlap none of `boxes` (N, F, 4): (N, A) bool."""
+    overlaps = [iou(mine, theirs).amax(dim=1) for mine, theirs in zip(found, boxes, strict=True)]
+    return torch.stack(overlaps) < _ON_FACE
