@@ -63,6 +63,12 @@ _TAB = "return document.querySelector('main [role=tab][aria-selected=true]').inn
 _VIEWS = tuple(product((1440, 420), (False, True)))  # width in pixels, dark
 _PAGES = (
     "",
+    "?demo=1",
+    "?demo=1&step=2",
+    "?demo=1&step=3",
+    "?demo=1&step=4",
+    "?demo=1&step=5",
+    "claims",
     "detection",
     "live",
     "video",
@@ -107,7 +113,7 @@ def test_page_in_every_view(one_window: WebDriver, shipped: str, page: str) -> N
         if window.execute_script(_WIDER):
             findings.append(f"{view}: scrolls sideways")
     assert findings == []
-    if "=" in page:  # a tab that was renamed would open the first one instead
+    if "=" in page and "demo" not in page:  # a tab that was renamed would open the first one instead
         assert window.execute_script(_TAB) == page.partition("=")[2].replace("+", " ")
     assert window.execute_script(_ERRORS) == 0
     assert complaints(window, shipped) == []

@@ -78,7 +78,7 @@ def show_presenter() -> None:
             _show_chart(step, step.chart)
         if number == _SPEED:
             show_latency_check(measured)
-        st.code(step.command, language="bash", wrap_lines=True)
+        st.code(step.command, language=None, wrap_lines=True)
     with controls:
         _show_controls(number, step)
 
