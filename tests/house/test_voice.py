@@ -30,10 +30,11 @@ PHRASES = (
 )
 # Names that do not say what the code does.
 NAMES = r"(?i)^_*(attend|tidy|settle)(_|$)|picture|lively"
+_SCRIPTS = sorted((ROOT / "featherface" / "dashboard" / "components").glob("*.js"))
 PROSE = (
     *("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"),
     *("assets/README.md", "benchmarks/README.md", "weights/MODEL_CARD.md"),
-    *("featherface/dashboard/components/viewer.js", "featherface/dashboard/components/live_view.js"),
+    *(f"featherface/dashboard/components/{path.name}" for path in _SCRIPTS),
     *("featherface/reporting/html_report.html", "featherface/export/readme.txt"),
     *("featherface/study/claims.toml", ".streamlit/config.toml"),
 )

@@ -20,7 +20,7 @@ from featherface.detection.images import ImageError
 from featherface.detection.multiscale import Pass
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, Scales
-from featherface.serving.model_service import ModelService, UntrainedError
+from featherface.serving.model_service import ModelService, ModelStatus, UntrainedError
 from featherface.serving.network_queue import ServiceBusyError
 from tests.pages.conftest import faces, result
 
@@ -117,6 +117,65 @@ def test_link_with_nonsense_falls_back(open_page: Callable[..., AppTest], query:
     page = open_page(**query)
     assert not page.exception
     assert metrics(page)["Faces"] == ["3", "3"]
+
+
+def test_an_address_that_the_browser_restores_wins(open_page: Callable[..., AppTest]) -> None:
+    """Back and Forward change the address without a click."""
+    page = open_page()
+    page.button(key="show_grace_hopper").click().run()
+    assert page.query_params["photo"] == "grace_hopper"
+    page.file_uploader[0].upload("secret.png", photo("red"))
+    page.run()
+    assert chosen(page) == [r"secret\.png"]
+    assert page.query_params["photo"] == "own-1"
+    page.query_params["photo"] = "grace_hopper"
+    page.run()
+    assert chosen(page) == ["Grace Hopper"]
+    page.query_params["photo"] = "own-1"
+    page.run()
+    assert chosen(page) == [r"secret\.png"]
+    del page.query_params["photo"]
+    page.run()
+    assert chosen(page) == [SAMPLES[0].name]
+
+
+def test_all_photos_in_one_grid_with_both_counts(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(_self: ModelService, key: str) -> ModelStatus:
+        return ModelStatus(key, "ready", result(key).weights, "")
+
+    monkeypatch.setattr(ModelService, "weights_info", status)
+    page = open_page(view="All photos")
+    assert not page.exception
+    (table,) = page.dataframe
+    assert set(table.value["Photo"]) == {sample.name for sample in SAMPLES}
+    assert table.value["Only V2"].tolist() == [1] * len(SAMPLES)
+    captions = [text.value for text in page.markdown if "V1: 3 · V2: 3" in text.value]
+    assert len(captions) == len(SAMPLES)
+    page.slider(key="conf").set_value(0.58).run()
+    assert page.dataframe[0].value["V2 faces"].tolist() == [1] * len(SAMPLES)
+    page.button(key="open_grace_hopper").click().run()
+    assert not page.exception
+    assert chosen(page) == ["Grace Hopper"]
+    assert metrics(page)["Faces"] == ["3", "1"]
+
+
+def test_all_photos_without_weights_say_so(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(_self: ModelService, key: str) -> ModelStatus:
+        if key == "v1":
+            return ModelStatus(key, "ready", result(key).weights, "")
+        return ModelStatus(key, "untrained", None, "FeatherFace V2 has no trained weights yet.")
+
+    monkeypatch.setattr(ModelService, "weights_info", status)
+    page = open_page(view="All photos")
+    assert not page.exception
+    assert any(
+        "FeatherFace V2 has no trained weights yet" in shown.value.replace("\\", "") for shown in page.warning
+    )
+    assert "V2 faces" not in page.dataframe[0].value
 
 
 def test_model_without_weights_is_left_out(open_page: Callable[..., AppTest]) -> None:
@@ -256,13 +315,14 @@ def test_faces_of_several_runs_say_which_found_them(
     page = open_page()
     monkeypatch.setattr(ModelService, "merged_candidates", candidates)
     page.get_by_key("rotated").set_value(True).run()
-    assert asked == [(Scales.AUTO, True)] * 2
+    assert asked[:2] == [(Scales.AUTO, True)] * 2
     (table,) = page.dataframe
     assert table.value["V1 found at"].tolist() == ["640 × 480 px", "320 × 240 px"]
     captions = " ".join(caption.value for caption in page.caption)
     assert "2 runs: 640 × 480 px: 20 ms, 2 faces; 320 × 240 px: 20 ms, 1 face." in captions
+    asked.clear()
     page.get_by_key("resize").set_value(Resize.STUDY).run()
-    assert asked[-1] == (Scales.ONE, True)  # off as in the study
+    assert asked[:2] == [(Scales.ONE, True)] * 2  # off as in the study
 
 
 def test_a_missed_face_is_explained_by_each_model(open_page: Callable[..., AppTest]) -> None:
