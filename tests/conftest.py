@@ -13,8 +13,8 @@ from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of two workers would wait for each other
 gc.disable()  # until all test modules are imported
-settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a test
-settings.load_profile("untimed")
+settings.register_profile("tests", deadline=None, max_examples=50)  # a busy machine must not fail a test
+settings.load_profile("tests")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

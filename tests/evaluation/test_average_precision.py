@@ -73,16 +73,12 @@ def test_twenty_made_up_images_give_the_numbers_of_the_plain_evaluator():
     )
 
 
-def test_made_up_predictions_give_the_reference_numbers(made_up, wider):
-    evaluation = evaluate(made_up, wider)
-    assert evaluation.scores() == pytest.approx(REFERENCE, abs=1e-6)
-    assert evaluation.images == 3226
-
-
-def test_a_predictions_file_gives_the_same_numbers(made_up, wider, tmp_path):
+def test_a_file_of_made_up_predictions_gives_the_reference_numbers(made_up, wider, tmp_path):
     file = tmp_path / "predictions.jsonl"
     file.write_text("".join(prediction.to_line() for prediction in made_up))
-    assert evaluate(read_predictions(file), wider).scores() == pytest.approx(REFERENCE, abs=1e-6)
+    evaluation = evaluate(read_predictions(file), wider)
+    assert evaluation.scores() == pytest.approx(REFERENCE, abs=1e-6)
+    assert evaluation.images == 3226
 
 
 def test_a_part_of_the_images_is_scored_on_its_own_faces(made_up, wider):

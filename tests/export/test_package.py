@@ -6,7 +6,8 @@ import io
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +28,30 @@ SAMPLE = Path(__file__).resolve().parents[2] / "assets/samples/eileen_collins.jp
 LARGEST_DRIFT = {Precision.FLOAT32: 0.05, Precision.FLOAT16: 0.5, Precision.INT8: 20.0}  # input pixels
 
 Exports = tuple[ExportFormat, Precision, Mapping[str, Export]]
+Make = Callable[[ExportFormat, Precision], Mapping[str, Export]]
+SIZES = ((32, 32), (33, 57), (129, 255), (64, 96), (97, 161))  # height and width
+FULL = [(form, Precision.FLOAT32) for form in ExportFormat]
+
+
+@pytest.fixture(scope="module")
+def exported(networks: Mapping[str, FaceNetwork], faces: list[np.ndarray]) -> Make:
+    """A function that returns both models in a format and precision, made once."""
+
+    @cache
+    def make(form: ExportFormat, precision: Precision) -> Mapping[str, Export]:
+        return {
+            key: export_network(MODELS[key], network, form, precision, faces, faces, "abc123")
+            for key, network in networks.items()
+        }
+
+    return make
 
 
 @pytest.fixture(
     scope="module", params=[(form, precision) for form in ExportFormat for precision in EXPORT_PRECISIONS]
 )
-def exports(
-    request: pytest.FixtureRequest, networks: Mapping[str, FaceNetwork], faces: list[np.ndarray]
-) -> Exports:
-    form, precision = request.param
-    made = {
-        key: export_network(MODELS[key], network, form, precision, faces, faces, "abc123")
-        for key, network in networks.items()
-    }
-    return form, precision, made
+def exports(request: pytest.FixtureRequest, exported: Make) -> Exports:
+    return *request.param, exported(*request.param)
 
 
 def loaded(export: Export, form: ExportFormat, folder: Path) -> Engine:
@@ -60,11 +71,12 @@ def test_the_same_faces(exports: Exports) -> None:
             assert (export.parity.gained, export.parity.lost) == (0, 0)
 
 
+@pytest.mark.parametrize("exports", [*FULL, (ExportFormat.ONNX, Precision.INT8)], indirect=True)
 def test_any_size_runs(exports: Exports, tmp_path: Path) -> None:
     form, _, made = exports
     for export in made.values():
         engine = loaded(export, form, tmp_path)
-        for height, width in ((32, 32), (33, 57), (129, 255), (64, 96), (97, 161)):
+        for height, width in SIZES:
             cells = sum(-(-height // stride) * -(-width // stride) for stride in (8, 16, 32))
             outputs = engine.run(np.full((2, height, width, 3), 128, np.uint8))
             assert [output.shape for output in outputs] == [(2, 2 * cells, values) for values in (4, 2, 10)]
@@ -88,6 +100,7 @@ def test_files_and_sizes(exports: Exports) -> None:
         assert {name: archive.read(name) for name in archive.namelist()} == export.files
 
 
+@pytest.mark.parametrize("exports", FULL, indirect=True)
 def test_the_script_finds_the_face_with_that_engine_alone(exports: Exports, tmp_path: Path) -> None:
     form, _, made = exports
     export = made["v2"]
@@ -109,10 +122,10 @@ def test_the_script_finds_the_face_with_that_engine_alone(exports: Exports, tmp_
 
 
 def test_smaller_precisions_make_smaller_files(
-    networks: Mapping[str, FaceNetwork], faces: list[np.ndarray]
+    exported: Make,
 ) -> None:
     def size(precision: Precision) -> int:
-        export = export_network(MODELS["v2"], networks["v2"], ExportFormat.ONNX, precision, [], faces)
+        export = exported(ExportFormat.ONNX, precision)["v2"]
         return len(export.files[export.model])
 
     assert size(Precision.FLOAT32) > 1.7 * size(Precision.FLOAT16)
@@ -120,9 +133,9 @@ def test_smaller_precisions_make_smaller_files(
 
 
 def test_int8_keeps_the_first_stage_in_float(
-    networks: Mapping[str, FaceNetwork], faces: list[np.ndarray]
+    exported: Make,
 ) -> None:
-    export = export_network(MODELS["v2"], networks["v2"], ExportFormat.ONNX, Precision.INT8, [], faces)
+    export = exported(ExportFormat.ONNX, Precision.INT8)["v2"]
     graph = onnx.load_from_string(export.files[export.model]).graph
     widened = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     in_float = {node.name for node in graph.node if node.op_type == "Conv" and node.input[1] not in widened}
