@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from featherface.dashboard.server.streamlit_internals import add_media
+from featherface.dashboard.state.photo_regions import MAX_REGION_SIZE
 from featherface.detection.detections import Detections
 from featherface.robustness.missed_faces import Spot
 
@@ -100,6 +101,7 @@ def show_viewer(
             "image": url.removeprefix("/"),  # relative to the page, so that it also holds behind a base path
             "regions": full.address if full else None,
             "preview": full.preview if full else size[0],
+            "tile": MAX_REGION_SIZE,
             "width": size[0],
             "height": size[1],
             "landmarks": landmarks,

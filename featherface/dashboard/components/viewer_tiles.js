@@ -1,6 +1,5 @@
 // The photo's own pixels, loaded as tiles once the preview has fewer than the screen shows.
 
-const TILE = 512; // pixels of a tile's longer side; the server sends no more
 const MAX_DENSITY = 2; // device pixels per CSS pixel beyond which more detail is not worth its bytes
 const PREVIEW_ENOUGH = 1.1; // screen pixels per pixel of the preview
 
@@ -10,17 +9,17 @@ class Tiles {
     this.shown = new Map(); // by address
   }
 
-  // Load the tiles of the visible part; unit: pixels of the photo per CSS pixel.
-  show({ regions, preview, width, height }, visible, unit) {
+  // Load the tiles of the visible part. tile: pixels of a tile's longer side. unit: pixels of the photo per CSS pixel.
+  show({ regions, preview, tile, width, height }, visible, unit) {
     const density = Math.min(window.devicePixelRatio || 1, MAX_DENSITY);
     const wanted = new Map();
     if (regions && density / unit > (PREVIEW_ENOUGH * preview) / width) {
-      const span = TILE * 2 ** Math.max(0, Math.round(Math.log2(unit / density)));
+      const span = tile * 2 ** Math.max(0, Math.round(Math.log2(unit / density)));
       const [right, bottom] = [Math.min(width, visible.right), Math.min(height, visible.bottom)];
       for (let top = Math.floor(Math.max(0, visible.top) / span) * span; top < bottom; top += span) {
         for (let left = Math.floor(Math.max(0, visible.left) / span) * span; left < right; left += span) {
           const box = [left, top, Math.min(left + span, width), Math.min(top + span, height)];
-          wanted.set(regionAddress(regions, box, Math.ceil((TILE * longest(box)) / span)), box);
+          wanted.set(regionAddress(regions, box, Math.ceil((tile * longest(box)) / span)), box);
         }
       }
     }
