@@ -23,7 +23,7 @@ from featherface.detection.images import Photo
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
 
-__all__ = ["Pass", "Run", "merge", "run_passes", "turned", "turned_back"]
+__all__ = ["Pass", "Run", "has_more_pixels", "merge", "run_passes", "turned", "turned_back"]
 
 _LARGE_FACE = min(ANCHOR_SIZES[-1])  # network pixels; a pass at half the size sees a larger face better
 _LARGE_SCORE = 0.1  # a candidate of this score asks for a pass at half the size
@@ -105,6 +105,12 @@ def merge(photo: Photo, passes: Sequence[Pass]) -> Detections:
     return _joined([kept[index] for index in range(len(passes))])
 
 
+def has_more_pixels(width: int, height: int, input_size: tuple[int, int]) -> bool:
+    """Return whether a photo at its original size is a larger input than `input_size` (height, width)."""
+    original = min(width * height, MAX_INPUT_PIXELS)
+    return original >= _LARGER**2 * input_size[0] * input_size[1]
+
+
 def turned(photo: Photo, quarters: int) -> Photo:
     """Return the photo turned counter-clockwise by `quarters` quarter turns."""
     pixels = np.ascontiguousarray(np.rot90(photo.pixels, quarters))
@@ -148,13 +154,11 @@ def _wants_coarser(photo: Photo, latest: Pass) -> bool:
 
 
 def _wants_larger(photo: Photo, base: Pass) -> bool:
-    scale = _scale(photo, base.raw.input_size)
-    pixels = photo.width * photo.height
-    original = min(1.0, (MAX_INPUT_PIXELS / pixels) ** 0.5)
-    if base.resize is Resize.ORIGINAL or original < _LARGER * scale:
+    if base.resize is Resize.ORIGINAL or not has_more_pixels(photo.width, photo.height, base.raw.input_size):
         return False
     candidates = base.raw.candidates
-    small = (_sizes(candidates) * scale < _SMALL_FACE) & (candidates.scores >= _SMALL_SCORE)
+    sizes = _sizes(candidates) * _scale(photo, base.raw.input_size)
+    small = (sizes < _SMALL_FACE) & (candidates.scores >= _SMALL_SCORE)
     return bool(small.any())
 
 

@@ -21,6 +21,7 @@ from featherface.dashboard.components.controls import (
 )
 from featherface.dashboard.components.face_downloads import show_face_downloads
 from featherface.dashboard.components.ground_truth_panel import show_ground_truth
+from featherface.dashboard.components.larger_input_hint import show_larger_input_hint
 from featherface.dashboard.components.missed_face_panel import show_missed_faces
 from featherface.dashboard.components.viewer import FullPhoto, Marks, Panel, show_viewer
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
@@ -72,6 +73,7 @@ def show_comparison(
         settings, display = choose_filters(tuple(results), given)
     comparison = compare(file.name, (shown.width, shown.height), results, settings)
     marked = _show_photos(file, shown, comparison, display, view)
+    hint = st.container()
     _show_numbers(comparison)
     if comparison.agreement is not None:
         chart, table = st.columns(2, gap="large")
@@ -82,6 +84,8 @@ def show_comparison(
     show_missed_faces(file, comparison, given.weights, marked)
     show_ground_truth(file, comparison)
     show_face_downloads(file, comparison, display)
+    with hint:  # last, as it may run the networks again
+        show_larger_input_hint(file, comparison)
 
 
 def _show_photos(
