@@ -10,16 +10,16 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-WORKERS := 2
+WORKERS := 3
 
 .PHONY: run test check lock audit screenshots chromium
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
-# One thread for each of the two workers: more of them would wait for each other.
+# One worker more than cores: the browser tests mostly wait.
 test: $(VENV)/.dev chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -25,6 +25,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         large = [item for item in items if "shared" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=large)
         items[:] = [item for item in items if item not in large]
+    items[:] = _spread_browser_tests(items)
+
+
+def _spread_browser_tests(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Put the modules of browser tests, which mostly wait, at equal distances among the others.
+
+    Each worker of pytest-xdist starts with a contiguous part of the tests.
+    """
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    waiting = [module for module in modules.values() if module[0].get_closest_marker("browser")]
+    order = [module for module in modules.values() if module not in waiting]
+    distance = len(order) / max(len(waiting), 1)
+    for number, module in enumerate(waiting):
+        order.insert(number + round(number * distance), module)
+    return [item for module in order for item in module]
 
 
 def pytest_collection_finish() -> None:
