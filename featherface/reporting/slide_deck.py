@@ -124,7 +124,7 @@ def _add_chart(slide: Any, topic: str, chart: StepChart) -> None:
         XL_CHART_TYPE.COLUMN_CLUSTERED, _LEFT, Inches(2.35), _TEXT_WIDTH, Inches(4.5), data
     )
     frame.name = f"Chart: {topic}"
-    frame.element.nvGraphicFramePr.cNvPr.set("descr", _description(chart))
+    frame.element.nvGraphicFramePr.cNvPr.set("descr", chart.description)
     drawn = frame.chart
     drawn.font.size = Pt(12)
     drawn.has_title = False
@@ -182,18 +182,6 @@ def _literal(name: str, values: Sequence[float]) -> str:
         f"<c:pt idx='{place}'><c:v>{value:.6f}</c:v></c:pt>" for place, value in enumerate(values)
     )
     return f"<c:{name}><c:numLit><c:ptCount val='{len(values)}'/>{points}</c:numLit></c:{name}>"
-
-
-def _description(chart: StepChart) -> str:
-    values = "; ".join(
-        f"{series.name}: "
-        + ", ".join(
-            f"{category} {value:.{chart.decimals}f}"
-            for category, value in zip(chart.categories, series.values, strict=True)
-        )
-        for series in chart.series
-    )
-    return f"{chart.unit}. {values}"
 
 
 def _text_box(slide: Any, top: Emu, height: Emu) -> Any:

@@ -80,6 +80,16 @@ class StepChart:
     decimals: int
     marked: str = ""
 
+    @property
+    def description(self) -> str:
+        """Return what the chart shows in words, for people who do not see it."""
+        bars = "; ".join(f"{series.name}: {self._values(series)}" for series in self.series)
+        return f"{self.unit}. {bars}"
+
+    def _values(self, series: Series) -> str:
+        pairs = zip(self.categories, series.values, strict=True)
+        return ", ".join(f"{category} {value:.{self.decimals}f}" for category, value in pairs)
+
 
 @dataclass(frozen=True)
 class Step:

@@ -129,19 +129,11 @@ def _show_headline(step: Step) -> None:
 
 
 def _show_chart(step: Step, chart: StepChart) -> None:
-    numbers = "; ".join(
-        f"{series.name}: "
-        + ", ".join(
-            f"{category} {value:.{chart.decimals}f}"
-            for category, value in zip(chart.categories, series.values, strict=True)
-        )
-        for series in chart.series
-    )
     st.plotly_chart(
         story_bars(chart, _CHART_HEIGHT),
         key=f"story_{step.topic}",
         config={"displayModeBar": False},
-        alt=f"{step.topic}. {chart.unit}. {numbers}",
+        alt=f"{step.topic}. {chart.description}",
     )
     note = chart.unit.partition("; ")[2]
     if note:
