@@ -70,7 +70,7 @@ def faded_until_missed(run: Run, portrait: np.ndarray, spot: Spot) -> tuple[Phot
     """The portrait at the highest contrast at which its score is below 0.5."""
     low, high = 0.0, 1.0
     missed = None
-    for _ in range(14):
+    for _ in range(9):
         contrast = (low + high) / 2
         faded = np.rint(118 + contrast * (portrait.astype(np.float32) - 118)).astype(np.uint8)
         photo = on_grey((faded, 300, 200))
