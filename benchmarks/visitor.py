@@ -103,7 +103,7 @@ def _await_health(address: str, server: subprocess.Popen) -> None:
         try:
             if requests.get(f"{address}/_stcore/health", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):  # not yet there, or busy
             time.sleep(0.02)
     raise RuntimeError("The dashboard does not answer.")
 
