@@ -112,7 +112,6 @@ def _show_controls(number: int, step: Step) -> None:
     st.button(
         "Next",
         key="next_step",
-        type="primary",
         icon=":material/arrow_forward:",
         shortcut="Right",
         disabled=number == _STEPS,
