@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
 from chromium import SAMPLE
 from page import (
-    VIEWER,
     add_photos,
     at_rest,
     button,
@@ -28,8 +29,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
 
 from featherface.config import CANDIDATE_FLOOR, CONFIDENCE_RANGE
+from featherface.dashboard.state.photos import SAMPLES
 from featherface.detection.agreement import agreement_curve
 from featherface.detection.drawing import Hide
 from featherface.detection.images import decode_photo
@@ -41,6 +44,31 @@ from featherface.reporting.comparison import Comparison, compare
 from featherface.serving.model_service import ModelService
 
 pytestmark = pytest.mark.browser
+
+# The visible labels of the views that reach beyond their view, by more than a rounding error.
+_LABELS_OUTSIDE = """
+const outside = [];
+for (const view of arguments[0]) {
+  const frame = view.getBoundingClientRect();
+  for (const label of view.querySelectorAll(".label")) {
+    const { left, right, top, bottom, width } = label.getBoundingClientRect();
+    if (!width) continue;
+    const out = Math.max(frame.left - left, right - frame.right, frame.top - top, bottom - frame.bottom);
+    if (out > 1.5) outside.push(`${label.textContent}: ${out}`);
+  }
+}
+return outside;
+"""
+# Bring a view to the middle of the window and return the centre of one of its faces.
+_A_FACE = """
+const [view] = arguments;
+view.scrollIntoView({ block: "center" });
+for (const box of view.querySelectorAll(".face .box")) {
+  const { x, y, width, height } = box.getBoundingClientRect();
+  const centre = [x + width / 2, y + height / 2];
+  if (view.getRootNode().elementFromPoint(...centre)?.closest(".face")) return centre;
+}
+"""
 
 
 def test_from_upload_to_link(window: WebDriver, address: str, weights: Path, tmp_path: Path) -> None:
@@ -167,6 +195,145 @@ def test_zoom_moves_all_views(window: WebDriver, address: str) -> None:
     until(window, lambda _: windows(window) == whole)
 
 
+def test_back_goes_back_one_choice(window: WebDriver, address: str) -> None:
+    window.get(f"{address}/detection")
+    until(window, shows("Solvay 1927"))
+    link(window, "architecture").click()
+    until(window, lambda _: "/architecture" in window.current_url)
+    link(window, "detection").click()
+    until(window, shows("Solvay 1927"))
+    button(window, "Grace Hopper").click()
+    until(window, shows("Grace Hopper"))
+    confidence = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
+    window.execute_script("arguments[0].focus()", confidence)
+    press(window, *[Keys.ARROW_RIGHT] * 5)  # one choice, whatever it passes
+    until(window, lambda _: "conf=0.55" in window.current_url)
+    button(window, "Wipe").click()
+    until(window, lambda _: in_viewer(window, ".divider"))
+    button(window, "Eileen Collins").click()
+    until(window, shows("Eileen Collins"))
+
+    for steps, settings, photo, threshold in (
+        (window.back, "conf=0.55&photo=grace_hopper&view=Wipe", "Grace Hopper", 0.55),
+        (window.back, "conf=0.55&photo=grace_hopper", "Grace Hopper", 0.55),
+        (window.back, "photo=grace_hopper", "Grace Hopper", 0.5),
+        (window.forward, "conf=0.55&photo=grace_hopper", "Grace Hopper", 0.55),
+        (window.back, "photo=grace_hopper", "Grace Hopper", 0.5),
+        (window.back, "", "Solvay 1927", 0.5),
+    ):
+        steps()
+        until(window, lambda _, settings=settings: urlsplit(window.current_url).query == settings)
+        until(window, shows(photo))
+        now = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
+        assert float(now.get_attribute("value")) == threshold
+        assert bool(in_viewer(window, ".divider")) == ("Wipe" in settings)
+    window.back()
+    until(window, lambda _: "/architecture" in window.current_url)
+    assert complaints(window, address) == []
+
+
+def test_own_photos_are_found_again_by_back(window: WebDriver, address: str, tmp_path: Path) -> None:
+    photo = tmp_path / "portrait.jpg"
+    with Image.open(SAMPLE) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photo)
+    window.get(f"{address}/detection")
+    until(window, shows("Solvay 1927"))
+    add_photos(window, photo)
+    until(window, shows("portrait.jpg"))
+    assert "portrait" not in window.current_url
+    button(window, "Eileen Collins").click()
+    until(window, shows("Eileen Collins"))
+    window.back()
+    until(window, shows("portrait.jpg"))
+
+
+def test_wipe_by_mouse_and_keyboard(window: WebDriver, address: str) -> None:
+    window.get(f"{address}/detection?photo=grace_hopper&view=Wipe")
+    until(window, shows("Grace Hopper"))
+    (divider,) = in_viewer(window, ".divider")
+    first, second = in_viewer(window, ".view svg.photo")
+    assert first.rect == second.rect  # over each other
+    ActionChains(window).click_and_hold(divider).move_by_offset(-200, 0).release().perform()
+    width = first.rect["width"]
+    share = int(divider.get_attribute("aria-valuenow"))
+    assert share == pytest.approx(50 - 100 * 200 / width, abs=1)
+    window.execute_script("arguments[0].focus()", divider)
+    press(window, Keys.ARROW_RIGHT)
+    assert int(divider.get_attribute("aria-valuenow")) == share + 2
+    press(window, Keys.END)
+    assert divider.get_attribute("aria-valuetext") == "FeatherFace V1 100%"
+    assert "inset(0px 0% 0px 0px)" in clip(first) or "calc(0%)" in clip(first)
+    button(window, "Side by side").click()
+    until(window, lambda _: not in_viewer(window, ".divider"))
+    first, second = in_viewer(window, ".view svg.photo")
+    assert first.rect["x"] < second.rect["x"]
+
+
+def test_a_chosen_difference_zooms_both_views(window: WebDriver, address: str) -> None:
+    window.get(f"{address}/detection?photo=grace_hopper")
+    until(window, shows("Grace Hopper"))
+    whole = windows(window)
+    thumbnails = in_viewer(window, ".thumbnail")
+    alone = in_viewer(window, ".face.alone")
+    assert len(thumbnails) == len(alone) > 1
+    smallest = min(thumbnails, key=pixels)  # a face that fills the photo needs no zoom
+    click(window, smallest)
+    until(window, lambda _: windows(window) != whole)
+    first, second = windows(window)
+    assert first == second
+    (tip,) = in_viewer(window, ".tip")
+    assert "Found by this model only" in tip.text
+    before = tip.text
+    other = Keys.ARROW_RIGHT if smallest == thumbnails[0] else Keys.HOME
+    press(window, other, Keys.ENTER)  # another one, without the mouse
+    until(window, lambda _: tip.text != before)
+    press(window, Keys.ESCAPE)
+    until(window, lambda _: not tip.is_displayed())
+
+
+def test_zoom_loads_the_photo_s_own_pixels(window: WebDriver, address: str, tmp_path: Path) -> None:
+    photo = tmp_path / "large.jpg"
+    with Image.open(SAMPLE) as image:
+        large = image.resize((3000, round(3000 * image.height / image.width)))
+    large.save(photo, quality=95)
+    window.get(f"{address}/detection")
+    until(window, shows("Solvay 1927"))
+    add_photos(window, photo)
+    until(window, shows("large.jpg"))
+    assert not in_viewer(window, ".tile")  # the preview has enough pixels for the whole photo
+    (bigger,) = in_viewer(window, "[aria-label='Zoom in']")
+    for _ in range(7):
+        bigger.click()
+    until(window, lambda _: in_viewer(window, ".tile"))
+    until(window, lambda _: all(loaded(window)))
+    left, top, right, bottom, size = map(
+        int, in_viewer(window, ".tile")[0].get_dom_attribute("href").split("/")[-1].split(",")
+    )
+    assert size == right - left <= 512  # one pixel of the photo is one of the tile
+    assert 0 < bottom - top <= 512
+    window.get(f"{address}/detection?faces=Blur")  # a new session
+    until(window, shows("Solvay 1927"))
+    add_photos(window, photo)
+    until(window, shows("large.jpg"))
+    (bigger,) = in_viewer(window, "[aria-label='Zoom in']")
+    for _ in range(7):
+        bigger.click()
+    until(window, at_rest)
+    assert not in_viewer(window, ".tile")  # hidden faces stay hidden
+    assert complaints(window, address) == []
+
+
+def test_score_labels_stay_in_view(window: WebDriver, address: str) -> None:
+    window.get(f"{address}/detection?photo=eileen_collins&conf=0.3")
+    until(window, shows("Eileen Collins"))
+    (bigger,) = in_viewer(window, "[aria-label='Zoom in']")
+    for _ in range(5):  # so far that boxes reach beyond every edge
+        outside = window.execute_script(_LABELS_OUTSIDE, in_viewer(window, ".view"))
+        assert outside == []
+        bigger.click()
+        until(window, at_rest)
+
+
 def test_a_click_in_the_photo_asks_why_a_face_was_missed(window: WebDriver, address: str) -> None:
     window.get(f"{address}/detection?photo=grace_hopper&conf=0.99&scales_fit=false")
     until(window, shows("Grace Hopper"))
@@ -175,15 +342,76 @@ def test_a_click_in_the_photo_asks_why_a_face_was_missed(window: WebDriver, addr
     ActionChains(window).move_to_element(view).click().perform()  # the centre of what the window shows of it
     until(window, lambda _: window.find_elements(By.XPATH, "//*[contains(text(), 'Mirrored: ')]"))
     until(window, at_rest)
-    x, y = (
-        int(window.find_element(By.CSS_SELECTOR, f"input[aria-label='{axis} (px)']").get_attribute("value"))
-        for axis in "xy"
-    )
+    x, y, *_ = spot(window)
     assert abs(x - 256) <= 2
     assert 0 < y < 600
     page = window.find_element(By.TAG_NAME, "body").text
     for entry in MODELS.values():
         assert entry.name in page
+    assert in_viewer(window, ".spot")
+    assert complaints(window, address) == []
+
+
+@pytest.mark.parametrize("by", ["Shift", "button"])
+def test_a_box_drawn_in_the_photo_asks_why_a_face_was_missed(
+    window: WebDriver, address: str, by: str
+) -> None:
+    window.get(f"{address}/detection?photo=grace_hopper&conf=0.99&scales_fit=false")
+    until(window, shows("Grace Hopper"))
+    until(window, at_rest)
+    view = in_viewer(window, ".view")[0]
+    window.execute_script("arguments[0].scrollIntoView({ block: 'center' })", view)
+    chain = ActionChains(window)
+    if by == "Shift":
+        chain.key_down(Keys.SHIFT)
+    else:
+        next(each for each in in_viewer(window, ".tools button") if each.text == "Draw a box").click()
+    chain.move_to_element_with_offset(view, -60, -40).click_and_hold().move_by_offset(120, 80).release()
+    if by == "Shift":
+        chain.key_up(Keys.SHIFT)
+    chain.perform()
+    until(window, lambda _: window.find_elements(By.XPATH, "//*[contains(text(), 'Mirrored: ')]"))
+    until(window, at_rest)
+    unit = float(
+        window.execute_script(
+            "return arguments[0].style.getPropertyValue('--unit')", in_viewer(window, "svg.photo")[0]
+        )
+    )
+    _, _, width, height = spot(window)
+    assert width == pytest.approx(120 * unit, abs=2)
+    assert height == pytest.approx(80 * unit, abs=2)
+
+
+def test_a_tap_shows_the_numbers_of_a_face(window: WebDriver, address: str) -> None:
+    window.get(f"{address}/detection?photo=grace_hopper")
+    until(window, shows("Grace Hopper"))
+    window.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    x, y = window.execute_script(_A_FACE, in_viewer(window, ".view")[0])
+    for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
+        window.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    (tip,) = in_viewer(window, ".tip")
+    until(window, lambda _: tip.is_displayed() and tip.text.startswith("Score "))
+    until(window, at_rest)
+    assert tip.is_displayed()  # also after the page has run
+
+
+def test_all_photos_sorted_by_disagreement(window: WebDriver, address: str, tmp_path: Path) -> None:
+    window.get(f"{address}/detection?view=All+photos")
+    until(window, lambda _: window.find_elements(By.XPATH, "//h3[.='All photos']") and at_rest(window))
+    button(window, "Table (CSV)").click()
+    table = pd.read_csv(io.BytesIO(saved(window, tmp_path / "photos.csv")))
+    assert set(table["Photo"]) == {sample.name for sample in SAMPLES}
+    differing = (table["Only V1"] + table["Only V2"]).tolist()
+    assert differing == sorted(differing, reverse=True)
+    assert table["Found by both"].tolist() == (table["V1 faces"] - table["Only V1"]).tolist()
+    button(window, "Faces of all photos (CSV)").click()
+    faces = pd.read_csv(io.BytesIO(saved(window, tmp_path / "photos.faces.csv")))
+    assert len(faces) == (table["V1 faces"] + table["V2 faces"]).sum()
+    click(window, button(window, "Grace Hopper"))
+    until(window, shows("Grace Hopper"))
+    assert "view" not in window.current_url
+    window.back()
+    until(window, lambda _: window.find_elements(By.XPATH, "//h3[.='All photos']"))
     assert complaints(window, address) == []
 
 
@@ -194,12 +422,42 @@ def test_photo_without_a_face_above_the_threshold(window: WebDriver, address: st
         assert message.text.startswith("No face")
 
 
+def click(window: WebDriver, element: WebElement) -> None:
+    """Click an element that may lie below the bar at the top of the window."""
+    window.execute_script("arguments[0].scrollIntoView({ block: 'center' })", element)
+    element.click()
+
+
+def spot(window: WebDriver) -> list[int]:
+    """Return x, y, width and height of the spot that is examined."""
+    labels = ("x (px)", "y (px)", "Width (px)", "Height (px)")
+    fields = [window.find_element(By.CSS_SELECTOR, f"input[aria-label='{label}']") for label in labels]
+    return [int(field.get_attribute("value") or 0) for field in fields]
+
+
+def pixels(thumbnail: WebElement) -> int:
+    """Return the width of a face in pixels of the photo, as its thumbnail's label says it."""
+    return int(thumbnail.get_attribute("aria-label").split(", ")[-1].split(" × ")[0])
+
+
+def clip(element: WebElement) -> str:
+    return element.value_of_css_property("clip-path")
+
+
+def loaded(window: WebDriver) -> list[bool]:
+    """Return of each tile whether it has arrived."""
+    return window.execute_script(
+        "return arguments[0].map((tile) => performance.getEntriesByName(tile.href.baseVal)"
+        ".some(({ responseStatus }) => responseStatus === 200))",
+        in_viewer(window, ".tile"),
+    )
+
+
 def counts(window: WebDriver) -> list[int]:
     """Return how many faces each view shows."""
     return window.execute_script(
-        "return [...document.querySelector(arguments[0]).shadowRoot.querySelectorAll('figure')]"
-        ".map((figure) => figure.querySelectorAll('.face').length)",
-        VIEWER,
+        "return arguments[0].map((figure) => figure.querySelectorAll('.face').length)",
+        in_viewer(window, "figure"),
     )
 
 

@@ -78,7 +78,7 @@ def _show_photo(file: PhotoFile, comparison: Comparison, hide: Hide | None) -> N
         st.image(_annotated(file, comparison, hide), alt=alt, width="stretch")
     except ImageError as error:  # dropped from every cache, and it cannot be decoded now
         st.caption(plain(str(error)))
-    st.button(
+    if st.button(
         plain(file.name),
         key=f"open_{file.key}",
         icon=":material/open_in_full:",
@@ -87,7 +87,8 @@ def _show_photo(file: PhotoFile, comparison: Comparison, hide: Hide | None) -> N
         wrap=False,
         on_click=_open,
         args=(file.key,),
-    )
+    ):
+        st.rerun()  # all of the page, not only this fragment of it
     st.markdown(f"**{counts}**  \n:small[{differ}]")
 
 

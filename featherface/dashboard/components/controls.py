@@ -202,10 +202,10 @@ def _choose_weights(models: Sequence[str]) -> dict[str, WeightsFile]:
     checkpoints = user_checkpoints(weights_folder())
     usable = [checkpoint.weights for checkpoint in checkpoints if checkpoint.weights is not None]
     chosen = {}
-    for column, key in zip(st.columns(len(models), gap="large"), models, strict=True):
+    for key in models:
         own = {file.path.name: file for file in usable if file.key == key}
         if own:
-            name = column.selectbox(
+            name = st.selectbox(
                 f"{MODELS[key].name} weights",
                 [_SHIPPED, *own],
                 key=f"weights_{key}",
