@@ -21,7 +21,7 @@ def story_bars(chart: StepChart, height: int = 400) -> go.Figure:
             height,
             barmode="group",
             showlegend=len(chart.series) > 1,
-            yaxis={"title": {"text": chart.unit.partition(";")[0]}, "zeroline": True},
+            yaxis={"title": {"text": chart.unit.partition(";")[0].replace(", ", ",<br>")}, "zeroline": True},
         )
     )
     return figure
