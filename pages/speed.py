@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from featherface.dashboard.components.benchmark_panel import show_benchmarks, show_start
+from featherface.dashboard.components.latency_machines import show_machines
 from featherface.dashboard.components.latency_panels import show_results
 from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.timings import Timing
@@ -21,6 +22,7 @@ show_benchmarks()
 measured = [Timing(request, result) for request, result in reversed(benchmark_queue().results())]
 if measured:
     show_results(measured)
-    choose_chart_format()
 else:
     st.info("No benchmark has run on this machine yet.", icon=":material/timer:")
+show_machines(measured)
+choose_chart_format()

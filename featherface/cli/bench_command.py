@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from featherface.cli.common import (
     Command,
     CommandError,
-    add_engine_option,
     add_threads_option,
     finished_points,
     print_json,
@@ -20,6 +19,7 @@ from featherface.cli.common import (
 from featherface.config import DEFAULT_SIDE, weights_folder
 
 if TYPE_CHECKING:
+    from featherface.engines.protocol import Precision
     from featherface.profiling.latency import LatencyResult, SpeedUp
 
 __all__ = ["COMMAND"]
@@ -45,7 +45,22 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="warm-up rounds per size, discarded (default: %(default)s)",
     )
     add_threads_option(parser)
-    add_engine_option(parser)
+    parser.add_argument(
+        "--engine",
+        nargs="+",
+        default=[None],
+        metavar="ENGINE",
+        help="one or more of onnxruntime, openvino and pytorch, or all that are installed with `all` "
+        "(default: FEATHERFACE_ENGINE, or the fastest installed)",
+    )
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        default=["float32"],
+        metavar="PRECISION",
+        help="one or more of float32, float16, bfloat16 and int8, or `all`; where several are named, an "
+        "engine leaves out those that it does not run (default: float32)",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the results to this JSON file")
     parser.add_argument(
         "--photo",
@@ -56,13 +71,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from featherface.engines.choice import chosen_engine
     from featherface.profiling.latency import LatencySettings, benchmark
     from featherface.study.results import load_networks
 
-    engine = chosen_engine(arguments.engine).key
     points = [
-        LatencySettings(size, size, 1, arguments.threads, arguments.runs, arguments.warmup, engine)
+        LatencySettings(size, size, 1, arguments.threads, arguments.runs, arguments.warmup, engine, precision)
+        for engine, precision in _engines(arguments.engine, arguments.precision)
         for size in arguments.sizes
     ]
     photo = arguments.photo and arguments.photo.read_bytes()
@@ -77,6 +91,25 @@ def _run(arguments: argparse.Namespace) -> int:
     for result in results:
         _print_point(result)
     return 0
+
+
+def _engines(engines: Sequence[str | None], precisions: Sequence[str]) -> list[tuple[str, Precision]]:
+    """Return the engines and precisions to measure. Raises CommandError and EngineError."""
+    from featherface.engines.choice import ENGINES, chosen_engine, installed_engines
+    from featherface.engines.protocol import Precision
+
+    keys = installed_engines() if "all" in engines else [chosen_engine(key).key for key in engines]
+    unknown = [name for name in precisions if name not in (*Precision, "all")]
+    if unknown:
+        raise CommandError(
+            f"There is no precision {unknown[0]!r}; choose from {', '.join(Precision)} or all."
+        )
+    wanted = list(Precision) if "all" in precisions else [Precision(name) for name in precisions]
+    found = [(key, one) for key in keys for one in wanted if one in ENGINES[key].file_precisions]
+    if not found:
+        names = ", ".join(ENGINES[key].name for key in keys)
+        raise CommandError(f"{names} cannot run the models in {', '.join(wanted)}.")
+    return found
 
 
 def _write(path: Path, record: Mapping[str, object]) -> None:
@@ -115,7 +148,7 @@ def _print_point(result: LatencyResult) -> None:
     settings = result.settings
     print(
         f"{settings.width} x {settings.height}, {ENGINES[settings.engine].name} {result.engine_version}, "
-        f"{settings.threads} threads, {result.rounds} rounds"
+        f"{settings.precision}, {settings.threads} threads, {result.rounds} rounds"
     )
     for key in result.milliseconds:
         found = summary(result, key)
@@ -136,7 +169,8 @@ def _print_point(result: LatencyResult) -> None:
 COMMAND = Command(
     summary="measure latency on this machine",
     description="Measure the latency of all models on this machine, running them alternately on the same\n"
-    "input. Ctrl-C stops early and reports the rounds finished so far.\n\n"
+    "input. Ctrl-C stops early and reports the rounds finished so far. The Latency page shows the file of\n"
+    "--out beside those of other machines.\n\n"
     'JSON: {"points": [{"settings", "machine", "when", "complete", "cpu_share", "engine_version",\n'
     '  "milliseconds": {MODEL: {STAGE: [...]}, ...},\n'
     '  "summary": {MODEL: {"median", "p95", "p99", "fastest", "stages", "frames_per_second"}, ...},\n'

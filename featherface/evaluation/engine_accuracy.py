@@ -101,7 +101,7 @@ def measure_variants(
     network = load_network(MODELS[weights.key], weights.path, weights.sha256)
     reference: list[Prediction] = []
     with tempfile.TemporaryDirectory() as name:
-        for variant in variants_of(network):
+        for variant in sorted(variants_of(network), key=_order):
             try:
                 check_runnable(variant)
                 path = _file(weights, network, variant, Path(name))
@@ -132,6 +132,12 @@ def load_engine_accuracy(path: Path) -> EngineAccuracy:
         raise EngineAccuracyError(
             sentence(f"{path} is not a readable file of average precision: {error}.")
         ) from error
+
+
+def _order(variant: Variant) -> tuple[bool, bool, bool]:
+    """Put the reference first, int8 before float16 and bfloat16, second files last."""
+    rounded = variant.precision not in (Precision.FLOAT32, Precision.INT8)
+    return variant != _REFERENCE, variant.deformconv, rounded
 
 
 def _file(weights: WeightsFile, network: nn.Module, variant: Variant, folder: Path) -> Path:

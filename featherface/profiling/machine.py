@@ -68,6 +68,9 @@ def _processor() -> str:
         for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
+    board = Path("/proc/device-tree/model")  # ARM boards: "Raspberry Pi 5 Model B Rev 1.0"
+    if board.exists():
+        return board.read_text(encoding="utf-8").strip("\0\n ")
     return platform.processor() or platform.machine()
 
 

@@ -82,6 +82,7 @@ _PAGES = (
     "flops?cost=Roofline",
     "flops?cost=Counters",
     "speed",
+    "deploy",
     "accuracy",
     "robustness",
 )

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import torch
 
 from featherface.cli.main import main
 from featherface.models import MODELS
+from featherface.profiling.bench_file import load_bench
 
 OPTIONS = ("bench", "--sizes", "32", "64", "--runs", "2", "--warmup", "0")
 
@@ -30,6 +32,31 @@ def test_the_engine_and_the_file(tmp_path, capsys):
     (first, _) = json.loads(path.read_text())["points"]
     assert first["settings"]["engine"] == "pytorch"
     assert first["engine_version"] == torch.__version__
+
+
+def test_engines_and_precisions_are_measured_one_after_the_other(tmp_path):
+    path = tmp_path / "result.json"
+    options = ("bench", "--sizes", "64", "--runs", "2", "--warmup", "0", "--out", str(path))
+    assert main([*options, "--engine", "onnxruntime", "pytorch", "--precision", "float32", "int8"]) == 0
+    points = load_bench(path)
+    found = [(point.settings.engine, point.settings.precision.value) for point in points]
+    assert found == [("onnxruntime", "float32"), ("onnxruntime", "int8"), ("pytorch", "float32")]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(["--precision", "int4"], "There is no precision 'int4'", id="unknown"),
+        pytest.param(
+            ["--engine", "pytorch", "--precision", "int8"],
+            "PyTorch cannot run the models in int8",
+            id="refused",
+        ),
+    ],
+)
+def test_a_precision_that_does_not_run_is_one_sentence(options, message, capsys):
+    assert main([*OPTIONS, *options]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_an_unknown_engine_is_one_sentence(capsys):

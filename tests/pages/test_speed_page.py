@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -13,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from featherface.engines.choice import default_engine, installed_engines
 from featherface.profiling.latency import STAGES, LatencyResult, LatencySettings
 from featherface.profiling.machine import Machine
+from featherface.reporting.machine_comparison import MachineResult
 from featherface.serving.benchmark_queue import (
     BenchmarkBusyError,
     BenchmarkJob,
@@ -54,6 +56,34 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
         return page.run()
 
     return opened
+
+
+def chart_names(page: AppTest) -> list[str]:
+    """The charts of this server's results."""
+    return [chart.key for chart in page.get("plotly_chart") if chart.key != "machines"]
+
+
+def history(page: AppTest) -> pd.DataFrame:
+    return next(table.value for table in page.dataframe if "Timed" in table.value)
+
+
+def test_machines_stand_side_by_side_with_their_cards(open_page, monkeypatch):
+    _, here = timing(LatencySettings(runs=10))
+    board = replace(here, machine=replace(MACHINE, processor="Raspberry Pi 5", cores=4))
+    monkeypatch.setattr(
+        "featherface.dashboard.components.latency_machines.uploaded_machines",
+        lambda: [MachineResult("pi.json", board)],
+    )
+    page = open_page((BenchmarkRequest((here.settings,)), here))
+
+    assert not page.exception
+    table = next(
+        table.value for table in page.dataframe if "Machine" in table.value and "Source" in table.value
+    )
+    assert list(table["Machine"])[:2] == ["Processor", "Raspberry Pi 5"]
+    assert list(table["V2 speed-up"])[:2] == [3.0, 3.0]
+    cards = [block.value for block in page.markdown]
+    assert {"**Processor**", "**Raspberry Pi 5**"} <= set(cards)
 
 
 def test_nothing_is_measured_unasked(open_page):
@@ -100,7 +130,7 @@ def test_an_interval_about_one_says_that_nothing_is_decided(open_page):
 def test_stages_are_split_where_they_were_timed(open_page):
     page = open_page(timing(LatencySettings(runs=10), photo=b"photo"))
 
-    assert len(page.get("plotly_chart")) == 2
+    assert chart_names(page) == ["latency_histogram", "latency_stages"]
 
 
 def at(second: int, **settings: int) -> tuple[BenchmarkRequest, LatencyResult]:
@@ -158,14 +188,17 @@ def test_points_that_differ_in_size_alone_make_a_sweep(open_page):
     page = open_page(*(timing(point) for point in settings))
 
     assert not page.exception
-    assert len(page.get("plotly_chart")) == 4  # histogram, by size, by batch, by engine
+    assert chart_names(page) == [
+        "latency_histogram",
+        *(f"latency_by_{axis}" for axis in ("input_size", "batch_size", "engine")),
+    ]
     (alt,) = (chart.proto.alt for chart in page.get("plotly_chart") if "by batch size" in chart.proto.alt)
     assert alt.endswith(
         "1: V1 60.0 ms per image, V2 20.0 ms per image; 2: V1 30.0 ms per image, V2 10.0 ms per image"
     )
-    assert len(page.dataframe[-1].value) == 4
+    assert len(history(page)) == 4
     page.toggle(key="same_setting").set_value(True).run()
-    assert len(page.dataframe[-1].value) == 1
+    assert len(history(page)) == 1
 
 
 @pytest.fixture

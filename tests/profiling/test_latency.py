@@ -84,9 +84,7 @@ def test_each_point_runs_in_its_engine(networks, monkeypatch, photo):
     assert [point.engine for point in points] == [default_engine()] * 2 + ["pytorch", "openvino"]
     # loaded once per engine; the default engine is not named, so that any network runs
     keys = [None, "pytorch", "openvino"]
-    assert loads == [
-        (network, key, 2, Precision.FLOAT32) for key in keys for network in networks.values()
-    ]
+    assert loads == [(network, key, 2, Precision.FLOAT32) for key in keys for network in networks.values()]
     for network in networks.values():
         ran = [(key, shape[1:]) for loaded, key, _, shape in runs if loaded is network]
         sizes = [(None, 128), (None, 160), ("pytorch", 128), ("openvino", 128)]

@@ -10,6 +10,7 @@ import pytest
 from featherface.config import WEIGHTS_DIR
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves
+from featherface.evaluation.engine_accuracy import EngineAccuracy, save_engine_accuracy
 from featherface.evaluation.paired_bootstrap import (
     Difference,
     PrecisionComparison,
@@ -25,6 +26,7 @@ from featherface.study.results import (
     shipped_checksums,
     shipped_comparisons,
     shipped_curves,
+    shipped_engines,
     shipped_pruning,
     training_logs,
 )
@@ -122,6 +124,17 @@ def test_a_pruning_curve_counts_for_its_weights_alone(tmp_path):
 
     assert shipped_pruning(tmp_path, CHECKSUMS) == {"v2": curve}
     assert shipped_pruning(tmp_path, {"v2": "newer"}) == {}
+
+
+def test_average_precision_by_engine_counts_for_its_weights_alone(tmp_path):
+    folder = tmp_path / "evaluation" / "engines"
+    folder.mkdir(parents=True)
+    found = EngineAccuracy("v2", "two", "val", "2026-01-01T00:00:00+00:00", True, ())
+    save_engine_accuracy(folder / "v2.json", found)
+    (folder / "broken.json").write_text("[]")
+
+    assert shipped_engines(tmp_path, CHECKSUMS) == {"v2": found}
+    assert shipped_engines(tmp_path, {"v2": "newer"}) == {}
 
 
 def test_the_shipped_results_are_those_of_the_shipped_weights():

@@ -1,0 +1,121 @@
+"""Latency on several machines: which results compare, as a table and as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from featherface.engines.choice import ENGINES
+from featherface.models import MODELS
+from featherface.profiling.latency import LatencyResult, noise, speed_up, summary
+from featherface.profiling.machine import Machine
+from featherface.reporting.figures.style import chart_layout
+from featherface.reporting.wording import when_text
+
+__all__ = [
+    "MachineResult",
+    "machine_bars",
+    "machine_key",
+    "machine_table",
+    "machine_text_lines",
+    "setting_name",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class MachineResult:
+    """One measured point and where it comes from, such as a file's name."""
+
+    source: str
+    result: LatencyResult
+
+
+def machine_key(machine: Machine) -> Machine:
+    """Return the machine without the number of threads, which is a setting."""
+    return replace(machine, threads=0)
+
+
+def setting_name(result: LatencyResult) -> str:
+    """Return what must be equal for machines to compare: what was timed, input size, batch and threads."""
+    settings = result.settings
+    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
+    timed = "network only" if result.stages == ("network",) else "end to end"
+    return f"{settings.width} × {settings.height}, batch size {settings.batch}, {threads}, {timed}"
+
+
+def machine_table(found: Iterable[MachineResult]) -> pd.DataFrame:
+    """Return one row per machine, engine and precision."""
+    return pd.DataFrame([_row(one) for one in found])
+
+
+def machine_text_lines(machine: Machine) -> dict[str, str]:
+    """Return the machine card: what timings depend on, by name."""
+    memory = f"{machine.memory_bytes / 1e9:.1f} GB" if machine.memory_bytes else "unknown"
+    return {
+        "Processor": machine.processor,
+        "Cores": f"{machine.cores}",
+        "Memory": memory,
+        "System": machine.system,
+        "Python": machine.python,
+        "PyTorch": machine.torch,
+    }
+
+
+def machine_bars(found: Sequence[MachineResult]) -> go.Figure:
+    """Return each model's median latency per image, one group of bars per machine, engine and precision."""
+    keys = [key for key in MODELS if any(key in one.result.milliseconds for one in found)]
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": MODELS[key].name,
+            "y": [_label(one) for one in found if key in one.result.milliseconds],
+            "x": [_per_image(one.result, key) for one in found if key in one.result.milliseconds],
+            "marker": {"color": MODELS[key].colour},
+            "hovertemplate": "%{x:.1f} ms per image<extra>" + MODELS[key].name + "</extra>",
+        }
+        for key in keys
+    ]
+    layout = chart_layout(
+        120 + 55 * len(found),
+        barmode="group",
+        xaxis={"title": {"text": "Median latency per image (ms)"}, "rangemode": "tozero"},
+        yaxis={"autorange": "reversed", "automargin": True},
+    )
+    return go.Figure(data=traces, layout=layout)
+
+
+def _row(one: MachineResult) -> dict[str, object]:
+    result = one.result
+    settings, models = result.settings, list(result.milliseconds)
+    found = {MODELS[key].short_name: summary(result, key) for key in models}
+    ratios = {
+        f"{MODELS[key].short_name} speed-up": speed_up(result, models[0], key).ratio for key in models[1:]
+    }
+    return {
+        "Machine": result.machine.processor,
+        "Cores": result.machine.cores,
+        "Engine": f"{ENGINES[settings.engine].name} {result.engine_version}".rstrip(),
+        "Precision": settings.precision.value,
+        **{f"{name} median (ms)": summed.median for name, summed in found.items()},
+        **{f"{name} p95 (ms)": summed.p95 for name, summed in found.items()},
+        **ratios,
+        "Rounds": result.rounds,
+        "Noisy": noise(result).noisy,
+        "Date": when_text(result.when),
+        "Source": one.source,
+    }
+
+
+def _label(one: MachineResult) -> str:
+    settings, machine = one.result.settings, one.result.machine
+    return (
+        f"{machine.processor}, {machine.cores} cores<br>{ENGINES[settings.engine].name}, {settings.precision}"
+    )
+
+
+def _per_image(result: LatencyResult, key: str) -> float:
+    return summary(result, key).median / result.settings.batch
