@@ -87,7 +87,7 @@ def variants_of(network: nn.Module) -> tuple[Variant, ...]:
     """Return every way to run `network`, PyTorch in float32 first, also those that an engine refuses."""
     deformable = any(isinstance(module, ModulatedDeformableConv2d) for module in network.modules())
     found = model_variants(deformable=deformable)
-    return tuple(sorted(found, key=lambda variant: (variant != _REFERENCE, variant.deformconv)))
+    return tuple(sorted(found, key=lambda variant: variant.engine != _REFERENCE.engine))
 
 
 def measure_variants(

@@ -52,10 +52,9 @@ def machine_table(found: Iterable[MachineResult]) -> pd.DataFrame:
 
 
 def machine_text_lines(machine: Machine) -> dict[str, str]:
-    """Return the machine card: what timings depend on, by name."""
+    """Return the machine card: what timings depend on besides the processor, by name."""
     memory = f"{machine.memory_bytes / 1e9:.1f} GB" if machine.memory_bytes else "unknown"
     return {
-        "Processor": machine.processor,
         "Cores": f"{machine.cores}",
         "Memory": memory,
         "System": machine.system,
