@@ -7,10 +7,12 @@ memory costs one row and not the server, and so that memory is that of one engin
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,8 +31,11 @@ from featherface.profiling.machine import now, this_machine
 
 __all__ = ["Deployment", "DeploymentSource", "measure_deployment"]
 
+_LOG = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_SECONDS = 600.0  # of one row; a hundred rounds of V1 on a slow machine take a minute
+
+_LOGGED_BYTES = 4_000  # of what a process that failed wrote
 
 
 @dataclass(frozen=True)
@@ -75,15 +80,18 @@ def measure_deployment(
     a crash and a process that takes more than ten minutes are returned, not raised.
     """
     command = [sys.executable, "-m", "featherface.profiling.deployment_process"]
-    with subprocess.Popen(
-        command,
-        cwd=_ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": str(settings.threads)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command,
+            cwd=_ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": str(settings.threads)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
         timer = Timer(_LONGEST_SECONDS, process.kill)
         timer.start()
         try:
@@ -96,9 +104,9 @@ def measure_deployment(
                     return _deployment(source, settings, message)
                 if not go_on(message["done"]):
                     return None
-            return replace(_nothing(source), refused=_ending(source, process.wait()))
+            return replace(_nothing(source), refused=_ending(source, process.wait(), errors))
         except BrokenPipeError:  # it ended before it read its task
-            return replace(_nothing(source), refused=_ending(source, process.wait()))
+            return replace(_nothing(source), refused=_ending(source, process.wait(), errors))
         finally:
             timer.cancel()
             process.kill()
@@ -162,11 +170,17 @@ def _faces(found: Sequence[Mapping[str, Any]]) -> list[Detections]:
     ]
 
 
-def _ending(source: DeploymentSource, status: int) -> str:
-    """Return a sentence on a process that ended without a result."""
+def _ending(source: DeploymentSource, status: int, errors: IO[bytes]) -> str:
+    """Return a sentence on a process that ended without a result; what it wrote last goes to the log."""
+    errors.seek(0)
+    _LOG.error(
+        "A measurement ended with status %d: %s",
+        status,
+        errors.read()[-_LOGGED_BYTES:].decode(errors="replace"),
+    )
     name = ENGINES[source.variant.engine].name
     if status == -signal.SIGKILL:
         return f"{name} was killed: it took too long, or the machine ran out of memory."
     if status < 0:
         return f"{name} crashed with {signal.Signals(-status).name} while it ran this file."
-    return f"{name} ended with status {status} and without a result."
+    return f"{name} ended with status {status} and without a result; the server log has the reason."

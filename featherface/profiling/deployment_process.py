@@ -1,8 +1,8 @@
 """The child process that measures one way to run a model: an engine that crashes ends here and nowhere else.
 
 Input: one line of JSON, a `DeploymentTask`. Output: lines of JSON. `{"done": N}` after each round, then one
-line with the results, or `{"refused": SENTENCE}` where the engine does not run the file. PyTorch is imported
-only where it is the engine, so that memory and load time are those of the engine.
+line with the results, or `{"refused": SENTENCE}` where the engine does not run the file, or a photo cannot be
+read. PyTorch is imported only where it is the engine, so that memory and load time are those of the engine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import NamedTuple
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.detection.settings import DetectionSettings
-from featherface.engines.protocol import EngineError, Precision
+from featherface.engines.protocol import Precision
+from featherface.errors import FeatherFaceError
 from featherface.export.parity import found_faces
 from featherface.export.sample_images import input_images
 from featherface.export.variants import ExportFormat, Variant, load_variant
@@ -52,7 +53,7 @@ def main() -> None:
     task = DeploymentTask(**json.loads(sys.stdin.readline()))
     try:
         _write(_measured(task))
-    except EngineError as error:
+    except FeatherFaceError as error:
         _write({"refused": str(error)})
 
 
