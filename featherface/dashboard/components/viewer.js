@@ -88,7 +88,6 @@ class Viewer {
     const panel = { figure, name: append(caption, "b"), count: append(caption, "span") };
     panel.view = append(figure, "div", "view");
     panel.view.tabIndex = 0;
-    panel.view.role = "img";
     panel.svg = append(panel.view, "svg", "photo", SVG);
     panel.image = append(panel.svg, "image", "", SVG);
     panel.tiles = new Tiles(append(panel.svg, "g", "", SVG));
@@ -107,6 +106,7 @@ class Viewer {
     panel.figure.style.setProperty("--colour", content.colour);
     panel.name.textContent = content.name;
     panel.count.textContent = content.count === 1 ? "1 face" : `${content.count} faces`;
+    panel.view.role = this.data.wipe ? "group" : "img"; // an img may hold no control, such as the divider
     panel.view.ariaLabel = content.alt;
     panel.view.style.aspectRatio = Math.min(2.4, Math.max(0.85, width / height));
     panel.message.textContent = content.message;
