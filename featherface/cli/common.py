@@ -54,6 +54,7 @@ __all__ = [
     "error_line",
     "find_photos",
     "finished_points",
+    "image_set_name",
     "model_keys",
     "photo_paths",
     "print_json",
@@ -233,6 +234,13 @@ def add_measurement_options(parser: argparse.ArgumentParser) -> None:
     )
     add_saved_set_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
+
+
+def image_set_name(arguments: argparse.Namespace) -> str:
+    """Return what a saved file calls the images of `add_measurement_options`."""
+    parts = arguments.manifest.name, arguments.source
+    name = arguments.image_set or ", ".join(part for part in parts if part)
+    return name if arguments.every == 1 else f"{name}, one image in {arguments.every}"
 
 
 def add_worker_options(parser: argparse.ArgumentParser) -> None:

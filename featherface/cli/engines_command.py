@@ -8,7 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featherface.cli.common import ALL_MODELS, Command, CommandError, add_measurement_options, model_keys
+from featherface.cli.common import (
+    ALL_MODELS,
+    Command,
+    CommandError,
+    add_measurement_options,
+    image_set_name,
+    model_keys,
+)
 
 if TYPE_CHECKING:
     from featherface.evaluation.engine_accuracy import EngineAccuracy
@@ -65,11 +72,10 @@ def _measured(arguments: argparse.Namespace, key: str) -> Iterator[EngineAccurac
     records = read_manifest(arguments.manifest, arguments.source)[:: arguments.every]
     official = arguments.ground_truth is not None
     truth = wider_ground_truth(arguments.ground_truth) if official else manifest_ground_truth(records)
-    name = arguments.image_set or ", ".join(filter(None, (arguments.manifest.name, arguments.source)))
     found = EngineAccuracy(
         model=key,
         weights_sha256=weights.sha256,
-        image_set=name if arguments.every == 1 else f"{name}, one image in {arguments.every}",
+        image_set=image_set_name(arguments),
         date=now(),
         used_for_selection=arguments.used_for_selection,
         rows=(),

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featherface.cli.common import ALL_MODELS, Command, CommandError, add_measurement_options, model_keys
+from featherface.cli.common import (
+    ALL_MODELS,
+    Command,
+    CommandError,
+    add_measurement_options,
+    image_set_name,
+    model_keys,
+)
 
 if TYPE_CHECKING:
     from featherface.study.pruning_curve import PruningCurve
@@ -56,7 +63,7 @@ def _measured(arguments: argparse.Namespace, key: str) -> PruningCurve:
     return PruningCurve(
         model=key,
         weights_sha256=weights.sha256,
-        image_set=_image_set(arguments),
+        image_set=image_set_name(arguments),
         images=len(records),
         protocol=truth.protocol,
         date=now(),
@@ -64,12 +71,6 @@ def _measured(arguments: argparse.Namespace, key: str) -> PruningCurve:
         whole=whole,
         scores=scores,
     )
-
-
-def _image_set(arguments: argparse.Namespace) -> str:
-    parts = arguments.manifest.name, arguments.source
-    name = arguments.image_set or ", ".join(part for part in parts if part)
-    return name if arguments.every == 1 else f"{name}, one image in {arguments.every}"
 
 
 def _print_curve(curve: PruningCurve, path: Path) -> None:

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from featherface.cli.main import main
 from featherface.study.pruning_curve import PrunedScore, load_pruning_curve
 
 SCORES = (PrunedScore(0.05, 0.799, (-0.003, 0.001)), PrunedScore(0.1, 0.79, (-0.02, 0.002)))
-
-
-@pytest.fixture
-def manifest(tmp_path) -> Path:
-    """Four images of noise with one face each."""
-    records = []
-    with zipfile.ZipFile(tmp_path / "dev-party.zip", "w") as archive:
-        for number in range(4):
-            name = f"dev/{number}.png"
-            pixels = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
-            archive.writestr(name, cv2.imencode(".png", pixels)[1].tobytes())
-            record = {"image": name, "width": 64, "height": 48, "source": "party"}
-            records.append(json.dumps(record | {"boxes": [[10, 8, 30, 28]]}))
-    path = tmp_path / "dev.jsonl"
-    path.write_text("\n".join(records))
-    return path
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from featherface.dashboard.components.downloads import csv_button
-from featherface.dashboard.components.timings import ALONE, Timing
+from featherface.dashboard.components.timings import ALONE, Timing, number_columns
 from featherface.dashboard.components.widgets import plain, show_chart
 from featherface.dashboard.state.machine_results import (
     add_bench_file,
@@ -105,10 +105,7 @@ def _show_comparison(found: Sequence[MachineResult]) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        column_config={
-            name: st.column_config.NumberColumn(format="%.1f" if name.endswith("(ms)") else "%.2f")
-            for name in map(str, table.select_dtypes("float"))
-        },
+        column_config=number_columns(table),
         alt="Latency and speed-up per machine, engine and precision",
     )
     csv_button("Machines (CSV)", lambda: table, "machine_table")

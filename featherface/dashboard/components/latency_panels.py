@@ -13,6 +13,7 @@ from featherface.dashboard.components.timings import (
     AXES,
     WHOLE,
     Timing,
+    number_columns,
     stage_table,
     sweep_points,
     timing_table,
@@ -196,10 +197,7 @@ def _show_history(timing: Timing, timings: Sequence[Timing]) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        column_config={
-            name: st.column_config.NumberColumn(format="%.1f" if name.endswith("(ms)") else "%.2f")
-            for name in map(str, table.select_dtypes("float"))
-        },
+        column_config=number_columns(table),
         alt="All benchmark results with setting, latency, speed-up and confidence interval",
     )
     csv_button("Results (CSV)", lambda: table, "latency")

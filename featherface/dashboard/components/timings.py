@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -28,6 +29,7 @@ __all__ = [
     "WHOLE",
     "SweepAxis",
     "Timing",
+    "number_columns",
     "setting_text",
     "stage_table",
     "sweep_points",
@@ -102,6 +104,14 @@ def sweep_points(
         ):
             points.setdefault(axis.place(settings), found)
     return sorted(points.items(), key=lambda point: point[0])
+
+
+def number_columns(table: pd.DataFrame) -> dict[str, Any]:
+    """Return how the numbers of a table are written: milliseconds with one decimal, others with two."""
+    return {
+        name: st.column_config.NumberColumn(format="%.1f" if name.endswith("(ms)") else "%.2f")
+        for name in map(str, table.select_dtypes("float"))
+    }
 
 
 def stage_table(summaries: Mapping[str, LatencySummary]) -> pd.DataFrame:
