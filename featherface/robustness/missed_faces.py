@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -163,12 +163,19 @@ def explain(
     )
 
 
-def attempts(photo: Photo, spot: Spot, settings: DetectionSettings, run: Run) -> tuple[Attempt, ...]:
-    """Make each of CHANGES alone, run the network, and return what it then sees at the spot.
+def attempts(
+    photo: Photo,
+    spot: Spot,
+    settings: DetectionSettings,
+    run: Run,
+    changes: Sequence[Change] | None = None,
+) -> tuple[Attempt, ...]:
+    """Make each of `changes` alone, run the network, and return what it then sees at the spot.
 
-    Raises the errors of `run`.
+    changes: by default all of CHANGES. Raises the errors of `run`.
     """
-    return tuple(_attempt(photo, spot, settings, run, change) for change in CHANGES)
+    chosen = CHANGES if changes is None else changes
+    return tuple(_attempt(photo, spot, settings, run, change) for change in chosen)
 
 
 def _attempt(photo: Photo, spot: Spot, settings: DetectionSettings, run: Run, change: Change) -> Attempt:
