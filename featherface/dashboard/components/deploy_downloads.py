@@ -45,9 +45,9 @@ def show_downloads(weights: Mapping[str, WeightsFile]) -> None:
             "application/zip",
             key="export_zip",
             icon=":material/download:",
-            type="primary",
         )
-    st.code(Variant(engines[export_format], precision, export_format).command(model), language="bash")
+    command = Variant(engines[export_format], precision, export_format).command(model)
+    st.code(command, language=None, wrap_lines=True)
     st.caption(
         f"The file is made when you download it, which takes up to ten seconds. {_needs(export_format)}"
         "The value ranges of int8 come from four of the sample photos; `--calibration` takes your own."

@@ -56,7 +56,6 @@ def show_measurement(rows: Sequence[DeploymentRow], weights: Mapping[str, Weight
     pressed = st.button(
         "Measure on this machine",
         icon=":material/timer:",
-        type="primary",
         disabled=own_job(_OWN) is not None or not rows,
         help="Takes a few seconds per row, a minute or two in all. Rows appear as they are measured.",
     )

@@ -40,7 +40,7 @@ def show_machines(timings: Sequence[Timing]) -> None:
     st.caption(
         "Measure any machine where pip works, from a Raspberry Pi to a server, and upload the file here."
     )
-    st.code(_COMMAND, language="bash", wrap_lines=True)
+    st.code(_COMMAND, language=None, wrap_lines=True)
     _take_files()
     here = [MachineResult("this server", one.result) for one in timings if one.timed == ALONE]
     found = [*_newest(here), *uploaded_machines(), *shipped_machines()]
