@@ -57,7 +57,7 @@ def show_measurement(rows: Sequence[DeploymentRow], weights: Mapping[str, Weight
         "Measure on this machine",
         icon=":material/timer:",
         disabled=own_job(_OWN) is not None or not rows,
-        help="Takes a few seconds per row, a minute or two in all. Rows appear as they are measured.",
+        help="Takes a few seconds per row, two minutes or more in all. Rows appear as they are measured.",
     )
     if pressed:
         models = dict.fromkeys(row.model for row in rows)
