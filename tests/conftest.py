@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of two workers would wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of several workers would wait for each other
 gc.disable()  # until all test modules are imported
 settings.register_profile("tests", deadline=None, max_examples=50)  # a busy machine must not fail a test
 settings.load_profile("tests")
