@@ -143,6 +143,7 @@ def test_the_shipped_results_are_those_of_the_shipped_weights():
 
     assert set(scored) == set(CHECKSUMS)
     assert paired_comparison(shipped_comparisons(WEIGHTS_DIR), checksums, scored).mean.interval
+    assert set(shipped_engines(WEIGHTS_DIR, checksums)) == set(CHECKSUMS)
 
 
 def test_nothing_is_known_without_results():
