@@ -149,8 +149,8 @@ def test_downloads_equal_what_the_package_makes(
     photo = tmp_path / "portrait.jpg"
     with Image.open(SAMPLE) as image:
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photo)
-    window.get(f"{address}/detection?{query}")
-    until(window, shows("Solvay 1927"))
+    window.get(f"{address}/detection?photo=grace_hopper&{query}")  # a small photo, for "Original size"
+    until(window, shows("Grace Hopper"))
     add_photos(window, photo)
     until(window, shows("portrait.jpg"))
     until(window, at_rest)
