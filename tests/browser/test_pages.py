@@ -116,7 +116,7 @@ def test_page_in_every_view(one_window: WebDriver, shipped: str, page: str) -> N
         if window.execute_script(_WIDER):
             findings.append(f"{view}: scrolls sideways")
     assert findings == []
-    if page.startswith(("architecture?", "flops?")):  # a tab that was renamed would open the first one instead
+    if page.startswith(("architecture?", "flops?")):  # a tab that was renamed would open the first one
         assert window.execute_script(_TAB) == page.partition("=")[2].replace("+", " ")
     assert window.execute_script(_ERRORS) == 0
     assert complaints(window, shipped) == []

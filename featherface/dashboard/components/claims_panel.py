@@ -27,8 +27,9 @@ _COLOURS = {
 
 def show_claims(rows: Sequence[AuditRow]) -> None:
     """Show the claims, filtered by verdict, with a CSV download."""
+    quotes = {row.claim.quote for row in rows}
     st.caption(
-        f"The study's notebook states {len({row.claim.quote for row in rows})} numbers. Each verdict is computed from our own result, "
+        f"The study's notebook states {len(quotes)} numbers. Each verdict is computed from our own result, "
         "its confidence interval and the rounding of the claim. “Off” means a deviation of up to 10% of "
         "the claim. Latency is that of the Overview's latest benchmark."
     )
