@@ -25,7 +25,7 @@ from featherface.detection.images import ImageError
 
 __all__ = ["all_photos", "choose_photo", "select_photo"]
 
-_TILE = 116  # pixels
+_TILE = 152  # pixels; wide enough for the names of the samples
 
 
 def choose_photo(*, tiles: bool = True) -> PhotoFile:
