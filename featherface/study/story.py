@@ -267,7 +267,7 @@ def _blur_of_images(pair: tuple[SavedStress, SavedStress]) -> Step:
     severities = [0, *sorted(first.robustness.severities)]
     kept = {saved.model: [_kept(saved, severity) for severity in severities] for saved in pair}
     breaks = {key: _breaks_at(severities, shares) for key, shares in kept.items()}
-    headline = f"Defocus blur: {_lower_first(breaking_sentence(breaks, 'half of its average precision'))}"
+    headline = f"Defocus blur: {_lower_first(breaking_sentence(breaks, 'half of the average precision'))}"
     note = f" {SELECTION_NOTE}" if first.used_for_selection else ""
     certainty = (
         f"Mean average precision on {first.robustness.images:,} images of {first.image_set} under five "

@@ -98,7 +98,7 @@ def test_images_that_chose_the_checkpoints_are_said_so(counted):
     [
         pytest.param(
             (0.9, 0.8, 0.7, 0.6, 0.4), (0.9, 0.6, 0.4, 0.3, 0.2), Direction.LOSS,
-            "FeatherFace V2 breaks first: it loses more than half of its average precision at severity 3; "
+            "FeatherFace V2 breaks first: it loses more than half of the average precision at severity 3; "
             "FeatherFace V1 does at severity 5", id="the second breaks first",
         ),
         pytest.param(
