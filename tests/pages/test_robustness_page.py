@@ -175,6 +175,9 @@ def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weig
     assert "No result for the current weights yet" not in texts(page)
     assert page.table[0].value["Model"].tolist() == ["FeatherFace V1"]
     assert page.table[0].value["mPC"].tolist() == ["0.500 (0.400–0.600)"]
+    captions = [caption.value for caption in page.caption]
+    covered = f"mPC covers 1 of {len(CORRUPTIONS)} corruptions (jpeg compression), severities 1."
+    assert any(covered in caption for caption in captions), captions
     table = page.dataframe[-1].value
     assert table["V2 AP"].tolist() == ["0.500 (0.400–0.600)", "No face counts in this subset."]
     assert "the checkpoints were also selected on these images" in texts(page)

@@ -69,7 +69,8 @@ def _show_stress(results: Sequence[SavedStress]) -> None:
         alt="Average precision on clean images, mPC and rPC per model",
     )
     st.caption(
-        "Means of the subsets easy, medium and hard, with 95% confidence intervals (bootstrap over images)."
+        f"{_coverage(first)} Means of the subsets easy, medium and hard, with 95% confidence intervals "
+        "(bootstrap over images)."
     )
     scores = {saved.model: _by_corruption(saved) for saved in results}
     summary = "; ".join(
@@ -84,6 +85,20 @@ def _show_stress(results: Sequence[SavedStress]) -> None:
         .rename_axis("Corruption")
         .reset_index(),
     )
+
+
+def _coverage(saved: SavedStress) -> str:
+    """Say which corruptions and severities mPC covers."""
+    conditions = [
+        condition for condition in saved.robustness.by_condition if condition.corruption in CORRUPTIONS
+    ]
+    measured = list(dict.fromkeys(condition.corruption for condition in conditions))
+    severities = ", ".join(str(number) for number in sorted({condition.severity for condition in conditions}))
+    if len(measured) == len(CORRUPTIONS):
+        return f"mPC covers all {len(CORRUPTIONS)} corruptions, severities {severities}."
+    names = ", ".join(CORRUPTIONS[key].name.lower() for key in measured)
+    count = f"{len(measured)} of {len(CORRUPTIONS)} corruptions ({names})"
+    return f"mPC covers {count}, severities {severities}."
 
 
 def _by_corruption(saved: SavedStress) -> dict[str, float]:
