@@ -39,9 +39,10 @@ def printed(quantity: Quantity, *, unit: bool = True) -> str:
 
 
 def value_pair(row: Headline) -> str:
-    """Return the models' values in order, with the unit once and "?" where a value is missing."""
+    """Return the models' values in order; a unit that is a word stands once, and "?" for a missing value."""
     *before, last = row.values.values()
-    parts = ["?" if quantity is None else printed(quantity, unit=last is None) for quantity in before]
+    once = last is not None and _FORMATS[last.unit][2].startswith(" ")
+    parts = ["?" if quantity is None else printed(quantity, unit=not once) for quantity in before]
     parts.append("?" if last is None else printed(last))
     return " → ".join(parts)
 

@@ -79,7 +79,7 @@ def test_without_weights_only_counts_are_known(open_overview, submitted, tmp_pat
 
     assert not page.exception
     assert values(page) == {
-        "Parameters": "592 → 256k",
+        "Parameters": "592k → 256k",
         "Multiply-accumulates": "1.303 → 0.462 GMACs",
         "Latency": "not measured yet",
         "Weights size": "2.41 → 1.05 MB",

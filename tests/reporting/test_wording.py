@@ -38,7 +38,7 @@ def test_numbers_are_short_and_have_units(value, unit, text):
 @pytest.mark.parametrize(
     ("values", "pair", "change"),
     [
-        ((parameters(592_371), parameters(256_156)), "592 → 256k", "-56.8%"),
+        ((parameters(592_371), parameters(256_156)), "592k → 256k", "-56.8%"),
         ((parameters(592_371), None), "592k → ?", None),
     ],
 )
