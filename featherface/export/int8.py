@@ -5,10 +5,10 @@ per output channel. The backbone's first stage stays in float32: with it in eigh
 average precision (WIDER FACE easy) in a trial with earlier weights. What the shipped weights lose as they are
 quantised here is measured by `featherface engines`, in weights/evaluation/engines/.
 
-By default the calibration images are four of the sample photos. In a trial with earlier weights (V2, 323 images
-of WIDER FACE val; easy, medium, hard) float32 had 0.891, 0.868, 0.675, int8 calibrated on these four 0.891,
-0.871, 0.676, on 64 street and office photos 0.887, 0.869, 0.677: no significant difference. With later weights
-ten sample photos gave 0.897, 0.877, 0.676 and these four 0.897, 0.877, 0.677.
+By default the calibration images are four of the sample photos, fitted to 640 pixels. Trials with V2 on 323
+images of WIDER FACE val (easy, medium, hard). Earlier weights: float32 0.891, 0.868, 0.675; these four 0.891,
+0.871, 0.676; 64 street and office photos 0.887, 0.869, 0.677. Later weights: float32 0.900, 0.879, 0.683; these
+four 0.897, 0.877, 0.677; ten sample photos 0.897, 0.877, 0.676, and at their original size 0.900, 0.878, 0.680.
 """
 
 from __future__ import annotations
