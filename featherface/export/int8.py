@@ -6,9 +6,12 @@ average precision (WIDER FACE easy) in a trial with earlier weights. What the sh
 quantised here is measured by `featherface engines`, in weights/evaluation/engines/.
 
 By default the calibration images are four of the sample photos, fitted to 640 pixels. Trials with V2 on 323
-images of WIDER FACE val (easy, medium, hard). Earlier weights: float32 0.891, 0.868, 0.675; these four 0.891,
-0.871, 0.676; 64 street and office photos 0.887, 0.869, 0.677. Later weights: float32 0.900, 0.879, 0.683; these
-four 0.897, 0.877, 0.677; ten sample photos 0.897, 0.877, 0.676, and at their original size 0.900, 0.878, 0.680.
+images of WIDER FACE val (easy, medium, hard):
+
+- earlier weights: float32 0.891, 0.868, 0.675; these four 0.891, 0.871, 0.676; 64 street and office photos
+  0.887, 0.869, 0.677
+- later weights: float32 0.900, 0.879, 0.683; these four 0.897, 0.877, 0.677; ten sample photos 0.897, 0.877,
+  0.676, and at their original size 0.900, 0.878, 0.680
 """
 
 from __future__ import annotations
