@@ -14,7 +14,6 @@ from featherface.dashboard.state.marked_faces import marked_photo
 from featherface.dashboard.state.photos import SAMPLES
 from featherface.evaluation.ground_truth_files import PhotoFaces, to_coco_json, to_wider_text
 
-COUNTS = ["True", "False", "Missed", "Not judged", "Precision", "Recall"]
 Open = Callable[..., AppTest]
 
 
@@ -25,12 +24,12 @@ def photo(colour: str) -> bytes:
 
 
 def counts(page: AppTest, photos: str = "This photo") -> list[list[object]]:
-    """The counts of V1 and V2."""
-    tables = [table.value for table in page.table if "Missed" in table.value]
+    """The counts of V1 and V2: true, false, missed and not judged faces, precision, recall."""
+    tables = [table.value for table in page.table if photos in table.value]
     if not tables:
         return []
-    rows = tables[0][tables[0]["Photos"] == photos]
-    return [list(row) for row in rows[COUNTS].itertuples(index=False)]
+    columns = (tables[0][name].tolist() for name in ("V1", "V2"))
+    return [[*map(int, column[:4]), *column[4:]] for column in columns]
 
 
 @pytest.fixture

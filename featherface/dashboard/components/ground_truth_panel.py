@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -162,32 +162,36 @@ def _show_controls(file: PhotoFile, comparison: Comparison, marked: MarkedPhoto)
 def _show_counts(
     file: PhotoFile, comparison: Comparison, marked: MarkedPhoto, others: Sequence[PhotoFile]
 ) -> None:
-    """Show one row per model for this photo and, if others have marks, one for all of them."""
+    """Show the counts of each model for this photo and, if others have marks, for all of them."""
     found = {key: count_faces(faces.boxes, marked) for key, faces in comparison.faces.items()}
-    rows = [_row(key, "This photo", counts) for key, counts in found.items()]
+    _show_count_table("This photo", found)
     own = can_undo(file.key)  # marks of a sample that came with it are not the person's own
     photos = len(others) + own
     if others:
-        name = "Your marked photo" if photos == 1 else f"Your {photos} marked photos"
-        for key, here in found.items():
-            counts = [_counts_in(other, key, comparison) for other in others]
-            rows.append(_row(key, name, sum(counts, here if own else FaceCounts())))
+        everywhere = {
+            key: sum((_counts_in(other, key, comparison) for other in others), here if own else FaceCounts())
+            for key, here in found.items()
+        }
+        _show_count_table("Your marked photo" if photos == 1 else f"Your {photos} marked photos", everywhere)
+
+
+def _show_count_table(photos: str, counts: Mapping[str, FaceCounts]) -> None:
+    """Show one column per model, which fits on a narrow screen."""
+    columns = {MODELS[key].short_name: _measures(one) for key, one in counts.items()}
     st.table(
-        pd.DataFrame(rows),
+        pd.DataFrame(columns).rename_axis(photos).reset_index(),
         border="horizontal",
         hide_index=True,
-        alt="True, false, missed and unjudged faces, precision and recall of each model",
+        alt=f"{photos}: true, false, missed and unjudged faces, precision and recall of each model",
     )
 
 
-def _row(key: str, photos: str, counts: FaceCounts) -> dict[str, object]:
+def _measures(counts: FaceCounts) -> dict[str, str]:
     return {
-        "Model": MODELS[key].name,
-        "Photos": photos,
-        "True": counts.true,
-        "False": counts.false,
-        "Missed": counts.missed,
-        "Not judged": counts.unjudged,
+        "True": f"{counts.true:,}",
+        "False": f"{counts.false:,}",
+        "Missed": f"{counts.missed:,}",
+        "Not judged": f"{counts.unjudged:,}",
         "Precision": _percent(counts.precision),
         "Recall": _percent(counts.recall),
     }
