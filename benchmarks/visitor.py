@@ -139,6 +139,7 @@ class Visitor:
         self._values: dict[str, WidgetState] = {}
         self._repeated: set[str] = set()  # fragments that the page wants run again every so often
         self._page_hash = ""
+        self._query = ""  # of the page's address, as the server last set it
         self._session = ""
         self.page = ""  # the path of the page that is shown, empty for the first page
         self.pages: tuple[str, ...] = ()  # the paths of all pages, in the order of the navigation
@@ -177,7 +178,7 @@ class Visitor:
 
     def go(self, page: str) -> float:
         """Open another page of the dashboard."""
-        self._page_hash = ""
+        self._page_hash = self._query = ""
         return self._run(page=page)
 
     def slide(self, label: str, value: float) -> float:
@@ -292,6 +293,7 @@ class Visitor:
         message = BackMsg()
         state = message.rerun_script
         state.page_name, state.page_script_hash, state.fragment_id = page, self._page_hash, fragment
+        state.query_string = self._query
         state.widget_states.widgets.extend(self._values.values())
         if once is not None:
             state.widget_states.widgets.append(once)
@@ -328,6 +330,8 @@ class Visitor:
             self._shown[path] = _Shown(message.delta.new_element, message.delta.fragment_id)
             if message.delta.new_element.WhichOneof("type") == "alert":
                 self.told.add(message.delta.new_element.alert.body)
+        elif kind == "page_info_changed":
+            self._query = message.page_info_changed.query_string
         elif kind == "navigation":
             self._page_hash = message.navigation.page_script_hash
             paths = {
