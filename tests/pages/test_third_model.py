@@ -89,7 +89,8 @@ def texts(page: AppTest) -> str:
     return "\n".join((*tables, *words, *cards, *charts, *photos, *options))
 
 
-PAGES = sorted({file.stem for file in (ROOT / "pages").glob("*.py")} - {"overview"})  # the study's, below
+STUDY_PAGES = {"overview", "claims"}  # about the study's two models
+PAGES = sorted({file.stem for file in (ROOT / "pages").glob("*.py")} - STUDY_PAGES)
 VIEWS = {  # queries, where a page has more than one view or asks which models to compare
     "architecture": (
         {},
