@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +134,15 @@ def test_the_network_stays_as_it_is(engine: str) -> None:
     assert network.training
     assert list(network.state_dict()) == names
     assert next(network.parameters()).requires_grad
+
+
+def test_onnx_runtime_keeps_no_record_of_its_sessions(tmp_path: Path) -> None:
+    """Where CI is set it would not do so anyway."""
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment |= {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    program = "import featherface.engines.onnxruntime_engine"
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 class _Strange(nn.Module):
