@@ -115,7 +115,7 @@ def _annotated(file: PhotoFile, comparison: Comparison, hide: Hide | None) -> by
 
 
 def _show_table(ordered: Sequence[Comparison]) -> None:
-    st.subheader("All photos")
+    st.subheader("All photos", anchor=False)
     table = photo_table(ordered)
     percent = st.column_config.NumberColumn(format="percent")
     st.dataframe(

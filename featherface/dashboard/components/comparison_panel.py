@@ -238,7 +238,7 @@ def _runs_text(found_by: np.ndarray, passes: Sequence[Pass]) -> str:
 
 def _show_threshold_chart(photo_key: str, comparison: Comparison) -> None:
     """Show how counts and agreement depend on the confidence threshold."""
-    st.subheader("Faces by confidence threshold")
+    st.subheader("Faces by confidence threshold", anchor=False)
     first, second = (MODELS[key] for key in comparison.faces)
     runs = tuple((result.weights.sha256, result.input_size) for result in comparison.results.values())
     modes = tuple(
@@ -296,7 +296,7 @@ def _found_at(comparison: Comparison, pairs: np.ndarray) -> dict[str, list[str]]
 
 def _show_matches(comparison: Comparison) -> None:
     """Show the faces that both models found, one per row."""
-    st.subheader("Matched faces")
+    st.subheader("Matched faces", anchor=False)
     found = comparison.agreement
     if found is None or found.both == 0:
         st.caption("No face was found by both models at these thresholds.")

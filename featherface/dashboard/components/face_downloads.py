@@ -50,7 +50,7 @@ def show_face_downloads(file: PhotoFile, comparison: Comparison, display: Displa
             for key in comparison.faces
         ),
     ]
-    st.subheader("Downloads")
+    st.subheader("Downloads", anchor=False)
     with st.container(horizontal=True):
         for label, name, mime, make in offers:
             download_button(label, make, name, mime, key=f"download_{label}", icon=":material/download:")

@@ -89,7 +89,7 @@ def show_spot_buttons(photo_key: str, spot: Spot, comparison: Comparison, fields
 
 def show_ground_truth(file: PhotoFile, comparison: Comparison) -> None:
     """Show the counts of this photo and of all marked photos, and what changes, saves and reads marks."""
-    st.subheader("True, false and missed faces")
+    st.subheader("True, false and missed faces", anchor=False)
     marked = marked_photo(file.key)
     for key, result in comparison.results.items():
         remember_candidates(file.key, key, result, comparison.settings[key])

@@ -27,7 +27,7 @@ python -m benchmarks.hard_cases --manifest dev.jsonl --no-faces FOLDER \\
 
 
 def show_hard_cases(results: Sequence[SavedHardCases]) -> None:
-    """Show one row per model and input size, or how to measure them."""
+    """Show one table per input size with a column per model, or how to measure them."""
     if not results:
         st.info("No result for the current weights yet. This command measures it:", icon=":material/pending:")
         st.code(_COMMAND, language="bash", wrap_lines=True)
@@ -40,18 +40,19 @@ def show_hard_cases(results: Sequence[SavedHardCases]) -> None:
             f"python -m benchmarks.hard_cases, confidence {threshold}, one run per image, weights {weights}"
         ),
     )
-    rows = [
-        _row(saved.model, mode, saved.by_resize[mode])
-        for mode in _INPUTS
-        for saved in results
-        if mode in saved.by_resize
-    ]
-    st.table(
-        pd.DataFrame(rows),
-        border="horizontal",
-        hide_index=True,
-        alt="Close-ups found and false positives per image without faces, per model and input size",
-    )
+    for mode, name in _INPUTS.items():
+        columns = {
+            MODELS[saved.model].short_name: _measures(saved.by_resize[mode])
+            for saved in results
+            if mode in saved.by_resize
+        }
+        if columns:
+            st.table(
+                pd.DataFrame(columns).rename_axis(name).reset_index(),
+                border="horizontal",
+                hide_index=True,
+                alt=f"{name}: close-ups found and false positives per image without faces, per model",
+            )
     st.caption(
         "Close-ups: portraits cropped to the face; other boxes are false positives on them. Photos without "
         "faces: textures, objects, an animal, text and microscopy. The model card names the images. On the "
@@ -59,10 +60,8 @@ def show_hard_cases(results: Sequence[SavedHardCases]) -> None:
     )
 
 
-def _row(model: str, mode: Resize, cases: HardCases) -> dict[str, str]:
+def _measures(cases: HardCases) -> dict[str, str]:
     return {
-        "Model": MODELS[model].name,
-        "Input size": _INPUTS[mode],
         "Close-ups found": f"{cases.found} of {cases.close_ups}",
         "Other boxes on close-ups": f"{cases.other_boxes}",
         "False positives per photo without faces": _rate(cases.photos),

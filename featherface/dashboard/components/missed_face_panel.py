@@ -43,7 +43,7 @@ def show_missed_faces(
     marked: Spot | None,
 ) -> None:
     """Show why each model did or did not find a face at the spot that a person marks."""
-    st.subheader("Why was this face missed?")
+    st.subheader("Why was this face missed?", anchor=False)
     st.caption(
         "Click or tap a face in the photo, draw a box around it, choose one that only one model found, or "
         "enter its position."
