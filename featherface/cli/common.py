@@ -28,6 +28,8 @@ from featherface.files import printable
 
 if TYPE_CHECKING:
     from featherface.checkpoints import WeightsFile
+    from featherface.evaluation.ground_truth import GroundTruth
+    from featherface.evaluation.manifest import Record
     from featherface.profiling.latency import LatencyResult, Progress
     from featherface.serving.model_service import ModelService
 
@@ -38,6 +40,7 @@ __all__ = [
     "Command",
     "CommandError",
     "FoundPhotos",
+    "MeasuredModel",
     "add_engine_option",
     "add_ground_truth_option",
     "add_input_size_option",
@@ -55,6 +58,7 @@ __all__ = [
     "find_photos",
     "finished_points",
     "image_set_name",
+    "measured_model",
     "model_keys",
     "photo_paths",
     "print_json",
@@ -234,6 +238,41 @@ def add_measurement_options(parser: argparse.ArgumentParser) -> None:
     )
     add_saved_set_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
+
+
+@dataclass(frozen=True)
+class MeasuredModel:
+    """What the options of `add_measurement_options` name: shipped weights, images and their faces."""
+
+    weights: WeightsFile
+    records: Sequence[Record]
+    truth: GroundTruth
+
+
+def measured_model(arguments: argparse.Namespace, subject: str, purpose: str) -> MeasuredModel:
+    """Read what the options of `add_measurement_options` name.
+
+    `subject` and `purpose` complete the messages. Raises CommandError for more than one model, for a model
+    without weights and for --every below 1, and the errors of the files.
+    """
+    from featherface.checkpoints import shipped_weights
+    from featherface.config import weights_folder
+    from featherface.evaluation.ground_truth import manifest_ground_truth, wider_ground_truth
+    from featherface.evaluation.manifest import read_manifest
+    from featherface.models import MODELS
+
+    if arguments.model == ALL_MODELS:
+        raise CommandError(f"{subject} measures one model; pass its key with --model.")
+    if arguments.every < 1:
+        raise CommandError("--every must be at least 1.")
+    (key,) = model_keys(arguments.model)
+    weights = shipped_weights(MODELS[key], weights_folder())
+    if weights is None:
+        raise CommandError(f"{MODELS[key].name} has no trained weights, so there is nothing to {purpose}.")
+    records = read_manifest(arguments.manifest, arguments.source)[:: arguments.every]
+    official = arguments.ground_truth is not None
+    truth = wider_ground_truth(arguments.ground_truth) if official else manifest_ground_truth(records)
+    return MeasuredModel(weights, records, truth)
 
 
 def image_set_name(arguments: argparse.Namespace) -> str:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featherface.cli.common import (
-    ALL_MODELS,
     Command,
     CommandError,
     add_measurement_options,
     image_set_name,
-    model_keys,
+    measured_model,
 )
 
 if TYPE_CHECKING:
@@ -37,12 +36,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from featherface.evaluation.engine_accuracy import save_engine_accuracy
 
-    if arguments.model == ALL_MODELS:
-        raise CommandError("This measures one model; pass its key with --model.")
-    if arguments.every < 1:
-        raise CommandError("--every must be at least 1.")
-    (key,) = model_keys(arguments.model)
-    for found in _measured(arguments, key):
+    for found in _measured(arguments):
         try:  # after each row, so that an interrupted run leaves those before
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
             save_engine_accuracy(arguments.out, found)
@@ -55,32 +49,25 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(arguments: argparse.Namespace, key: str) -> Iterator[EngineAccuracy]:
+def _measured(arguments: argparse.Namespace) -> Iterator[EngineAccuracy]:
     """Yield the results so far after each way to run the model."""
-    from featherface.checkpoints import shipped_weights
-    from featherface.config import weights_folder
     from featherface.evaluation.engine_accuracy import EngineAccuracy, measure_variants
-    from featherface.evaluation.ground_truth import manifest_ground_truth, wider_ground_truth
     from featherface.evaluation.image_sets import manifest_images
-    from featherface.evaluation.manifest import read_manifest
-    from featherface.models import MODELS
     from featherface.profiling.machine import now
 
-    weights = shipped_weights(MODELS[key], weights_folder())
-    if weights is None:
-        raise CommandError(f"{MODELS[key].name} has no trained weights, so there is nothing to measure.")
-    records = read_manifest(arguments.manifest, arguments.source)[:: arguments.every]
-    official = arguments.ground_truth is not None
-    truth = wider_ground_truth(arguments.ground_truth) if official else manifest_ground_truth(records)
+    measured = measured_model(arguments, "This", "measure")
+    weights = measured.weights
     found = EngineAccuracy(
-        model=key,
+        model=weights.key,
         weights_sha256=weights.sha256,
         image_set=image_set_name(arguments),
         date=now(),
         used_for_selection=arguments.used_for_selection,
         rows=(),
     )
-    for row in measure_variants(weights, manifest_images(records), truth, arguments.predictions):
+    for row in measure_variants(
+        weights, manifest_images(measured.records), measured.truth, arguments.predictions
+    ):
         found = replace(found, rows=(*found.rows, row))
         yield found
 

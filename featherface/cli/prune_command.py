@@ -6,14 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featherface.cli.common import (
-    ALL_MODELS,
-    Command,
-    CommandError,
-    add_measurement_options,
-    image_set_name,
-    model_keys,
-)
+from featherface.cli.common import Command, add_measurement_options, image_set_name, measured_model
 
 if TYPE_CHECKING:
     from featherface.study.pruning_curve import PruningCurve
@@ -28,12 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from featherface.study.pruning_curve import save_pruning_curve
 
-    if arguments.model == ALL_MODELS:
-        raise CommandError("Pruning measures one model; pass its key with --model.")
-    if arguments.every < 1:
-        raise CommandError("--every must be at least 1.")
-    (key,) = model_keys(arguments.model)
-    curve = _measured(arguments, key)
+    curve = _measured(arguments)
     save_pruning_curve(arguments.out, curve)
     if arguments.json:
         print(arguments.out.read_text(encoding="utf-8"), end="")
@@ -42,30 +30,23 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(arguments: argparse.Namespace, key: str) -> PruningCurve:
-    from featherface.checkpoints import load_network, shipped_weights
-    from featherface.config import weights_folder
-    from featherface.evaluation.ground_truth import manifest_ground_truth, wider_ground_truth
+def _measured(arguments: argparse.Namespace) -> PruningCurve:
+    from featherface.checkpoints import load_network
     from featherface.evaluation.image_sets import manifest_images
-    from featherface.evaluation.manifest import read_manifest
     from featherface.models import MODELS
     from featherface.profiling.machine import now
     from featherface.study.pruning_curve import PruningCurve, measure_pruning
 
-    weights = shipped_weights(MODELS[key], weights_folder())
-    if weights is None:
-        raise CommandError(f"{MODELS[key].name} has no trained weights, so there is nothing to prune.")
-    records = read_manifest(arguments.manifest, arguments.source)[:: arguments.every]
-    official = arguments.ground_truth is not None
-    truth = wider_ground_truth(arguments.ground_truth) if official else manifest_ground_truth(records)
-    network = load_network(MODELS[key], weights.path, weights.sha256)
-    whole, scores = measure_pruning(network, manifest_images(records), truth)
+    measured = measured_model(arguments, "Pruning", "prune")
+    weights = measured.weights
+    network = load_network(MODELS[weights.key], weights.path, weights.sha256)
+    whole, scores = measure_pruning(network, manifest_images(measured.records), measured.truth)
     return PruningCurve(
-        model=key,
+        model=weights.key,
         weights_sha256=weights.sha256,
         image_set=image_set_name(arguments),
-        images=len(records),
-        protocol=truth.protocol,
+        images=len(measured.records),
+        protocol=measured.truth.protocol,
         date=now(),
         used_for_selection=arguments.used_for_selection,
         whole=whole,

@@ -1,11 +1,12 @@
 """Train on a borrowed accelerator: pack recipes into small folders, then train there for some minutes.
 
     python -m featherface.training.accelerator pack FOLDER RECIPE.toml [RECIPE.toml ...] --parts 3
+    python -m featherface.training.accelerator unpack FOLDER
     python -m featherface.training.accelerator train FOLDER RECIPE.toml --minutes 8
 
 `FOLDER/part-1` and so on have at most 64 MiB each and can be moved one at a time. Each has labelled images of
-at most 640 pixels; the first also has the recipes, the teacher and the weights to start from. Training uses
-the parts that are there, saves its state every two minutes and continues from it when started again.
+at most 640 pixels; the first also has the recipes, the teacher and the weights to start from. Unpacking joins
+the parts that are there. Training saves its state every two minutes and continues from it when started again.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def pack(recipe_paths: Sequence[Path], folder: Path, *, parts: int = 1, limit: i
 
 
 def train(folder: Path, recipe_name: str, *, minutes: float | None = None) -> Path:
-    """Train with the parts in `folder` and return the file of the averaged weights.
+    """Train with an unpacked `folder` and return the file of the averaged weights.
 
     The run lasts for `minutes`, or for the recipe's steps. Raises FeatherFaceError.
     """

@@ -155,6 +155,12 @@ def test_module_names_are_unique():
     assert [name for name, count in names.items() if count > 1] == []
 
 
+def test_names_of_test_files_are_unique():
+    """Without packages, pytest imports a test file by its name alone and cannot collect two of one name."""
+    names = Counter(path.name for path in Path(__file__).parents[1].rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 def test_models_are_named_in_the_registry_and_the_study_alone():
     """A third model is one entry of the registry; the study is about these two."""
     others = [
