@@ -34,7 +34,7 @@ from featherface.serving.model_service import ModelService
 
 _TARGETS = {"v1": 1.5, "v2": 3.0}  # times faster than the study's implementation
 _SAMPLE = Path(__file__).resolve().parents[1] / "assets/samples/eileen_collins.jpg"
-_SETTINGS = DetectionSettings(confidence=0.02, nms_iou=0.4, resize=Resize.STUDY, side=640)
+_SETTINGS = DetectionSettings(confidence=0.02, nms_iou=0.4, resize=Resize.STUDY, input_size=640)
 
 
 def main() -> int:

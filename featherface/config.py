@@ -10,8 +10,9 @@ __all__ = [
     "CANDIDATE_FLOOR",
     "CONFIDENCE_RANGE",
     "DEFAULT_CONFIDENCE",
+    "DEFAULT_INPUT_SIZE",
     "DEFAULT_NMS_IOU",
-    "DEFAULT_SIDE",
+    "INPUT_SIZE_RANGE",
     "LANDMARKS",
     "MATCH_IOU",
     "MAX_BATCH_PIXELS",
@@ -20,10 +21,9 @@ __all__ = [
     "MAX_DIMENSION",
     "MAX_INPUT_PIXELS",
     "MAX_PIXELS",
-    "MIN_SIDE",
+    "MIN_INPUT_SIZE",
     "NMS_IOU_RANGE",
     "PIXEL_MEAN_BGR",
-    "SIDE_RANGE",
     "STRIDES",
     "VARIANCES",
     "WEIGHTS_DIR",
@@ -40,7 +40,7 @@ PIXEL_MEAN_BGR = (
 STRIDES = (8, 16, 32)  # pixels per cell of P3, P4, P5
 ANCHOR_SIZES = ((16, 32), (64, 128), (256, 512))  # pixels, per level; the small anchor comes first
 VARIANCES = (0.1, 0.2)  # SSD's scaling of centre and size offsets; part of the trained weights' meaning
-MIN_SIDE = 32  # pixels; below it P5 has no cell
+MIN_INPUT_SIZE = 32  # pixels; below it P5 has no cell
 LANDMARKS = (
     "left eye",
     "right eye",
@@ -52,12 +52,12 @@ LANDMARKS = (
 CANDIDATE_FLOOR = 0.02  # the lowest score kept as a raw candidate: the published evaluation's threshold
 DEFAULT_CONFIDENCE = 0.5  # few false positives on everyday photos; evaluation uses CANDIDATE_FLOOR
 DEFAULT_NMS_IOU = 0.4  # as published
-DEFAULT_SIDE = 640  # pixels; the input size of the study
+DEFAULT_INPUT_SIZE = 640  # pixels; the input size of the study
 
 MAX_CANDIDATES = 5_000  # before NMS, as the published evaluation; untrained weights would keep every anchor
 CONFIDENCE_RANGE = (CANDIDATE_FLOOR, 0.99)
 NMS_IOU_RANGE = (0.1, 0.9)  # below 0.1 neighbours in a crowd are lost, above 0.9 nothing is suppressed
-SIDE_RANGE = (128, 1_920)  # pixels; below, faces of group photos are lost; above, V1 takes seconds
+INPUT_SIZE_RANGE = (128, 1_920)  # pixels; below, faces of group photos are lost; above, V1 takes seconds
 MATCH_IOU = 0.5  # from this overlap on two boxes are one face, as in the WIDER FACE evaluation
 
 MAX_BYTES = 30 * 10**6  # of one file: a 12-megapixel PNG or a 50-megapixel JPEG fits

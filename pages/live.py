@@ -34,7 +34,7 @@ with nms_column:
     nms_iou = choose_nms_iou("live_nms")
 with size_column:
     input_size = choose_longer_side(
-        "live_side", "Smaller is faster; larger finds smaller faces.", LIVE_INPUT_SIZE
+        "live_input_size", "Smaller is faster; larger finds smaller faces.", LIVE_INPUT_SIZE
     )
 with hide_column:
     hide = required_choice(
@@ -45,6 +45,8 @@ with hide_column:
         help="Hides every face that a model found; a face that both models miss stays visible. The view then "
         "shows the analysed frames, at their rate.",
     )
-frozen = show_live_view(models, DetectionSettings(confidence, nms_iou, side=input_size), HIDE_CHOICES[hide])
+frozen = show_live_view(
+    models, DetectionSettings(confidence, nms_iou, input_size=input_size), HIDE_CHOICES[hide]
+)
 if frozen is not None:
     open_on_detection_page(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen)

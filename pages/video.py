@@ -33,10 +33,10 @@ with nms_column:
     nms_iou = choose_nms_iou("video_nms", note="Applies to the next analysis.")
 with size_column:
     input_size = choose_longer_side(
-        "video_side", "Smaller is faster; larger finds smaller faces. Applies to the next analysis."
+        "video_input_size", "Smaller is faster; larger finds smaller faces. Applies to the next analysis."
     )
 video = choose_video()
 if video is not None:
-    job = run_analysis(video, models, DetectionSettings(LOWEST_CONFIDENCE, nms_iou, side=input_size))
+    job = run_analysis(video, models, DetectionSettings(LOWEST_CONFIDENCE, nms_iou, input_size=input_size))
     if job is not None and job.state in ("stopped", "done"):
         show_results(video, job, models, confidence)

@@ -16,7 +16,7 @@ from featherface.cli.common import (
     finished_points,
     print_json,
 )
-from featherface.config import DEFAULT_SIDE, weights_folder
+from featherface.config import DEFAULT_INPUT_SIZE, weights_folder
 
 if TYPE_CHECKING:
     from featherface.engines.protocol import Precision
@@ -30,9 +30,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--sizes",
         type=int,
         nargs="+",
-        default=[DEFAULT_SIDE],
+        default=[DEFAULT_INPUT_SIZE],
         metavar="N",
-        help=f"sizes of the square input in pixels (default: {DEFAULT_SIDE})",
+        help=f"sizes of the square input in pixels (default: {DEFAULT_INPUT_SIZE})",
     )
     parser.add_argument(
         "--runs", type=int, default=50, metavar="N", help="rounds per size (default: %(default)s)"

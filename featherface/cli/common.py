@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from featherface.config import (
     CONFIDENCE_RANGE,
     DEFAULT_CONFIDENCE,
+    DEFAULT_INPUT_SIZE,
     DEFAULT_NMS_IOU,
-    DEFAULT_SIDE,
+    INPUT_SIZE_RANGE,
     NMS_IOU_RANGE,
-    SIDE_RANGE,
 )
 from featherface.errors import FeatherFaceError
 from featherface.files import printable
@@ -121,7 +121,11 @@ def model_keys(choice: str) -> list[str]:
 def add_input_size_option(parser: argparse.ArgumentParser, explanation: str = "input size in pixels") -> None:
     """Add `--size`."""
     parser.add_argument(
-        "--size", type=int, default=DEFAULT_SIDE, metavar="N", help=f"{explanation} (default: %(default)s)"
+        "--size",
+        type=int,
+        default=DEFAULT_INPUT_SIZE,
+        metavar="N",
+        help=f"{explanation} (default: %(default)s)",
     )
 
 
@@ -188,7 +192,7 @@ def add_network_options(parser: argparse.ArgumentParser, *, resize: str) -> None
         help="fit: longer side to --size; original: keep the size; study: stretch to a square of --size, as "
         "the study did (default: %(default)s)",
     )
-    add_input_size_option(parser, range_help("input size in pixels", SIDE_RANGE))
+    add_input_size_option(parser, range_help("input size in pixels", INPUT_SIZE_RANGE))
 
 
 def add_manifest_options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:

@@ -120,7 +120,7 @@ def _settings(arguments: argparse.Namespace) -> DetectionSettings:
         nms_iou=arguments.nms,
         top_k=arguments.top_k,
         resize=Resize(arguments.resize),
-        side=arguments.size,
+        input_size=arguments.size,
         scales=Scales(scales),
         rotated=arguments.rotated,
     )

@@ -157,7 +157,7 @@ def _evaluate_all(
     images = manifest_images(records) if records else folder_images(arguments.images)
     if truth is not None:
         truth.only(image.name for image in images)  # fails before hours of work
-    settings = replace(PUBLISHED, resize=Resize(arguments.resize), side=arguments.size)
+    settings = replace(PUBLISHED, resize=Resize(arguments.resize), input_size=arguments.size)
     weights = chosen_weights(ModelService(), model_keys(arguments.model), dict(arguments.weights))
     predictions = {}
     for key, file in weights.items():
@@ -245,7 +245,7 @@ def _saved_curves(arguments: argparse.Namespace, weights: WeightsFile, evaluatio
         weights_sha256=weights.sha256,
         image_set=_image_set(arguments),
         resize=arguments.resize,
-        side=arguments.size,
+        input_size=arguments.size,
         date=now(),
         machine=asdict(this_machine()),
         evaluation=evaluation,
@@ -269,7 +269,7 @@ def _saved_comparison(
         weights_sha256=(weights[first].sha256, weights[second].sha256),
         image_set=_image_set(arguments),
         resize=arguments.resize,
-        side=arguments.size,
+        input_size=arguments.size,
         date=now(),
         used_for_selection=arguments.used_for_selection,
         comparison=compare_precision(predictions[first], predictions[second], truth),

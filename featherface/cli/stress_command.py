@@ -154,7 +154,7 @@ def _predictions(
     from featherface.models import MODELS
     from featherface.robustness.labelled_stress import StressPredictor, conditions, corrupted_images
 
-    settings = replace(PUBLISHED, resize=Resize(arguments.resize), side=arguments.size)
+    settings = replace(PUBLISHED, resize=Resize(arguments.resize), input_size=arguments.size)
     finished: list[Prediction] = []
     output: Path | None = arguments.predictions
     if output is not None:
@@ -192,7 +192,7 @@ def _scored(
         weights_sha256=weights.sha256,
         image_set=arguments.image_set or (arguments.manifest or arguments.images).name,
         resize=arguments.resize,
-        side=arguments.size,
+        input_size=arguments.size,
         date=now(),
         used_for_selection=arguments.used_for_selection,
         robustness=score_stress(predictions, truth, corruptions, arguments.severities, _sizes(images)),

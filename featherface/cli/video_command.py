@@ -19,7 +19,7 @@ from featherface.cli.common import (
     model_keys,
     range_help,
 )
-from featherface.config import SIDE_RANGE
+from featherface.config import INPUT_SIZE_RANGE
 
 if TYPE_CHECKING:
     from featherface.video.analysis import Detect, FrameFaces, VideoFaces
@@ -35,7 +35,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_model_option(parser)
     add_engine_option(parser)
-    add_input_size_option(parser, range_help("input size in pixels", SIDE_RANGE))
+    add_input_size_option(parser, range_help("input size in pixels", INPUT_SIZE_RANGE))
     parser.add_argument(
         "--every",
         type=_positive,
@@ -83,7 +83,7 @@ def _detectors(arguments: argparse.Namespace) -> Mapping[str, Detect]:
     from featherface.detection.settings import DetectionSettings
     from featherface.serving.model_service import ModelService
 
-    settings = DetectionSettings(arguments.conf, arguments.nms, side=arguments.size)
+    settings = DetectionSettings(arguments.conf, arguments.nms, input_size=arguments.size)
     service = ModelService(engine=arguments.engine)
 
     def detector(key: str) -> Detect:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featherface.config import DEFAULT_SIDE, MAX_BATCH_PIXELS
+from featherface.config import DEFAULT_INPUT_SIZE, MAX_BATCH_PIXELS
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo, memory_errors_as_sentence
 from featherface.detection.postprocess import decode_candidates, select
@@ -43,7 +43,7 @@ class Detector:
 
     @memory_errors_as_sentence("A photo", "choose a smaller input size or try again later")
     def candidates(
-        self, photos: Sequence[Photo], resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE
+        self, photos: Sequence[Photo], resize: Resize = Resize.FIT, input_size: int = DEFAULT_INPUT_SIZE
     ) -> list[RawResult]:
         """Return the raw candidates of each photo, in order; photos with one input size form a batch.
 
@@ -52,7 +52,7 @@ class Detector:
         inputs, preprocess = [], []
         for photo in photos:
             start = time.perf_counter()
-            inputs.append(prepare(photo, resize, side))
+            inputs.append(prepare(photo, resize, input_size))
             preprocess.append(_milliseconds_since(start))
         results: dict[int, RawResult] = {}
         for batch in _batches(inputs):
@@ -62,7 +62,7 @@ class Detector:
 
     def detect(self, photo: Photo, settings: DetectionSettings) -> Detections:
         """Return the faces of one photo. Raises ImageError when memory runs out."""
-        (raw,) = self.candidates([photo], settings.resize, settings.side)
+        (raw,) = self.candidates([photo], settings.resize, settings.input_size)
         return select(raw.candidates, settings.confidence, settings.nms_iou, settings.top_k)
 
     def _run(self, inputs: list[Prepared], preprocess: list[float]) -> list[RawResult]:

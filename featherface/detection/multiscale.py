@@ -47,24 +47,24 @@ class Pass:
     """One run of the network on the photo turned counter-clockwise by `degrees`.
 
     raw: what the run returned, its candidates in pixels of the upright photo.
-    resize, side: how the photo became the input; `side` in pixels has no meaning for Resize.ORIGINAL.
+    resize, input_size: how the photo became the input; `input_size` in pixels, unused for Resize.ORIGINAL.
     """
 
     raw: RawResult
     resize: Resize
-    side: int
+    input_size: int
     degrees: int = 0
 
 
 def run_passes(
-    photo: Photo, run: Run, resize: Resize, side: int, *, scales: bool, rotated: bool
+    photo: Photo, run: Run, resize: Resize, input_size: int, *, scales: bool, rotated: bool
 ) -> tuple[Pass, ...]:
     """Run the network as often as the photo needs and return the passes, that at the chosen size first.
 
     scales: also at other sizes, where faces are very large or small. rotated: also on the photo turned by 90,
     180 and 270 degrees. `run` returns the candidates of one pass. Raises the errors of `run`.
     """
-    base = Pass(run(photo, resize, side), resize, side)
+    base = Pass(run(photo, resize, input_size), resize, input_size)
     passes = [base]
     if scales:
         passes += _coarser_passes(photo, run, base)
@@ -72,10 +72,10 @@ def run_passes(
             passes.append(Pass(run(photo, Resize.ORIGINAL, 0), Resize.ORIGINAL, 0))
     if rotated:
         for quarters in (1, 2, 3):
-            raw = run(turned(photo, quarters), resize, side)
+            raw = run(turned(photo, quarters), resize, input_size)
             likely = raw.candidates[raw.candidates.scores >= _TURNED_SCORE]
             upright = turned_back(likely, quarters, photo.width, photo.height)
-            passes.append(Pass(replace(raw, candidates=upright), resize, side, 90 * quarters))
+            passes.append(Pass(replace(raw, candidates=upright), resize, input_size, 90 * quarters))
     return tuple(passes)
 
 
@@ -139,9 +139,9 @@ def _coarser_passes(photo: Photo, run: Run, base: Pass) -> list[Pass]:
     passes: list[Pass] = []
     latest = base
     while max(latest.raw.input_size) // 2 >= _SMALLEST_HALF and _wants_coarser(photo, latest):
-        side = max(latest.raw.input_size) // 2
+        input_size = max(latest.raw.input_size) // 2
         resize = base.resize if base.resize is not Resize.ORIGINAL else Resize.FIT
-        latest = Pass(run(photo, resize, side), resize, side)
+        latest = Pass(run(photo, resize, input_size), resize, input_size)
         passes.append(latest)
     return passes
 

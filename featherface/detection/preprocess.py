@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from featherface.config import DEFAULT_SIDE, MAX_INPUT_PIXELS, MIN_SIDE, PIXEL_MEAN_BGR
+from featherface.config import DEFAULT_INPUT_SIZE, MAX_INPUT_PIXELS, MIN_INPUT_SIZE, PIXEL_MEAN_BGR
 from featherface.detection.images import Photo
 
 __all__ = ["Prepared", "Resize", "prepare"]
@@ -22,16 +22,16 @@ _MEAN_COLOUR = np.rint(PIXEL_MEAN_BGR[::-1]).astype(
 class Resize(StrEnum):
     """How a photo becomes the network's input."""
 
-    FIT = "fit"  # the longer side becomes `side` pixels, the aspect ratio stays
-    ORIGINAL = "original"  # as it is, up to MAX_INPUT_PIXELS; `side` is not used
-    STUDY = "study"  # stretched to `side` x `side`, as in the study; faces are distorted
+    FIT = "fit"  # the longer side becomes `input_size` pixels, the aspect ratio stays
+    ORIGINAL = "original"  # as it is, up to MAX_INPUT_PIXELS; `input_size` is not used
+    STUDY = "study"  # stretched to `input_size` x `input_size`, as in the study; faces are distorted
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A network input.
 
-    image: (H, W, 3) uint8 RGB, H and W at least MIN_SIDE; may share memory with the photo.
+    image: (H, W, 3) uint8 RGB, H and W at least MIN_INPUT_SIZE; may share memory with the photo.
     extent: width and height of that input in photo pixels; fractions of the input times it are photo pixels.
     """
 
@@ -44,11 +44,11 @@ class Prepared:
         return self.image.shape[0], self.image.shape[1]
 
 
-def prepare(photo: Photo, resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE) -> Prepared:
-    """Resize `photo`, and pad it to MIN_SIDE with the mean colour on the right and below."""
-    width, height = _target_size(photo, resize, side)
+def prepare(photo: Photo, resize: Resize = Resize.FIT, input_size: int = DEFAULT_INPUT_SIZE) -> Prepared:
+    """Resize `photo`, and pad it to MIN_INPUT_SIZE with the mean colour on the right and below."""
+    width, height = _target_size(photo, resize, input_size)
     image = _resized(photo.pixels, width, height, resize)
-    input_width, input_height = max(width, MIN_SIDE), max(height, MIN_SIDE)
+    input_width, input_height = max(width, MIN_INPUT_SIZE), max(height, MIN_INPUT_SIZE)
     if (input_width, input_height) != (width, height):
         padded = np.empty((input_height, input_width, 3), np.uint8)
         padded[:] = _MEAN_COLOUR
@@ -58,12 +58,12 @@ def prepare(photo: Photo, resize: Resize = Resize.FIT, side: int = DEFAULT_SIDE)
     return Prepared(image, extent)
 
 
-def _target_size(photo: Photo, resize: Resize, side: int) -> tuple[int, int]:
+def _target_size(photo: Photo, resize: Resize, input_size: int) -> tuple[int, int]:
     """Return the width and height, in pixels, that the photo is resized to."""
     if resize is Resize.STUDY:
-        return side, side
+        return input_size, input_size
     if resize is Resize.FIT:
-        scale = side / max(photo.width, photo.height)
+        scale = input_size / max(photo.width, photo.height)
     else:
         scale = min(1.0, (MAX_INPUT_PIXELS / (photo.width * photo.height)) ** 0.5)
     return max(1, round(photo.width * scale)), max(1, round(photo.height * scale))

@@ -8,10 +8,10 @@ from enum import StrEnum
 from featherface.config import (
     CONFIDENCE_RANGE,
     DEFAULT_CONFIDENCE,
+    DEFAULT_INPUT_SIZE,
     DEFAULT_NMS_IOU,
-    DEFAULT_SIDE,
+    INPUT_SIZE_RANGE,
     NMS_IOU_RANGE,
-    SIDE_RANGE,
 )
 from featherface.detection.preprocess import Resize
 from featherface.errors import FeatherFaceError
@@ -38,7 +38,7 @@ class DetectionSettings:
     nms_iou: float = DEFAULT_NMS_IOU  # of two boxes that overlap more, the one with the higher score stays
     top_k: int | None = None  # keep at most this many faces, highest scores first; None keeps all
     resize: Resize = Resize.FIT
-    side: int = DEFAULT_SIDE  # input size in pixels, for Resize.FIT and Resize.STUDY
+    input_size: int = DEFAULT_INPUT_SIZE  # input size in pixels, for Resize.FIT and Resize.STUDY
     scales: Scales = Scales.ONE
     rotated: bool = False  # also search the photo turned by 90, 180 and 270 degrees
 
@@ -51,7 +51,7 @@ class DetectionSettings:
             raise SettingsError(f"The scales must be one of {', '.join(Scales)}, not {scales!r}.")
         _check_range("confidence", self.confidence, CONFIDENCE_RANGE)
         _check_range("NMS IoU", self.nms_iou, NMS_IOU_RANGE)
-        _check_range("input size", self.side, SIDE_RANGE)
+        _check_range("input size", self.input_size, INPUT_SIZE_RANGE)
         if self.top_k is not None and self.top_k < 1:
             raise SettingsError(f"The number of faces to keep must be at least 1, not {self.top_k}.")
 

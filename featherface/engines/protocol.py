@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from featherface.config import MIN_SIDE
+from featherface.config import MIN_INPUT_SIZE
 from featherface.errors import FeatherFaceError
 
 __all__ = [
@@ -85,11 +85,11 @@ def check_images(images: npt.NDArray[np.uint8]) -> None:
         raise EngineError(
             f"An engine takes uint8 images of shape (N, H, W, 3), not {images.dtype} {images.shape}."
         )
-    if min(images.shape[1:3]) < MIN_SIDE:
+    if min(images.shape[1:3]) < MIN_INPUT_SIZE:
         height, width = images.shape[1:3]
         raise EngineError(
-            f"An engine takes images of at least {MIN_SIDE} x {MIN_SIDE} pixels, not {width} x {height}; "
-            "pad them."
+            f"An engine takes images of at least {MIN_INPUT_SIZE} x {MIN_INPUT_SIZE} pixels, "
+            f"not {width} x {height}; pad them."
         )
 
 

@@ -47,7 +47,7 @@ class SavedCurves:
     weights_sha256: str
     image_set: str  # what people read
     resize: str
-    side: int  # pixels; unused at original size
+    input_size: int  # pixels; unused at original size
     date: str  # ISO 8601
     machine: Mapping[str, object]
     evaluation: Evaluation
@@ -138,7 +138,7 @@ def _from_json(document: Mapping[str, Any]) -> SavedCurves:
         weights_sha256=document["weights_sha256"],
         image_set=document["image_set"],
         resize=document["resize"],
-        side=_count(document["side"]),
+        input_size=_count(document["input_size"]),
         date=document["date"],
         machine=document["machine"],
         evaluation=Evaluation(

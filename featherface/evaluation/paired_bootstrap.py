@@ -91,7 +91,7 @@ class SavedComparison:
     weights_sha256: tuple[str, str]
     image_set: str
     resize: str
-    side: int  # pixels; unused at original size
+    input_size: int  # pixels; unused at original size
     date: str  # ISO 8601
     used_for_selection: bool  # whether the checkpoints were also selected on these images
     comparison: PrecisionComparison
@@ -211,7 +211,7 @@ def _from_json(document: Mapping[str, object]) -> SavedComparison:
         weights_sha256=_two_texts(document["weights_sha256"]),
         image_set=_text(document["image_set"]),
         resize=_text(document["resize"]),
-        side=_whole(document["side"]),
+        input_size=_whole(document["input_size"]),
         date=date,
         used_for_selection=document["used_for_selection"],
         comparison=comparison_from_json(document),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from featherface.config import DEFAULT_SIDE, WEIGHTS_DIR
+from featherface.config import DEFAULT_INPUT_SIZE, WEIGHTS_DIR
 from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import Resize, prepare
 
@@ -22,9 +22,12 @@ CALIBRATION_PHOTOS = tuple(
 )
 
 
-def input_images(paths: Sequence[Path], side: int = DEFAULT_SIDE) -> list[npt.NDArray[np.uint8]]:
-    """Return photo files as (1, H, W, 3) uint8 RGB with the longer side at `side` pixels, in order.
+def input_images(paths: Sequence[Path], input_size: int = DEFAULT_INPUT_SIZE) -> list[npt.NDArray[np.uint8]]:
+    """Return photo files as (1, H, W, 3) uint8 RGB with the longer side at `input_size` pixels, in order.
 
     Raises ImageError for a file that is not a photo.
     """
-    return [np.ascontiguousarray(prepare(decode_photo(path), Resize.FIT, side).image[None]) for path in paths]
+    return [
+        np.ascontiguousarray(prepare(decode_photo(path), Resize.FIT, input_size).image[None])
+        for path in paths
+    ]

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from featherface.config import DEFAULT_SIDE
+from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.files import write_files
 from featherface.models import MODELS
 from featherface.profiling.activation_memory import PeakMemory, peak_memory
@@ -25,7 +25,7 @@ from featherface.profiling.parameters import network_on_meta
 
 __all__ = [
     "COUNTS_FILE",
-    "SWEEP_SIDES",
+    "SWEEP_INPUT_SIZES",
     "Cost",
     "GroupCost",
     "SizeCost",
@@ -38,7 +38,7 @@ __all__ = [
     "write_counts",
 ]
 
-SWEEP_SIDES = (160, 320, 480, 640, 800, 1024, 1280)  # pixels, from thumbnails to large photos
+SWEEP_INPUT_SIZES = (160, 320, 480, 640, 800, 1024, 1280)  # pixels, from thumbnails to large photos
 COUNTS_FILE = Path(__file__).with_name("counts.json")
 _RULES_VERSION = 1  # of what is counted and how; a change makes stored costs invalid
 
@@ -118,7 +118,7 @@ class Cost:
     @property
     def study_macs(self) -> int:
         """Return the result of the study's own counter. Raises MissingCounterError."""
-        stored = _stored(self.key) if self.height == self.width == DEFAULT_SIDE else None
+        stored = _stored(self.key) if self.height == self.width == DEFAULT_INPUT_SIZE else None
         return stored.study_macs if stored else study_macs(self.key, self.height, self.width)
 
     def count(self, counter: CounterName) -> Count:
@@ -130,7 +130,7 @@ class Cost:
 class SizeCost:
     """Cost of one model for a square image."""
 
-    side: int  # pixels
+    input_size: int  # pixels
     macs: int
     peak_bytes: int  # of activations
 
@@ -152,7 +152,7 @@ def cost(key: str, height: int, width: int | None = None) -> Cost:
     Raises InputSizeError.
     """
     width = height if width is None else width
-    stored = _stored(key) if height == width == DEFAULT_SIDE else None
+    stored = _stored(key) if height == width == DEFAULT_INPUT_SIZE else None
     return stored.cost if stored else count_cost(key, height, width)
 
 
@@ -179,15 +179,15 @@ def group_costs(table: Iterable[Layer]) -> tuple[GroupCost, ...]:
     return tuple(_group_cost(group, [layer for layer in layers if layer.group == group]) for group in groups)
 
 
-def sweep(key: str, sides: Iterable[int] = SWEEP_SIDES) -> tuple[SizeCost, ...]:
+def sweep(key: str, input_sizes: Iterable[int] = SWEEP_INPUT_SIZES) -> tuple[SizeCost, ...]:
     """Return the cost at each square input size. Raises InputSizeError."""
     return tuple(
         SizeCost(
-            side,
-            macs=sum(layer.macs for layer in layer_table(key, side, side)),
-            peak_bytes=peak_memory(key, side, side).peak_bytes,
+            input_size,
+            macs=sum(layer.macs for layer in layer_table(key, input_size, input_size)),
+            peak_bytes=peak_memory(key, input_size, input_size).peak_bytes,
         )
-        for side in sides
+        for input_size in input_sizes
     )
 
 
@@ -219,8 +219,8 @@ def write_counts(path: Path = COUNTS_FILE) -> None:
     """Count every registered model at the study's size and store the costs."""
     document = {
         architecture_hash(key): {
-            **asdict(count_cost(key, DEFAULT_SIDE, DEFAULT_SIDE)),
-            "study_macs": study_macs(key, DEFAULT_SIDE, DEFAULT_SIDE),
+            **asdict(count_cost(key, DEFAULT_INPUT_SIZE, DEFAULT_INPUT_SIZE)),
+            "study_macs": study_macs(key, DEFAULT_INPUT_SIZE, DEFAULT_INPUT_SIZE),
         }
         for key in MODELS
     }

@@ -123,7 +123,7 @@ def _task(source: DeploymentSource, settings: LatencySettings) -> DeploymentTask
         path=str(source.path),
         photo=str(source.photo),
         samples=tuple(map(str, source.samples)),
-        side=max(settings.height, settings.width),
+        input_size=max(settings.height, settings.width),
         threads=settings.threads,
         runs=settings.runs,
         warmup=settings.warmup,

@@ -41,7 +41,7 @@ class DeploymentTask(NamedTuple):
     path: str  # of the model file
     photo: str  # timed from file to faces
     samples: tuple[str, ...]  # photos whose faces are compared
-    side: int  # input size, pixels
+    input_size: int  # input size, pixels
     threads: int
     runs: int
     warmup: int
@@ -69,7 +69,7 @@ def _measured(task: DeploymentTask) -> Mapping[str, object]:
     loaded = 1000 * (time.perf_counter() - start)
     faces = found_faces(engine, input_images([Path(path) for path in task.samples]))
     detector, photo = Detector(engine), Path(task.photo).read_bytes()
-    settings = DetectionSettings(side=task.side)
+    settings = DetectionSettings(input_size=task.input_size)
     milliseconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
     wall = processor = 0.0
     for number in range(task.warmup + task.runs):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from featherface.config import DEFAULT_SIDE
+from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.detection.detector import Detector
 from featherface.detection.settings import DetectionSettings
 from featherface.engines.choice import ENGINES, default_engine, load_engine
@@ -57,8 +57,8 @@ class BenchmarkError(FeatherFaceError):
 class LatencySettings:
     """One point to measure. Raises BenchmarkError or InputSizeError for invalid values."""
 
-    height: int = DEFAULT_SIDE  # pixels of the network's input
-    width: int = DEFAULT_SIDE
+    height: int = DEFAULT_INPUT_SIZE  # pixels of the network's input
+    width: int = DEFAULT_INPUT_SIZE
     batch: int = 1
     threads: int = 1  # of one pass
     runs: int = 50  # rounds to measure; each runs every model once
@@ -204,14 +204,14 @@ def benchmark(
 
 def variations(
     base: LatencySettings,
-    sides: Sequence[int] = (),
+    input_sizes: Sequence[int] = (),
     batches: Sequence[int] = (),
     threads: Sequence[int] = (),
     engines: Sequence[str] = (),
 ) -> tuple[LatencySettings, ...]:
-    """Return points that differ from `base` in one setting at a time: square side, batch, threads, engine."""
+    """Return points that differ from `base` in one setting at a time: input size, batch, threads, engine."""
     return (
-        *(replace(base, height=side, width=side) for side in sides),
+        *(replace(base, height=input_size, width=input_size) for input_size in input_sizes),
         *(replace(base, batch=batch) for batch in batches),
         *(replace(base, threads=count) for count in threads),
         *(replace(base, engine=key) for key in engines),
@@ -325,7 +325,7 @@ def _network_runner(engine: Engine, point: LatencySettings) -> _Runner:
 
 
 def _photo_runner(detector: Detector, source: bytes, point: LatencySettings) -> _Runner:
-    settings = DetectionSettings(side=max(point.height, point.width))
+    settings = DetectionSettings(input_size=max(point.height, point.width))
     return lambda: timed_detection(detector, source, settings)
 
 

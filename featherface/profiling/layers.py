@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from featherface.config import MIN_SIDE, STRIDES
+from featherface.config import MIN_INPUT_SIZE, STRIDES
 from featherface.errors import FeatherFaceError
 from featherface.models import MODELS, ModelEntry
 from featherface.models.deformable import ModulatedDeformableConv2d
@@ -142,10 +142,11 @@ class AlignedLayer:
 
 
 def check_size(height: int, width: int) -> None:
-    """Raise InputSizeError unless height and width, in pixels, are at least MIN_SIDE."""
-    if min(height, width) < MIN_SIDE:
+    """Raise InputSizeError unless height and width, in pixels, are at least MIN_INPUT_SIZE."""
+    if min(height, width) < MIN_INPUT_SIZE:
         raise InputSizeError(
-            f"The input size is {width} x {height} pixels; width and height must each be at least {MIN_SIDE}."
+            f"The input size is {width} x {height} pixels; "
+            f"width and height must each be at least {MIN_INPUT_SIZE}."
         )
 
 

@@ -20,7 +20,7 @@ def timed_detection(detector: Detector, source: bytes, settings: DetectionSettin
     start = time.perf_counter()
     photo = decode_photo(source)
     decode = _milliseconds_since(start)
-    (raw,) = detector.candidates([photo], settings.resize, settings.side)
+    (raw,) = detector.candidates([photo], settings.resize, settings.input_size)
     start = time.perf_counter()
     select(raw.candidates, settings.confidence, settings.nms_iou, settings.top_k)
     postprocess = raw.milliseconds["postprocess"] + _milliseconds_since(start)

@@ -13,7 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from featherface.config import ANCHOR_SIZES, MIN_SIDE, STRIDES
+from featherface.config import ANCHOR_SIZES, MIN_INPUT_SIZE, STRIDES
 from featherface.models import MODELS, FaceNetwork, ModelEntry
 from featherface.models.deformable import ModulatedDeformableConv2d
 from featherface.profiling.machine import torch_threads
@@ -99,7 +99,7 @@ def _edges(
 
 def _nan_cells(levels: _Levels, columns: slice) -> list[Tensor]:
     """Return which columns of cells, (W / stride,) bool per level, are NaN if the pixel `columns` are."""
-    pixels = torch.zeros(1, 3, MIN_SIDE, _WIDTH)
+    pixels = torch.zeros(1, 3, MIN_INPUT_SIZE, _WIDTH)
     pixels[..., columns] = torch.nan
     with torch.inference_mode():
         return [level.isnan().flatten(0, 2).any(dim=0) for level in levels(pixels)]

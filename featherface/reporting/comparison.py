@@ -213,7 +213,7 @@ def _settings_entry(settings: DetectionSettings) -> dict[str, object]:
         "nms_iou": settings.nms_iou,
         "top_k": settings.top_k,
         "resize": settings.resize.value,
-        "input_size": settings.side,
+        "input_size": settings.input_size,
         "scales": settings.scales.value,
         "rotated": settings.rotated,
     }

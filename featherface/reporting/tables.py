@@ -199,7 +199,7 @@ def sweep_table(sweeps: Mapping[str, Sequence[SizeCost]], unit: str) -> pd.DataF
         [
             {
                 "Model": MODELS[key].name,
-                "Input size (px)": point.side,
+                "Input size (px)": point.input_size,
                 unit: point.flops if unit == "FLOPs" else point.macs,
                 "Peak activation memory (MB)": point.peak_bytes / 1e6,
             }

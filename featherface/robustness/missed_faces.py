@@ -13,9 +13,9 @@ import numpy.typing as npt
 from featherface.config import (
     ANCHOR_SIZES,
     CANDIDATE_FLOOR,
+    INPUT_SIZE_RANGE,
     MAX_INPUT_PIXELS,
     PIXEL_MEAN_BGR,
-    SIDE_RANGE,
 )
 from featherface.detection.boxes import box_areas, iou_matrix
 from featherface.detection.detections import Detections
@@ -193,8 +193,8 @@ def _attempt(photo: Photo, spot: Spot, settings: DetectionSettings, run: Run, ch
 def _resized(photo: Photo, settings: DetectionSettings, factor: float) -> tuple[Resize, int]:
     """Return the resize mode and input size at which a photo has `factor` times the usual network pixels."""
     if settings.resize is not Resize.ORIGINAL:
-        low, high = SIDE_RANGE
-        return settings.resize, min(max(round(settings.side * factor), low), high)
+        low, high = INPUT_SIZE_RANGE
+        return settings.resize, min(max(round(settings.input_size * factor), low), high)
     if factor == 1:
         return Resize.ORIGINAL, 0
     limit = (MAX_INPUT_PIXELS / (photo.width * photo.height)) ** 0.5

@@ -77,15 +77,15 @@ class PhotoStress:
 
 
 @memory_errors_as_sentence("The photo")
-def at_input_size(photo: Photo, side: int) -> Photo:
-    """Return the photo with `side` pixels on its longer side.
+def at_input_size(photo: Photo, input_size: int) -> Photo:
+    """Return the photo with `input_size` pixels on its longer side.
 
     A corruption then acts on the pixels that the networks get: noise on a larger photo would be averaged
     away by resizing. Raises ImageError when memory runs out.
     """
-    scale = side / max(photo.width, photo.height)
+    scale = input_size / max(photo.width, photo.height)
     if scale < 1:
-        return photo.shrunk(side)
+        return photo.shrunk(input_size)
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     pixels = np.asarray(cv2.resize(photo.pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     pixels.setflags(write=False)

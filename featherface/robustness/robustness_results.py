@@ -48,7 +48,7 @@ class SavedStress:
     weights_sha256: str
     image_set: str
     resize: str
-    side: int  # pixels; unused at original size
+    input_size: int  # pixels; unused at original size
     date: str  # ISO 8601
     used_for_selection: bool  # whether the checkpoint was also selected on these images
     robustness: Robustness
@@ -192,7 +192,7 @@ def _stress_from_json(document: Mapping[str, Any]) -> SavedStress:
         weights_sha256=str(document["weights_sha256"]),
         image_set=str(document["image_set"]),
         resize=str(document["resize"]),
-        side=int(document["side"]),
+        input_size=int(document["input_size"]),
         date=str(document["date"]),
         used_for_selection=document["used_for_selection"] is True,
         robustness=robustness,

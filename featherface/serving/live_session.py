@@ -17,7 +17,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_NMS_IOU, DEFAULT_SIDE
+from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_INPUT_SIZE, DEFAULT_NMS_IOU
 from featherface.detection.agreement import agreement
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo, decode_photo
@@ -55,7 +55,7 @@ class LiveSettings:
             detection = DetectionSettings(
                 confidence=float(message.get("confidence", DEFAULT_CONFIDENCE)),
                 nms_iou=float(message.get("nms_iou", DEFAULT_NMS_IOU)),
-                side=int(message.get("input_size", DEFAULT_SIDE)),
+                input_size=int(message.get("input_size", DEFAULT_INPUT_SIZE)),
             )
         except (TypeError, ValueError) as error:
             raise LiveError(f"The settings of the live view cannot be read: {error}.") from error

@@ -119,7 +119,7 @@ class ModelService:
         photo: Photo,
         key: str,
         resize: Resize,
-        side: int,
+        input_size: int,
         *,
         weights: WeightsFile | None = None,
         on_wait: OnWait | None = None,
@@ -127,7 +127,7 @@ class ModelService:
         """Return the candidates of model `key` in `photo`: before confidence threshold, NMS and top-k.
 
         The network runs once per photo, weights, resize mode and input size, also when several sessions ask
-        at the same time. The arrays are read-only. `side` is the input size in pixels, of the longer side.
+        at the same time. The arrays are read-only. `input_size` is in pixels of the longer side.
         `weights` are a user checkpoint (default: the shipped weights). Raises UntrainedError, WeightsError,
         ImageError and ServiceBusyError.
         """
@@ -136,13 +136,13 @@ class ModelService:
             given, wanted = MODELS[weights.key].name, MODELS[key].name
             raise WeightsError(f"{weights.path.name} contains weights of {given}, not of {wanted}.")
         if resize is Resize.ORIGINAL:
-            side = 0  # the result does not depend on it
-        request = (photo.digest, key, weights.sha256, resize, side)
+            input_size = 0  # the result does not depend on it
+        request = (photo.digest, key, weights.sha256, resize, input_size)
         cached = self._cached_or_claimed(request)
         if cached is not None:
             return replace(cached, from_cache=True)
         try:
-            result = self._queue.run(lambda: self._pass(photo, weights, resize, side), on_wait)
+            result = self._queue.run(lambda: self._pass(photo, weights, resize, input_size), on_wait)
             with self._lock:
                 self._results[request] = result
             return result
@@ -179,14 +179,14 @@ class ModelService:
         """
         results: list[DetectionResult] = []
 
-        def run(of: Photo, resize: Resize, side: int) -> RawResult:
-            result = self.candidates(of, key, resize, side, weights=weights, on_wait=on_wait)
+        def run(of: Photo, resize: Resize, input_size: int) -> RawResult:
+            result = self.candidates(of, key, resize, input_size, weights=weights, on_wait=on_wait)
             results.append(result)
             return RawResult(result.detections, result.milliseconds, result.input_size)
 
         several = settings.scales is Scales.AUTO
         passes = run_passes(
-            photo, run, settings.resize, settings.side, scales=several, rotated=settings.rotated
+            photo, run, settings.resize, settings.input_size, scales=several, rotated=settings.rotated
         )
         return results[0] if len(results) == 1 else _merged(photo, passes, results)
 
@@ -203,7 +203,7 @@ class ModelService:
         queued = time.perf_counter()
 
         def work() -> tuple[float, DetectionResult]:
-            return time.perf_counter(), self._pass(photo, weights, settings.resize, settings.side)
+            return time.perf_counter(), self._pass(photo, weights, settings.resize, settings.input_size)
 
         started, raw = self._queue.run(work)
         faces = _select_faces(raw, settings)
@@ -233,9 +233,9 @@ class ModelService:
                 done = self._running[request]
             done.wait()  # then check again: if the other caller failed, this one runs the network
 
-    def _pass(self, photo: Photo, weights: WeightsFile, resize: Resize, side: int) -> DetectionResult:
+    def _pass(self, photo: Photo, weights: WeightsFile, resize: Resize, input_size: int) -> DetectionResult:
         detector = self._detector(weights)
-        (raw,) = detector.candidates([photo], resize, side)
+        (raw,) = detector.candidates([photo], resize, input_size)
         for array in (raw.candidates.boxes, raw.candidates.scores, raw.candidates.landmarks):
             array.setflags(write=False)
         return DetectionResult(

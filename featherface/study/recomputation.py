@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from featherface.config import DEFAULT_SIDE
+from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.profiling.latency import LatencyResult
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
 
 _WIDER = "--images WIDER_val/images --ground-truth eval_tools/ground_truth"
 PARAMETERS_COMMAND = "featherface params"
-MACS_COMMAND = f"featherface flops --size {DEFAULT_SIDE}"
+MACS_COMMAND = f"featherface flops --size {DEFAULT_INPUT_SIZE}"
 STUDY_COMMAND = "featherface study --out study"
 PRECISION_COMMAND = f"featherface evaluate {_WIDER} --comparison comparison.json"
 HEIGHTS_COMMAND = "featherface evaluate --manifest dev.jsonl --comparison comparison.json"

@@ -139,8 +139,8 @@ def accuracy(saved: SavedCurves) -> Accuracy | None:
 
 def input_words(saved: SavedCurves | SavedComparison) -> str:
     """Return the input size of an evaluation in words."""
-    words = {"original": "original size", "fit": f"longer side {saved.side}"}
-    return words.get(saved.resize, f"stretched to {saved.side} × {saved.side}")
+    words = {"original": "original size", "fit": f"longer side {saved.input_size}"}
+    return words.get(saved.resize, f"stretched to {saved.input_size} × {saved.input_size}")
 
 
 def accuracies(curves: Iterable[SavedCurves], sha256: Mapping[str, str]) -> dict[str, Accuracy]:

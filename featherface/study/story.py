@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from featherface.config import DEFAULT_SIDE
+from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.evaluation.paired_bootstrap import Difference, SavedComparison
 from featherface.models import MODELS
 from featherface.profiling.latency import summary
@@ -338,7 +338,7 @@ def _recall_verdict(first: Estimate, second: Estimate) -> tuple[Direction, str]:
 
 
 def _blur_direction(breaks: Mapping[str, int | None]) -> Direction:
-    first, second = (breaks[key] or DEFAULT_SIDE for key in STUDY_MODELS)  # never: later than any severity
+    first, second = (breaks[key] or DEFAULT_INPUT_SIZE for key in STUDY_MODELS)  # never: after all severities
     if first == second:
         return Direction.EVEN
     return Direction.LOSS if second < first else Direction.GAIN
@@ -395,7 +395,13 @@ def _stress(results: Sequence[SavedStress]) -> tuple[SavedStress, SavedStress] |
 
 def _comparable(first: SavedStress, second: SavedStress) -> bool:
     def images(saved: SavedStress) -> tuple[object, ...]:
-        return saved.image_set, saved.resize, saved.side, saved.robustness.images, saved.robustness.severities
+        return (
+            saved.image_set,
+            saved.resize,
+            saved.input_size,
+            saved.robustness.images,
+            saved.robustness.severities,
+        )
 
     return (
         images(first) == images(second)

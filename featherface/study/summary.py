@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from torch import nn
 
-from featherface.config import DEFAULT_SIDE
+from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.engines.choice import installed_engines
 from featherface.evaluation.engine_accuracy import EngineAccuracy
 from featherface.evaluation.paired_bootstrap import PrecisionComparison
@@ -70,7 +70,7 @@ def measure(
     """
     models = {
         key: ModelMeasurements(
-            cost=cost(key, DEFAULT_SIDE),
+            cost=cost(key, DEFAULT_INPUT_SIZE),
             stored_bytes=stored_bytes(networks[key]),
             int8=quantised_size(networks[key]),
             weights=weights[key],

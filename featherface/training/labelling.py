@@ -43,8 +43,8 @@ def multiscale_faces(detector: Detector, photo: Photo, scales: Sequence[float]) 
     """
     found = []
     for scale in scales:
-        side = max(1, round(scale * max(photo.width, photo.height)))
-        (raw,) = detector.candidates([photo], Resize.FIT, side)
+        input_size = max(1, round(scale * max(photo.width, photo.height)))
+        (raw,) = detector.candidates([photo], Resize.FIT, input_size)
         faces = select(raw.candidates, LEAST_SCORE, DEFAULT_NMS_IOU)
         heights = faces.boxes[:, 3] - faces.boxes[:, 1]
         if scale < 1:

@@ -95,7 +95,7 @@ def test_every_control_obeys_keys_and_the_link_restores_it(
     _use(window, "Grace Hopper", Keys.ENTER, "photo=grace_hopper")
     _use(window, "Network input and weights", Keys.ENTER)
     _use(window, "Fit, keep aspect ratio", Keys.ARROW_RIGHT * 2 + Keys.SPACE, "resize=Stretch")
-    _use(window, "Input size: square (px)", Keys.ARROW_LEFT, "side=608")
+    _use(window, "Input size: square (px)", Keys.ARROW_LEFT, "input_size=608")
     press(window, Keys.ESCAPE)
     until(window, shows("Grace Hopper"))
     whole = windows(window)

@@ -49,7 +49,7 @@ def test_the_json_is_that_of_the_dashboard(write_photo, capsys):
     path = write_photo("a.png")
     assert main(["detect", str(path), "--model", "v2", "--size", "128", "--top-k", "3", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    settings = DetectionSettings(top_k=3, side=128, scales=Scales.AUTO)
+    settings = DetectionSettings(top_k=3, input_size=128, scales=Scales.AUTO)
     photo = decode_photo(path)
     result = model_service.ModelService().merged_candidates(photo, "v2", settings)
     shown = compare(str(path), (photo.width, photo.height), {"v2": result}, {"v2": settings})

@@ -62,11 +62,11 @@ def test_every_engine_finds_the_same_faces(key: str) -> None:
     network = load_network(MODELS[key], WEIGHTS_DIR / MODELS[key].weights)
     detectors = [Detector(load_engine(network, engine)) for engine in installed_engines()]
     photos = [decode_photo(SAMPLES / name).shrunk(401) for name in ("eileen_collins.jpg", "size_ladder.jpg")]
-    for resize, side in ((Resize.FIT, 333), (Resize.STUDY, 320), (Resize.ORIGINAL, 0)):
+    for resize, input_size in ((Resize.FIT, 333), (Resize.STUDY, 320), (Resize.ORIGINAL, 0)):
         expected, *others = (
             [
                 select(raw.candidates, CANDIDATE_FLOOR, 0.4)
-                for raw in detector.candidates(photos, resize, side)
+                for raw in detector.candidates(photos, resize, input_size)
             ]
             for detector in detectors
         )
@@ -78,7 +78,7 @@ def test_every_engine_finds_the_same_faces(key: str) -> None:
 
 def test_published_v1_finds_everybody_in_a_group_photo(shared: Path, published_v1_detector: Detector) -> None:
     photo = decode_photo(shared / "reference/solvay1927.png")
-    faces = published_v1_detector.detect(photo, DetectionSettings(side=1024))
+    faces = published_v1_detector.detect(photo, DetectionSettings(input_size=1024))
     assert len(faces) == 29  # the people in the photo
 
 
@@ -96,10 +96,10 @@ def test_a_batch_equals_single_photos(
 ) -> None:
     mirrored = decode_photo(portrait.pixels[:, ::-1])
     photos = [portrait, other_portrait, mirrored, portrait]
-    singles = [v1_detector.candidates([photo], side=256)[0] for photo in photos]
+    singles = [v1_detector.candidates([photo], input_size=256)[0] for photo in photos]
     for most_pixels in (256 * 256 * 10, 256 * 256 * 2, 1):  # all at once, two at a time, one by one
         monkeypatch.setattr(detector_module, "MAX_BATCH_PIXELS", most_pixels)
-        for batched, single in zip(v1_detector.candidates(photos, side=256), singles, strict=True):
+        for batched, single in zip(v1_detector.candidates(photos, input_size=256), singles, strict=True):
             assert batched.input_size == single.input_size
             assert set(batched.milliseconds) == {"preprocess", "network", "postprocess"}
             assert_same(select(batched.candidates, 0.1, 0.4), select(single.candidates, 0.1, 0.4))
@@ -110,13 +110,13 @@ def test_no_photos(v1_detector: Detector) -> None:
 
 
 def test_threads_share_a_detector(v1_detector: Detector, portrait: Photo) -> None:
-    def boxes(side: int) -> np.ndarray:
-        return v1_detector.detect(portrait, DetectionSettings(side=side)).boxes
+    def boxes(input_size: int) -> np.ndarray:
+        return v1_detector.detect(portrait, DetectionSettings(input_size=input_size)).boxes
 
-    sides = [128, 192, 256] * 2
+    input_sizes = [128, 192, 256] * 2
     with ThreadPoolExecutor(4) as pool:
-        for side, found in zip(sides, pool.map(boxes, sides), strict=True):
-            np.testing.assert_allclose(found, boxes(side), atol=0.05)
+        for input_size, found in zip(input_sizes, pool.map(boxes, input_sizes), strict=True):
+            np.testing.assert_allclose(found, boxes(input_size), atol=0.05)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30_000), (30_000, 1), (31, 33), (7, 500)])
@@ -131,12 +131,12 @@ def test_tiny_and_extremely_long_photos(
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
 def test_boxes_are_in_pixels_of_the_photo(v1_detector: Detector, portrait: Photo, scale: float) -> None:
-    (face,) = v1_detector.detect(portrait, DetectionSettings(side=512)).boxes
+    (face,) = v1_detector.detect(portrait, DetectionSettings(input_size=512)).boxes
     height, width = round(portrait.height * scale), round(portrait.width * scale)
     # off centre on black, in a photo of another aspect ratio
     wide = np.zeros((height, width * 3, 3), np.uint8)
     wide[:, width : 2 * width] = cv2.resize(portrait.pixels, (width, height), interpolation=cv2.INTER_AREA)
-    found = v1_detector.detect(decode_photo(wide), DetectionSettings(side=1280))
+    found = v1_detector.detect(decode_photo(wide), DetectionSettings(input_size=1280))
     assert len(found) == 1
     np.testing.assert_allclose(found.boxes[0], face * scale + (width, 0, width, 0), atol=6 * scale)
 
@@ -158,7 +158,7 @@ def test_a_lack_of_memory_is_one_sentence(
 
     monkeypatch.setattr(detector_module, "decode_candidates", fail)
     with pytest.raises(ImageError, match="A photo needs more memory than is free; choose a smaller input"):
-        v1_detector.candidates([portrait], side=128)
+        v1_detector.candidates([portrait], input_size=128)
 
 
 def test_the_network_itself_is_left_alone() -> None:
@@ -176,7 +176,7 @@ def test_the_network_itself_is_left_alone() -> None:
         ({"confidence": 0.01}, "confidence must be between 0.02 and 0.99"),
         ({"confidence": float("nan")}, "confidence"),
         ({"nms_iou": 0.95}, "NMS IoU"),
-        ({"side": 31}, "input size must be between 128 and 1,920"),
+        ({"input_size": 31}, "input size must be between 128 and 1,920"),
         ({"top_k": 0}, "at least 1"),
         ({"resize": "stretch"}, "fit, original, study"),
     ],

@@ -34,14 +34,14 @@ class MadeUpNetwork:
 
     def __init__(self, **found: Detections) -> None:
         self.found = {int(name.removeprefix("px")): faces for name, faces in found.items()}
-        self.sides: list[int] = []
+        self.input_sizes: list[int] = []
 
-    def __call__(self, photo: Photo, resize: Resize, side: int) -> RawResult:
+    def __call__(self, photo: Photo, resize: Resize, input_size: int) -> RawResult:
         longer = max(photo.width, photo.height)
-        side = longer if resize is Resize.ORIGINAL else side
-        self.sides.append(side)
-        size = round(photo.height * side / longer), round(photo.width * side / longer)
-        return RawResult(self.found.get(side, Detections.empty()), {"network": 1.0}, size)
+        input_size = longer if resize is Resize.ORIGINAL else input_size
+        self.input_sizes.append(input_size)
+        size = round(photo.height * input_size / longer), round(photo.width * input_size / longer)
+        return RawResult(self.found.get(input_size, Detections.empty()), {"network": 1.0}, size)
 
 
 def scored(*rows: tuple[float, float, float, float, float]) -> Detections:
@@ -55,15 +55,17 @@ def blank(width: int, height: int) -> Photo:
     return Photo(np.zeros((height, width, 3), np.uint8))
 
 
-def found(photo: Photo, network: MadeUpNetwork, side: int = 640, *, rotated: bool = False) -> Detections:
-    passes = run_passes(photo, network, Resize.FIT, side, scales=True, rotated=rotated)
+def found(
+    photo: Photo, network: MadeUpNetwork, input_size: int = 640, *, rotated: bool = False
+) -> Detections:
+    passes = run_passes(photo, network, Resize.FIT, input_size, scales=True, rotated=rotated)
     return select(merge(photo, passes), 0.5, 0.4)
 
 
 def test_an_ordinary_photo_takes_one_pass() -> None:
     network = MadeUpNetwork(px640=scored((100, 100, 180, 200, 0.9)))
     faces = found(blank(640, 480), network)
-    assert network.sides == [640]
+    assert network.input_sizes == [640]
     assert len(faces) == 1
     assert faces.found_by is None
 
@@ -71,7 +73,7 @@ def test_an_ordinary_photo_takes_one_pass() -> None:
 def test_without_scales_there_is_one_pass_whatever_is_in_the_photo() -> None:
     network = MadeUpNetwork(px640=scored((0, 0, 600, 640, 0.9), (0, 0, 8, 8, 0.9)))
     passes = run_passes(blank(2000, 2000), network, Resize.FIT, 640, scales=False, rotated=False)
-    assert network.sides == [640]
+    assert network.input_sizes == [640]
     assert len(passes) == 1
 
 
@@ -82,7 +84,7 @@ def test_parts_of_a_close_up_are_dropped() -> None:
         px320=scored((*face, 0.95)),
     )
     faces = found(blank(640, 640), network)
-    assert network.sides == [640, 320, 160]  # the face is still large at 320
+    assert network.input_sizes == [640, 320, 160]  # the face is still large at 320
     assert faces.boxes.tolist() == [list(face)]
     assert faces.found_by is not None
     assert faces.found_by.tolist() == [1]
@@ -103,7 +105,7 @@ def test_small_faces_come_from_the_original_size() -> None:
         px2000=scored((500, 500, 550, 560, 0.95), (900, 900, 930, 940, 0.9), (1200, 100, 1350, 480, 0.9)),
     )
     faces = found(photo, network)
-    assert network.sides == [640, 2000]
+    assert network.input_sizes == [640, 2000]
     assert faces.found_by is not None
     assert sorted(faces.found_by.tolist()) == [0, 1, 1]  # the large face is that of the smaller input
 
@@ -111,7 +113,7 @@ def test_small_faces_come_from_the_original_size() -> None:
 def test_a_photo_of_few_pixels_gets_no_larger_pass() -> None:
     network = MadeUpNetwork(px640=scored((10, 10, 20, 20, 0.9)))
     found(blank(720, 540), network)
-    assert network.sides == [640]
+    assert network.input_sizes == [640]
 
 
 @given(
@@ -138,7 +140,7 @@ def network(request: pytest.FixtureRequest) -> Callable[[Photo, Resize, int], Ra
     shipped = shipped_weights(entry, WEIGHTS_DIR)
     assert shipped is not None
     detector = Detector(load_engine(load_network(entry, shipped.path, shipped.sha256)))
-    return lambda photo, resize, side: detector.candidates([photo], resize, side)[0]
+    return lambda photo, resize, input_size: detector.candidates([photo], resize, input_size)[0]
 
 
 @pytest.mark.parametrize("share", [0.8, 0.9, 1.0, 1.2])

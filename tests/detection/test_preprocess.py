@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featherface.config import MAX_INPUT_PIXELS, MIN_SIDE, PIXEL_MEAN_BGR
+from featherface.config import MAX_INPUT_PIXELS, MIN_INPUT_SIZE, PIXEL_MEAN_BGR
 from featherface.detection.images import decode_photo
 from featherface.detection.preprocess import Resize, prepare
 
@@ -64,9 +64,9 @@ def test_a_large_photo_is_averaged_not_sampled() -> None:
 @given(st.integers(1, 700), st.integers(1, 700), st.sampled_from(Resize), st.integers(128, 300))
 @settings(max_examples=60)
 def test_every_photo_becomes_an_input_that_covers_it(
-    height: int, width: int, resize: Resize, side: int
+    height: int, width: int, resize: Resize, input_size: int
 ) -> None:
-    prepared = prepare(decode_photo(np.zeros((height, width), np.uint8)), resize, side)
-    assert min(prepared.size) >= MIN_SIDE
+    prepared = prepare(decode_photo(np.zeros((height, width), np.uint8)), resize, input_size)
+    assert min(prepared.size) >= MIN_INPUT_SIZE
     assert prepared.extent[0] >= width - 1e-6
     assert prepared.extent[1] >= height - 1e-6

@@ -24,4 +24,4 @@ def networks() -> Mapping[str, FaceNetwork]:
 @pytest.fixture(scope="session")
 def faces() -> list[np.ndarray]:
     """Two small photos with faces, of different odd sizes."""
-    return input_images([SAMPLES / "eileen_collins.jpg", SAMPLES / "size_ladder.jpg"], side=321)
+    return input_images([SAMPLES / "eileen_collins.jpg", SAMPLES / "size_ladder.jpg"], input_size=321)

@@ -107,7 +107,7 @@ def test_link_restores_settings(open_page: Callable[..., AppTest]) -> None:
         {"conf": "7"},
         {"conf": "nan"},
         {"nms": "words"},
-        {"side": "100000"},
+        {"input_size": "100000"},
         {"resize": "bogus"},
         {"faces": "Erase"},
         {"photo": "../../etc/passwd"},

@@ -25,7 +25,7 @@ def open_large(open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatc
         ran = []
 
         def candidates(_self, _photo, key: str, given: DetectionSettings, **_: object) -> object:
-            size = round(853 * given.side / 1600), given.side
+            size = round(853 * given.input_size / 1600), given.input_size
             spent = MappingProxyType({"network": milliseconds})
             found = replace(result(key), milliseconds=spent, input_size=size)
             if given.resize is Resize.ORIGINAL:
@@ -69,7 +69,7 @@ def test_the_hint_counts_what_a_larger_input_finds(open_large, query) -> None:
     [
         pytest.param({}, id="several sizes"),
         pytest.param({"resize": "Original size"}, id="original size"),
-        pytest.param({"scales_fit": "false", "side": "1600"}, id="the photo's own size"),
+        pytest.param({"scales_fit": "false", "input_size": "1600"}, id="the photo's own size"),
     ],
 )
 def test_no_hint_where_the_models_see_every_pixel(open_large, query) -> None:

@@ -29,7 +29,7 @@ def test_opens_with_the_defaults() -> None:
 
 
 def test_a_link_restores_the_settings_and_never_the_token() -> None:
-    page = opened(live_conf="0.7", live_side="320")
+    page = opened(live_conf="0.7", live_input_size="320")
     assert {slider.label: slider.value for slider in page.slider}["Confidence"] == 0.7
     assert page.session_state["live_token"] not in str(page.query_params)
     assert opened().session_state["live_token"] != page.session_state["live_token"]

@@ -100,7 +100,7 @@ def test_a_severity_is_shown_without_another_pass(open_page: Open, passes: list[
     "corruption", ["eyes", "rotation"], ids=["needs landmarks", "changes the size of the photo"]
 )
 def test_a_corruption_opens_by_its_link(open_page: Open, corruption: str) -> None:
-    page = open_page({"v1": ROW, "v2": ROW}, corruption=CORRUPTIONS[corruption].name, stress_side="128")
+    page = open_page({"v1": ROW, "v2": ROW}, corruption=CORRUPTIONS[corruption].name, stress_input_size="128")
     assert not page.exception
     assert page.selectbox(key="corruption").value == corruption
 

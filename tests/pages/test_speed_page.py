@@ -220,7 +220,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[BenchmarkRequest]:
     ("query", "points"),
     [
         ({}, [(640, 1, 1)]),
-        ({"bench_side": "320", "runs": "20"}, [(320, 1, 1)]),
+        ({"bench_input_size": "320", "runs": "20"}, [(320, 1, 1)]),
         ({"vary": "Batch size"}, [(640, 1, 1), (640, 2, 1), (640, 4, 1), (640, 8, 1)]),
     ],
 )

@@ -44,7 +44,7 @@ def result_of(times: dict[str, list[float]], cpu_share: float = 1.0) -> LatencyR
 
 def test_every_round_reports_and_runs_each_model_once(networks):
     before = torch.get_num_threads()
-    steps = list(benchmark(networks, variations(SMALL, sides=(32, 64))))
+    steps = list(benchmark(networks, variations(SMALL, input_sizes=(32, 64))))
 
     assert [step.done for step in steps] == list(range(1, 11))
     assert steps[-1].remaining_seconds == 0
@@ -77,7 +77,7 @@ def test_each_point_runs_in_its_engine(networks, monkeypatch, photo):
         Image.new("RGB", (128, 128), "teal").save(file, "PNG")
         photo = file.getvalue()
     base = replace(SMALL, height=128, width=128, threads=2)
-    points = variations(base, sides=(128, 160), engines=("pytorch", "openvino"))
+    points = variations(base, input_sizes=(128, 160), engines=("pytorch", "openvino"))
     *_, last = benchmark(networks, points, photo)
 
     assert [result.engine_version for result in last.results] == ["1.2.3"] * 4
@@ -88,7 +88,7 @@ def test_each_point_runs_in_its_engine(networks, monkeypatch, photo):
     for network in networks.values():
         ran = [(key, shape[1:]) for loaded, key, _, shape in runs if loaded is network]
         sizes = [(None, 128), (None, 160), ("pytorch", 128), ("openvino", 128)]
-        assert ran == [(key, (side, side, 3)) for key, side in sizes for _ in range(5)]
+        assert ran == [(key, (input_size, input_size, 3)) for key, input_size in sizes for _ in range(5)]
 
 
 def test_a_stopped_benchmark_keeps_what_it_has(networks):

@@ -32,7 +32,7 @@ def run(request: pytest.FixtureRequest) -> Run:
     shipped = shipped_weights(entry, WEIGHTS_DIR)
     assert shipped is not None
     detector = Detector(load_engine(load_network(entry, shipped.path, shipped.sha256)))
-    return lambda photo, resize, side: detector.candidates([photo], resize, side)[0]
+    return lambda photo, resize, input_size: detector.candidates([photo], resize, input_size)[0]
 
 
 def sample(name: str, window: tuple[int, int, int, int], height: int) -> np.ndarray:
@@ -116,7 +116,7 @@ def test_boxes_of_a_changed_photo_are_mapped_back(change: Change) -> None:
     pixels = np.zeros((60, 90, 3), np.uint8)
     pixels[20:30, 50:65] = 250
 
-    def block(photo: Photo, resize: Resize, side: int) -> RawResult:
+    def block(photo: Photo, resize: Resize, input_size: int) -> RawResult:
         rows, columns = np.nonzero(photo.pixels[:, :, 0] > 200)
         box = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
         return RawResult(scored((*box, 0.9)), {}, (60, 90))

@@ -35,8 +35,8 @@ PER_MODEL = 10
 SEEDS = 1200  # tried at most
 BATCH = 20
 GREY = 118
-SIDE = 160  # pixels of photo and network input: portraits of 40 to 100 pixels are found well
-SETTINGS = DetectionSettings(side=SIDE)
+INPUT_SIZE = 160  # pixels of photo and network input: portraits of 40 to 100 pixels are found well
+SETTINGS = DetectionSettings(input_size=INPUT_SIZE)
 WIDEST = {"v2": 1275}  # receptive field in network pixels; that of V1 has no limit
 DISTINCT = 0.1  # score below which a candidate says nothing
 
@@ -119,7 +119,7 @@ def pasted(pixels: Pixels, box: Box, left: int, top: int, *, size: tuple[int, in
 
 
 def placed(
-    rng: np.random.Generator, low: float = 40, high: float = 100, size: tuple[int, int] = (SIDE, 120)
+    rng: np.random.Generator, low: float = 40, high: float = 100, size: tuple[int, int] = (INPUT_SIZE, 120)
 ) -> tuple[Pixels, Box]:
     """A portrait of a random height somewhere in a grey photo."""
     pixels, box = portrait(rng, rng.uniform(low, high))
@@ -174,7 +174,7 @@ def cut_off(rng: np.random.Generator) -> Made:
     """A part of the face lies outside, and noise."""
     pixels, box = portrait(rng, rng.uniform(60, 150))
     width, height = box[2:] - box[:2]
-    share, size = rng.uniform(0.2, 0.6), (SIDE, 120)
+    share, size = rng.uniform(0.2, 0.6), (INPUT_SIZE, 120)
     left, top = rng.integers(-5, 20, 2).tolist()
     if rng.random() < 0.5:
         left = round(rng.choice((-box[0] - share * width, size[0] - box[2] + share * width)))
@@ -204,13 +204,13 @@ def larger_than(pixels_of_photo: int) -> Callable[[np.random.Generator], Made]:
     return made
 
 
-def cases(detector: Detector, made: Callable[[np.random.Generator], Made], side: int) -> Iterator[Case]:
-    """The photos of all seeds, run at an input size of `side`."""
-    batch = BATCH if side == SIDE else 1
+def cases(detector: Detector, made: Callable[[np.random.Generator], Made], input_size: int) -> Iterator[Case]:
+    """The photos of all seeds, run at an input size of `input_size`."""
+    batch = BATCH if input_size == INPUT_SIZE else 1
     for first in range(0, SEEDS, batch):
         built = [made(np.random.default_rng(seed)) for seed in range(first, first + batch)]
         photos = [as_photo(pixels) for pixels, _, _ in built]
-        raws = detector.candidates(photos, Resize.FIT, side)
+        raws = detector.candidates(photos, Resize.FIT, input_size)
         for photo, (_, box, clean), raw in zip(photos, built, raws, strict=True):
             yield Case(photo, Spot(*box.tolist()), as_photo(clean), raw)
 
@@ -228,13 +228,15 @@ def ten(found: Iterator[Case], suits: Callable[[Case], bool]) -> list[Case]:
     return suiting
 
 
-def found_again(detector: Detector, case: Case, photo: Photo, resize: Resize, side: int) -> bool:
-    return shown(detector.candidates([photo], resize, side)[0].candidates, case.spot, SETTINGS)
+def found_again(detector: Detector, case: Case, photo: Photo, resize: Resize, input_size: int) -> bool:
+    return shown(detector.candidates([photo], resize, input_size)[0].candidates, case.spot, SETTINGS)
 
 
 def test_below_the_threshold(detector: Detector) -> None:
     """The threshold that the explanation names shows the face."""
-    for case in ten(cases(detector, faded, SIDE), lambda case: DISTINCT < case.best < SETTINGS.confidence):
+    for case in ten(
+        cases(detector, faded, INPUT_SIZE), lambda case: DISTINCT < case.best < SETTINGS.confidence
+    ):
         explanation = explain(case.raw.candidates, case.spot, SETTINGS, 1.0)
         assert explanation.cause is Cause.BELOW_THRESHOLD
         assert explanation.threshold is not None
@@ -247,7 +249,7 @@ def test_below_the_threshold(detector: Detector) -> None:
 def neighbours(rng: np.random.Generator) -> Made:
     """Two faces, one of which covers a part of the other."""
     pixels, box = portrait(rng, rng.uniform(60, 90))
-    clean, first = pasted(pixels, box, 10, 20, size=(SIDE, 120))
+    clean, first = pasted(pixels, box, 10, 20, size=(INPUT_SIZE, 120))
     left, top, right, bottom = np.round(first).astype(int).tolist()
     shift = round((right - left) * rng.uniform(0.5, 0.85))
     both = clean.copy()
@@ -259,7 +261,7 @@ def test_suppressed(detector: Detector) -> None:
     """Without the box that the explanation names, or with a higher NMS IoU, the face is shown."""
     strict = replace(SETTINGS, nms_iou=0.1)
     hidden = ten(
-        cases(detector, neighbours, SIDE),
+        cases(detector, neighbours, INPUT_SIZE),
         lambda case: case.best > strict.confidence and not case.shown(strict),
     )
     for case in hidden:
@@ -275,8 +277,8 @@ def test_too_small(detector: Detector) -> None:
     """A face of a few network pixels is found at twice the size."""
     (larger,) = (change for change in CHANGES if change.name == "at twice the size")
 
-    def run(photo: Photo, resize: Resize, side: int) -> RawResult:
-        return detector.candidates([photo], resize, side)[0]
+    def run(photo: Photo, resize: Resize, input_size: int) -> RawResult:
+        return detector.candidates([photo], resize, input_size)[0]
 
     def suits(case: Case) -> bool:
         x1, y1, x2, y2 = case.spot.box
@@ -287,17 +289,17 @@ def test_too_small(detector: Detector) -> None:
             and attempts(case.photo, case.spot, SETTINGS, run, [larger])[0].found
         )
 
-    for case in ten(cases(detector, small, SIDE), suits):
+    for case in ten(cases(detector, small, INPUT_SIZE), suits):
         explanation = explain(case.raw.candidates, case.spot, SETTINGS, 1.0)
         assert explanation.cause is Cause.TOO_SMALL
         assert not case.shown()
-        assert found_again(detector, case, case.photo, Resize.FIT, 2 * SIDE)
+        assert found_again(detector, case, case.photo, Resize.FIT, 2 * INPUT_SIZE)
 
 
 def test_too_large(detector: Detector) -> None:
     """A face larger than every anchor is found at half the size."""
-    side = 960
-    settings = replace(SETTINGS, side=side)
+    input_size = 960
+    settings = replace(SETTINGS, input_size=input_size)
     (smaller,) = (change for change in CHANGES if change.name == "at half the size")
 
     def run(photo: Photo, resize: Resize, size: int) -> RawResult:
@@ -307,32 +309,32 @@ def test_too_large(detector: Detector) -> None:
         missed = case.best < DISTINCT
         return missed and attempts(case.photo, case.spot, settings, run, [smaller])[0].found
 
-    for case in ten(cases(detector, larger_than(side), side), suits):
+    for case in ten(cases(detector, larger_than(input_size), input_size), suits):
         explanation = explain(case.raw.candidates, case.spot, settings, 1.0)
         assert explanation.cause is Cause.TOO_LARGE
         assert not case.shown()
-        assert found_again(detector, case, case.photo, Resize.FIT, side // 2)
+        assert found_again(detector, case, case.photo, Resize.FIT, input_size // 2)
 
 
 @pytest.mark.parametrize("key", list(WIDEST), indirect=True)
 def test_beyond_the_receptive_field(key: str, detector: Detector) -> None:
     """A face larger than what any cell sees is found once it fits; of the one model that has such a limit."""
-    side = 32 * (WIDEST[key] // 32 + 1)
-    settings = replace(SETTINGS, side=side)
-    missed = (case for case in cases(detector, larger_than(side), side) if case.best < DISTINCT)
+    input_size = 32 * (WIDEST[key] // 32 + 1)
+    settings = replace(SETTINGS, input_size=input_size)
+    missed = (case for case in cases(detector, larger_than(input_size), input_size) if case.best < DISTINCT)
     for case, _ in zip(missed, range(2 * PER_MODEL), strict=False):
         explanation = explain(case.raw.candidates, case.spot, settings, 1.0, receptive_field=WIDEST[key])
         assert explanation.cause is Cause.BEYOND_RECEPTIVE_FIELD
-        assert found_again(detector, case, case.photo, Resize.FIT, side // 4)
+        assert found_again(detector, case, case.photo, Resize.FIT, input_size // 4)
 
 
 def test_no_candidate(detector: Detector) -> None:
     """A face without contrast leaves no candidate, and with its contrast it is found."""
-    for case in ten(cases(detector, erased, SIDE), lambda case: case.best == 0):
+    for case in ten(cases(detector, erased, INPUT_SIZE), lambda case: case.best == 0):
         explanation = explain(case.raw.candidates, case.spot, SETTINGS, 1.0)
         assert (explanation.cause, explanation.score, explanation.box) == (Cause.NO_CANDIDATE, 0.0, None)
         assert not case.shown(replace(SETTINGS, confidence=0.02))
-        assert found_again(detector, case, case.clean, Resize.FIT, SIDE)
+        assert found_again(detector, case, case.clean, Resize.FIT, INPUT_SIZE)
 
 
 @pytest.mark.parametrize(
@@ -353,13 +355,13 @@ def test_a_single_change_brings_the_face_back(
     """What the explanation says of the change holds when the changed photo runs again."""
     (change,) = (change for change in CHANGES if change.name == name)
 
-    def run(photo: Photo, resize: Resize, side: int) -> RawResult:
-        return detector.candidates([photo], resize, side)[0]
+    def run(photo: Photo, resize: Resize, input_size: int) -> RawResult:
+        return detector.candidates([photo], resize, input_size)[0]
 
     def suits(case: Case) -> bool:
         return not case.shown() and attempts(case.photo, case.spot, SETTINGS, run, [change])[0].found
 
-    for case in ten(cases(detector, made, SIDE), suits):
+    for case in ten(cases(detector, made, INPUT_SIZE), suits):
         tried = attempts(case.photo, case.spot, SETTINGS, run, [change])
         explanation = explain(case.raw.candidates, case.spot, SETTINGS, 1.0, tried)
         assert explanation.cause is not Cause.FOUND
@@ -368,7 +370,7 @@ def test_a_single_change_brings_the_face_back(
         assert box is not None
         assert iou_matrix(np.array([box]), np.array([case.spot.box]))[0, 0] >= 0.3
         pixels = np.ascontiguousarray(change.of_pixels(case.photo.pixels))
-        again = run(Photo(pixels), Resize.FIT, round(SIDE * change.size))
+        again = run(Photo(pixels), Resize.FIT, round(INPUT_SIZE * change.size))
         assert (
             (select(again.candidates, SETTINGS.confidence, SETTINGS.nms_iou).scores[0])
             >= tried[0].score - 1e-6

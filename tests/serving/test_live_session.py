@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from featherface.config import SIDE_RANGE
+from featherface.config import INPUT_SIZE_RANGE
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
 from featherface.detection.settings import DetectionSettings, SettingsError
@@ -166,6 +166,6 @@ def test_settings_out_of_range() -> None:
     with pytest.raises(SettingsError):
         LiveSettings.from_message({"confidence": 7})
     with pytest.raises(SettingsError):
-        LiveSettings.from_message({"input_size": SIDE_RANGE[1] + 1})
+        LiveSettings.from_message({"input_size": INPUT_SIZE_RANGE[1] + 1})
     read = LiveSettings.from_message({"models": [FAST], "confidence": 0.3, "nms_iou": 0.5, "input_size": 320})
-    assert (read.models, read.detection) == ((FAST,), DetectionSettings(0.3, 0.5, side=320))
+    assert (read.models, read.detection) == ((FAST,), DetectionSettings(0.3, 0.5, input_size=320))

@@ -25,7 +25,7 @@ from featherface.serving.model_service import ModelService, UntrainedError
 from featherface.serving.network_queue import NetworkQueue, ServiceBusyError
 
 V1, V2 = MODELS["v1"], MODELS["v2"]
-SETTINGS = DetectionSettings(side=128)
+SETTINGS = DetectionSettings(input_size=128)
 TIMEOUT = 60  # seconds; only a deadlock takes so long
 
 
@@ -55,9 +55,9 @@ def passes(monkeypatch) -> list[Photo]:
     seen = []
 
     class Counting(Detector):
-        def candidates(self, photos, resize, side):
+        def candidates(self, photos, resize, input_size):
             seen.extend(photos)
-            return super().candidates(photos, resize, side)
+            return super().candidates(photos, resize, input_size)
 
     monkeypatch.setattr(service_module, "Detector", Counting)
     return seen
@@ -145,16 +145,18 @@ def test_a_frame_has_the_faces_of_the_photo_and_is_not_cached(trained, passes):
 def test_the_network_runs_once_a_photo_model_and_size(trained, passes):
     service = ModelService(trained)
     first = service.detect(photo(0), "v2", SETTINGS)
-    moved = service.detect(photo(0), "v2", DetectionSettings(confidence=0.7, nms_iou=0.3, top_k=2, side=128))
+    moved = service.detect(
+        photo(0), "v2", DetectionSettings(confidence=0.7, nms_iou=0.3, top_k=2, input_size=128)
+    )
     assert (first.from_cache, moved.from_cache, len(passes)) == (False, True, 1)
     assert len(moved.detections) <= 2
     service.detect(photo(1), "v2", SETTINGS)
-    service.detect(photo(0), "v2", DetectionSettings(side=160))
-    service.detect(photo(0), "v2", DetectionSettings(side=128, resize=Resize.STUDY))
+    service.detect(photo(0), "v2", DetectionSettings(input_size=160))
+    service.detect(photo(0), "v2", DetectionSettings(input_size=128, resize=Resize.STUDY))
     assert len(passes) == 4
-    service.detect(photo(0), "v2", DetectionSettings(side=160, resize=Resize.ORIGINAL))
-    service.detect(photo(0), "v2", DetectionSettings(side=192, resize=Resize.ORIGINAL))
-    assert len(passes) == 5  # original size does not depend on the side
+    service.detect(photo(0), "v2", DetectionSettings(input_size=160, resize=Resize.ORIGINAL))
+    service.detect(photo(0), "v2", DetectionSettings(input_size=192, resize=Resize.ORIGINAL))
+    assert len(passes) == 5  # original size does not depend on the input size
 
 
 def test_sessions_cannot_change_each_others_results(trained):
@@ -333,7 +335,7 @@ def test_a_persons_own_checkpoint(trained, tmp_path, passes):
 def test_several_passes_are_merged_and_each_is_kept(trained, passes):
     service = ModelService(trained)
     plain = service.candidates(photo(0), "v2", Resize.FIT, 128)
-    rotated = DetectionSettings(side=128, rotated=True)
+    rotated = DetectionSettings(input_size=128, rotated=True)
     first = service.merged_candidates(photo(0), "v2", rotated)
     assert len(passes) == 4  # the upright pass was there
     assert [one.degrees for one in first.passes] == [0, 90, 180, 270]

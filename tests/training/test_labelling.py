@@ -23,8 +23,8 @@ class DetectorByScale:
     def __init__(self, faces: dict[int, list[tuple[float, float, float]]]) -> None:
         self.faces = faces
 
-    def candidates(self, photos, resize, side):
-        rows = self.faces.get(side, [])
+    def candidates(self, photos, resize, input_size):
+        rows = self.faces.get(input_size, [])
         boxes = np.array([[left, 0, left + height, height] for left, height, _ in rows], np.float32)
         scores = np.array([score for *_, score in rows], np.float32)
         landmarks = np.zeros((len(rows), 5, 2), np.float32)

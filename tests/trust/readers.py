@@ -220,7 +220,13 @@ CURVE = {
 CURVES = {
     "curves": [
         {
-            **{"model": "v1", "weights_sha256": "abc", "image_set": "val", "resize": "fit", "side": 640},
+            **{
+                "model": "v1",
+                "weights_sha256": "abc",
+                "image_set": "val",
+                "resize": "fit",
+                "input_size": 640,
+            },
             **{"date": "2026-01-01T00:00:00+00:00", "machine": {"processor": "P"}, "protocol": "WIDER FACE"},
             "images": 7,
             "subsets": {"easy": CURVE, "medium": CURVE, "hard": CURVE},

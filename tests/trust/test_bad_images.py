@@ -37,7 +37,7 @@ def service(seeded: Path) -> ModelService:
 
 
 def faces(service: ModelService, source: object, resize: Resize = Resize.FIT) -> Detections:
-    settings = DetectionSettings(side=128, resize=resize)
+    settings = DetectionSettings(input_size=128, resize=resize)
     return service.detect(decode_photo(source), "v2", settings).detections
 
 

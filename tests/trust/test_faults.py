@@ -49,7 +49,7 @@ from featherface.study.results import load_networks
 from featherface.training.run_state import RunStateError, load_run_state, save_run_state
 
 V2 = MODELS["v2"]
-SETTINGS = DetectionSettings(side=128)
+SETTINGS = DetectionSettings(input_size=128)
 PATIENCE = 60  # seconds; only a deadlock takes so long
 
 
@@ -218,10 +218,10 @@ def no_memory(request: pytest.FixtureRequest) -> Exception:
 def hungry(monkeypatch: pytest.MonkeyPatch, no_memory: Exception) -> None:
     """Passes run out of memory for photos wider than 90 pixels."""
 
-    def prepare_or_fail(photo: Photo, resize: Resize, side: int) -> Prepared:
+    def prepare_or_fail(photo: Photo, resize: Resize, input_size: int) -> Prepared:
         if photo.width > 90:
             raise no_memory
-        return prepare(photo, resize, side)
+        return prepare(photo, resize, input_size)
 
     monkeypatch.setattr("featherface.detection.detector.prepare", prepare_or_fail)
 

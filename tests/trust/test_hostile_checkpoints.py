@@ -238,7 +238,9 @@ def test_shipped_weights_that_were_tampered_with_are_refused_by_name(name, folde
     sentence = status.message
     if status.state == "ready":  # the record is as it should be: what it is about shows when it is loaded
         with pytest.raises(WeightsError) as raised:
-            service.detect(decode_photo(np.zeros((32, 32), np.uint8)), "v2", DetectionSettings(side=128))
+            service.detect(
+                decode_photo(np.zeros((32, 32), np.uint8)), "v2", DetectionSettings(input_size=128)
+            )
         sentence = str(raised.value)
     assert is_sentence(sentence)
     assert words in sentence

@@ -52,10 +52,10 @@ INTERNET, STREAM = (socket.AF_INET, socket.AF_INET6), socket.SOCK_STREAM
 sys.addaudithook(refuse_outside)
 candidates = Detector.candidates
 
-def gated_candidates(self, photos, resize, side):
-    while side == {large} and not Path({gate!r}).exists():
+def gated_candidates(self, photos, resize, input_size):
+    while input_size == {large} and not Path({gate!r}).exists():
         time.sleep(0.01)
-    return candidates(self, photos, resize, side)
+    return candidates(self, photos, resize, input_size)
 
 Detector.candidates = gated_candidates
 model_service.NetworkQueue = partial(network_queue.NetworkQueue, 1, 4)
@@ -138,17 +138,17 @@ def test_a_full_queue_tells_the_position_and_loses_nobody(dashboard, gate):
         visitor.upload(page_labels.PHOTOS, "own.jpg", photos(100 + number, 1)[0])
     *waiting, last = visitors
     with ThreadPoolExecutor(len(waiting)) as threads:
-        moves = [threads.submit(visitor.slide, page_labels.LONGER_SIDE, LARGE) for visitor in waiting]
+        moves = [threads.submit(visitor.slide, page_labels.INPUT_SIZE, LARGE) for visitor in waiting]
         places = {f"Waiting: position {place} in the queue." for place in (1, 2, 3, 4)}
         full = eventually(lambda: places <= set().union(*(visitor.told for visitor in waiting)))
-        last.slide(page_labels.LONGER_SIDE, LARGE)
+        last.slide(page_labels.INPUT_SIZE, LARGE)
         gate.touch()
         for move in moves:
             move.result()
     assert full
     refusal = "All models are busy (queue position 5). Try again in a few seconds."
     assert refusal in {text.replace("\\", "") for text in last.told}
-    last.slide(page_labels.LONGER_SIDE, LARGE)
+    last.slide(page_labels.INPUT_SIZE, LARGE)
     for visitor in visitors:
         assert visitor.elements("bidi_component"), "the faces are shown in the end"
         visitor.vanish()

@@ -105,16 +105,24 @@ def test_odd_photos_with_hostile_names(open_page):
 
 KEYS = {
     "detection": (
-        *("photo", "conf", "nms", "conf_v2", "nms_v2", "linked", "side", "resize", "landmarks"),
+        *("photo", "conf", "nms", "conf_v2", "nms_v2", "linked", "input_size", "resize", "landmarks"),
         *("scores", "faces", "differences"),
     ),
-    "speed": ("timed", "vary", "bench_side", "batch", "threads", "runs", "warmup", "timed_photo"),
+    "speed": ("timed", "vary", "bench_input_size", "batch", "threads", "runs", "warmup", "timed_photo"),
     "flops": ("width", "height", "roof_threads", "counter", "counted_model", "unit"),
-    "live": ("pair", "live_conf", "live_nms", "live_side", "live_faces"),
-    "video": ("pair", "video_conf", "video_nms", "video_side", "video_every"),
+    "live": ("pair", "live_conf", "live_nms", "live_input_size", "live_faces"),
+    "video": ("pair", "video_conf", "video_nms", "video_input_size", "video_every"),
     "accuracy": ("protocols", "peer_width", "peer_measure", "training_log"),
-    "architecture": ("map", "layer", "differing", "level", "field_side", "across", "down"),
-    "robustness": ("pair", "photo", "corruption", "stress_conf", "stress_side", "severity", "attribute"),
+    "architecture": ("map", "layer", "differing", "level", "field_input_size", "across", "down"),
+    "robustness": (
+        "pair",
+        "photo",
+        "corruption",
+        "stress_conf",
+        "stress_input_size",
+        "severity",
+        "attribute",
+    ),
     "deploy": (
         *("deploy_models", "hide_refused", "deploy_threads", "deploy_runs", "deploy_photo"),
         *("deploy_subset", "export_model", "export_format", "export_precision"),
@@ -165,10 +173,10 @@ def test_weights_lost_are_a_sentence_and_found_again_serve(open_page, folder, se
 
 
 def test_a_photo_without_memory_is_a_sentence_and_the_next_is_served(open_page, monkeypatch):
-    def prepare_or_fail(photo: Photo, resize: Resize, side: int) -> Prepared:
-        if side > 600:
+    def prepare_or_fail(photo: Photo, resize: Resize, input_size: int) -> Prepared:
+        if input_size > 600:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
-        return prepare(photo, resize, side)
+        return prepare(photo, resize, input_size)
 
     monkeypatch.setattr("featherface.detection.detector.prepare", prepare_or_fail)
     page = open_page("detection", {"photo": "grace_hopper"})
@@ -176,7 +184,7 @@ def test_a_photo_without_memory_is_a_sentence_and_the_next_is_served(open_page, 
     (error,) = page.error
     assert is_sentence(shown(error.value))
     assert "memory" in error.value
-    page.slider(key="side").set_value(160).run()
+    page.slider(key="input_size").set_value(160).run()
     assert not page.error
     assert faces(page)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from featherface.config import DEFAULT_SIDE, SIDE_RANGE
+from featherface.config import DEFAULT_INPUT_SIZE, INPUT_SIZE_RANGE
 from featherface.dashboard.components.queue_panel import own_job, show_queue
 from featherface.dashboard.components.timings import ALONE, AXES, WHOLE
 from featherface.dashboard.components.widgets import plain, required_choice, whole_number
@@ -75,7 +75,14 @@ def _choose_kind() -> tuple[str, str]:
 
 def _choose_setting() -> LatencySettings:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        side = whole_number("Input size (px, square)", *SIDE_RANGE, DEFAULT_SIDE, 32, "bench_side", width=170)
+        input_size = whole_number(
+            "Input size (px, square)",
+            *INPUT_SIZE_RANGE,
+            DEFAULT_INPUT_SIZE,
+            32,
+            "bench_input_size",
+            width=170,
+        )
         batch = whole_number("Batch size", 1, 16, 1, 1, "batch", width=130)
         threads = required_choice("Threads", _thread_counts(), 1, "threads")
         engine = required_choice(
@@ -97,13 +104,13 @@ def _choose_setting() -> LatencySettings:
             width=150,
             help="Warm-up rounds (discarded) let memory pools, code caches and the clock frequency settle.",
         )
-    return LatencySettings(side, side, batch, threads, runs, warmup, engine)
+    return LatencySettings(input_size, input_size, batch, threads, runs, warmup, engine)
 
 
 def _points(base: LatencySettings, vary: str) -> tuple[LatencySettings, ...]:
     return {
         "None": (base,),
-        "Input size": variations(base, sides=_SIZES),
+        "Input size": variations(base, input_sizes=_SIZES),
         "Batch size": variations(base, batches=_BATCHES),
         "Threads": variations(base, threads=_thread_counts()),
         "Engine": variations(base, engines=installed_engines()),

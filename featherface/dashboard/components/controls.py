@@ -9,7 +9,7 @@ from enum import StrEnum
 import streamlit as st
 
 from featherface.checkpoints import WeightsFile, user_checkpoints
-from featherface.config import DEFAULT_SIDE, SIDE_RANGE, weights_folder
+from featherface.config import DEFAULT_INPUT_SIZE, INPUT_SIZE_RANGE, weights_folder
 from featherface.dashboard.components.detection_sliders import choose_confidence, choose_nms_iou
 from featherface.dashboard.components.model_pair import choose_model_pair
 from featherface.dashboard.components.widgets import plain, required_choice
@@ -57,7 +57,7 @@ class NetworkInput:
 
     models: tuple[str, str]  # the two that are compared
     resize: Resize
-    side: int
+    input_size: int
     weights: Mapping[str, WeightsFile]
     scales: Scales = Scales.ONE
     rotated: bool = False
@@ -65,7 +65,9 @@ class NetworkInput:
     @property
     def settings(self) -> DetectionSettings:
         """The settings of the runs, with the default thresholds."""
-        return DetectionSettings(resize=self.resize, side=self.side, scales=self.scales, rotated=self.rotated)
+        return DetectionSettings(
+            resize=self.resize, input_size=self.input_size, scales=self.scales, rotated=self.rotated
+        )
 
 
 @dataclass(frozen=True)
@@ -95,19 +97,19 @@ def choose_network_input() -> NetworkInput:
             format_func=_RESIZE.__getitem__,
             help="The study stretches every photo to a square. That distorts faces and lowers accuracy.",
         )
-        side = st.slider(
+        input_size = st.slider(
             _SIDE_LABEL[resize],
-            *SIDE_RANGE,
-            DEFAULT_SIDE,
+            *INPUT_SIZE_RANGE,
+            DEFAULT_INPUT_SIZE,
             step=32,
-            key="side",
+            key="input_size",
             disabled=resize is Resize.ORIGINAL,
             bind="query-params",
         )
         scales, rotated = _choose_passes(resize)
         models = choose_model_pair()
         weights = _choose_weights(models)
-    return NetworkInput(models, resize, side, weights, scales, rotated)
+    return NetworkInput(models, resize, input_size, weights, scales, rotated)
 
 
 def _choose_passes(resize: Resize) -> tuple[Scales, bool]:

@@ -7,10 +7,10 @@ import streamlit as st
 from featherface.config import (
     CONFIDENCE_RANGE,
     DEFAULT_CONFIDENCE,
+    DEFAULT_INPUT_SIZE,
     DEFAULT_NMS_IOU,
-    DEFAULT_SIDE,
+    INPUT_SIZE_RANGE,
     NMS_IOU_RANGE,
-    SIDE_RANGE,
 )
 
 __all__ = ["choose_confidence", "choose_longer_side", "choose_nms_iou"]
@@ -55,12 +55,12 @@ def choose_nms_iou(key: str, *, prefix: str = "", note: str = "") -> float:
     )
 
 
-def choose_longer_side(key: str, explanation: str, default: int = DEFAULT_SIDE) -> int:
+def choose_longer_side(key: str, explanation: str, default: int = DEFAULT_INPUT_SIZE) -> int:
     """Show the slider of the input size, bound to the page's address, and return it in pixels."""
     return int(
         st.slider(
             "Input size: longer side (px)",
-            *SIDE_RANGE,
+            *INPUT_SIZE_RANGE,
             default,
             step=_STEP_PIXELS,
             key=key,

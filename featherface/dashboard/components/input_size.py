@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from featherface.config import DEFAULT_SIDE, MIN_SIDE, SIDE_RANGE
+from featherface.config import DEFAULT_INPUT_SIZE, INPUT_SIZE_RANGE, MIN_INPUT_SIZE
 from featherface.dashboard.components.widgets import whole_number
 
 __all__ = ["choose_input_size", "size_text"]
@@ -16,9 +16,9 @@ def choose_input_size() -> tuple[int, int]:
         width, height = (
             whole_number(
                 label,
-                MIN_SIDE,
-                SIDE_RANGE[1],
-                DEFAULT_SIDE,
+                MIN_INPUT_SIZE,
+                INPUT_SIZE_RANGE[1],
+                DEFAULT_INPUT_SIZE,
                 32,
                 key,
                 width=170,

@@ -40,7 +40,7 @@ def show_live_view(keys: Sequence[str], settings: DetectionSettings, hide: Hide 
             "settings": {
                 "confidence": settings.confidence,
                 "nms_iou": settings.nms_iou,
-                "input_size": settings.side,
+                "input_size": settings.input_size,
             },
             "hide": hide,
             "models": [

@@ -160,8 +160,8 @@ def _attempts(
 ) -> tuple[Attempt, ...]:
     """Run the model after each change; once per photo, weights, spot and settings."""
 
-    def run(changed: Photo, resize: Resize, side: int) -> RawResult:
-        result = model_service().candidates(changed, key, resize, side, weights=_own)
+    def run(changed: Photo, resize: Resize, input_size: int) -> RawResult:
+        result = model_service().candidates(changed, key, resize, input_size, weights=_own)
         return RawResult(result.detections, result.milliseconds, result.input_size)
 
     return attempts(_photo, spot, settings, run)

@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from featherface.config import DEFAULT_SIDE
+from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.dashboard.components.latency_check import show_latency_check
 from featherface.dashboard.components.page_title import show_copy_link
 from featherface.dashboard.components.stress_panel import stressed_photo
@@ -172,8 +172,8 @@ def _show_images(file: PhotoFile, images: dict[str, tuple[bytes, int]], conditio
 
 def _show_blurred(file: PhotoFile) -> None:
     """Show the photo at the first severity at which a model breaks, else at the highest."""
-    photo = at_input_size(decoded(file), DEFAULT_SIDE)
-    settings = DetectionSettings(resize=Resize.ORIGINAL, side=DEFAULT_SIDE)
+    photo = at_input_size(decoded(file), DEFAULT_INPUT_SIZE)
+    settings = DetectionSettings(resize=Resize.ORIGINAL, input_size=DEFAULT_INPUT_SIZE)
     stress = stressed_photo(photo, BLUR, STUDY_MODELS, settings)
     broken = [severity for key in STUDY_MODELS if (severity := stress.breaks_at(key)) is not None]
     severity = min(broken, default=stress.steps[-1].severity)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from featherface.config import ANCHOR_SIZES, DEFAULT_SIDE, STRIDES
+from featherface.config import ANCHOR_SIZES, DEFAULT_INPUT_SIZE, STRIDES
 from featherface.dashboard.components.photo_strip import choose_photo
 from featherface.dashboard.components.widgets import origin_badge, plain, required_choice, show_chart
 from featherface.dashboard.state.photos import DisplayPhoto, PhotoFile, display_photo
@@ -67,7 +67,13 @@ def _show_cell(file: PhotoFile, shown: DisplayPhoto, fields: Mapping[str, Sequen
             help="The head receptive field exceeds most inputs; the view zooms out to show it.",
         )
         longer = st.slider(
-            "Input size: longer side (px)", 320, 1280, DEFAULT_SIDE, 64, key="field_side", bind="query-params"
+            "Input size: longer side (px)",
+            320,
+            1280,
+            DEFAULT_INPUT_SIZE,
+            64,
+            key="field_input_size",
+            bind="query-params",
         )
         across = st.slider("Cell position from the left (%)", 0, 100, 50, key="across", bind="query-params")
         down = st.slider("Cell position from the top (%)", 0, 100, 40, key="down", bind="query-params")

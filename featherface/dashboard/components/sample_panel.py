@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from featherface.checkpoints import WeightsError
-from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_SIDE
+from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_INPUT_SIZE
 from featherface.dashboard.components.frame_handover import DETECTION_PAGE
 from featherface.dashboard.components.widgets import plain
 from featherface.dashboard.state.photos import PhotoFile
@@ -35,7 +35,7 @@ def show_sample(sample: PhotoFile) -> None:
         st.image(jpeg, caption=f"{name}: {faces}", alt=f"{photo.name}, {photo.about}; {name} found {faces}")
     agreement = "" if photo.both is None else f"Found by both models: {faces_text(photo.both)}. "
     st.caption(
-        f"{agreement}Default settings: longer side {DEFAULT_SIDE} pixels, confidence threshold "
+        f"{agreement}Default settings: longer side {DEFAULT_INPUT_SIZE} pixels, confidence threshold "
         f"{DEFAULT_CONFIDENCE}."
     )
     st.page_link(DETECTION_PAGE, label="Try your own photos", icon=":material/frame_person:")

@@ -61,8 +61,8 @@ def choose_corruption() -> tuple[str, DetectionSettings]:
     with confidence_column:
         confidence = choose_confidence("stress_conf")
     with size_column:
-        side = choose_longer_side(
-            "stress_side",
+        input_size = choose_longer_side(
+            "stress_input_size",
             "The photo is scaled to this size before it is corrupted, so that noise and blur act on the "
             "pixels that the networks get.",
         )
@@ -70,7 +70,9 @@ def choose_corruption() -> tuple[str, DetectionSettings]:
         f"Formula: {plain(CORRUPTIONS[chosen].formula)} at severities 1 to 5. x is the clean photo with "
         "values from 0 to 1; lengths are for a photo of 640 pixels and grow with it."
     )
-    return chosen, DetectionSettings(confidence, DEFAULT_NMS_IOU, resize=Resize.ORIGINAL, side=side)
+    return chosen, DetectionSettings(
+        confidence, DEFAULT_NMS_IOU, resize=Resize.ORIGINAL, input_size=input_size
+    )
 
 
 @st.fragment
@@ -88,7 +90,7 @@ def show_photo_stress(
 
 
 def _show_stress(file: PhotoFile, corruption: str, keys: Sequence[str], settings: DetectionSettings) -> None:
-    photo = at_input_size(decoded(file), settings.side)
+    photo = at_input_size(decoded(file), settings.input_size)
     stress = stressed_photo(photo, corruption, keys, settings)
     if stress.faces == 0:
         st.info(

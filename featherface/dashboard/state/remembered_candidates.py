@@ -60,4 +60,4 @@ def _results() -> dict[_Key, Detections]:
 
 
 def _entry(photo_key: str, key: str, checksum: str, given: DetectionSettings) -> _Key:
-    return photo_key, key, checksum, given.resize.value, given.side, given.scales.value, given.rotated
+    return photo_key, key, checksum, given.resize.value, given.input_size, given.scales.value, given.rotated

@@ -41,7 +41,7 @@ def forget_annotated() -> None:
 def _annotated(file: PhotoFile, checksums: Mapping[str, str]) -> AnnotatedPhoto:
     settings = dict.fromkeys(checksums, DetectionSettings())
     results = {
-        key: model_service().candidates(decoded(file), key, chosen.resize, chosen.side)
+        key: model_service().candidates(decoded(file), key, chosen.resize, chosen.input_size)
         for key, chosen in settings.items()
     }
     shown = display_photo(file)

@@ -87,7 +87,7 @@ def evaluate_zip(data: bytes, name: str, on_progress: Callable[[int, int], None]
                 weights_sha256=found.weights.sha256,
                 image_set=name,
                 resize=PUBLISHED.resize.value,
-                side=PUBLISHED.side,
+                input_size=PUBLISHED.input_size,
                 date=now(),
                 machine=asdict(machine()),
                 evaluation=evaluate(found.predictions, annotated.ground_truth),
