@@ -1,8 +1,8 @@
-"""The base class of the project's own errors, and messages that quote text from a file."""
+"""The base class of the project's own errors, and parts of their messages."""
 
 from __future__ import annotations
 
-__all__ = ["FeatherFaceError", "sentence"]
+__all__ = ["FeatherFaceError", "install_hint", "sentence"]
 
 _START, _END = 300, 90  # characters kept from the start and the end of a long message
 
@@ -16,3 +16,8 @@ def sentence(text: str) -> str:
     line = " ".join(text.split())
     shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     return shown if len(shown) <= _START + _END else f"{shown[:_START]} ... {shown[-_END:]}"
+
+
+def install_hint(extra: str) -> str:
+    """Return how to install an extra of pyproject.toml: from the checkout, as no package index has it."""
+    return f"install it with: python -m pip install -c constraints.txt -e '.[{extra}]'"

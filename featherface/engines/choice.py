@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from featherface.engines.protocol import Engine, EngineError, Precision
+from featherface.errors import install_hint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -127,7 +128,7 @@ def _known(key: str) -> str:
         raise EngineError(f"There is no engine {key!r}; choose from {', '.join(ENGINES)}.")
     if not ENGINES[key].installed:
         name = ENGINES[key].name
-        raise EngineError(f"{name} is not installed: run `pip install featherface-compare[engines]`.")
+        raise EngineError(f"{name} is not installed; {install_hint('engines')}.")
     return key
 
 

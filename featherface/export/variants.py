@@ -13,6 +13,7 @@ from pathlib import Path
 
 from featherface.engines.choice import ENGINES
 from featherface.engines.protocol import Engine, EngineError, Precision
+from featherface.errors import install_hint
 
 __all__ = [
     "EXPORT_PRECISIONS",
@@ -120,7 +121,7 @@ def check_runnable(variant: Variant) -> None:
     """Raise EngineError where the engine is not installed or does not run files in this precision."""
     entry = ENGINES[variant.engine]
     if not entry.installed:
-        raise EngineError(f"{entry.name} is not installed; run `pip install featherface-compare[engines]`.")
+        raise EngineError(f"{entry.name} is not installed; {install_hint('engines')}.")
     if variant.precision not in entry.file_precisions:
         choices = ", ".join(entry.file_precisions)
         raise EngineError(f"{entry.name} runs {choices} here, not {variant.precision}.")

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from featherface.errors import FeatherFaceError
+from featherface.errors import FeatherFaceError, install_hint
 from featherface.models import MODELS
 from featherface.models.deformable import ModulatedDeformableConv2d
 from featherface.profiling.layers import (
@@ -235,9 +235,7 @@ def _thop() -> ModuleType:
     try:
         import thop
     except ImportError as error:
-        raise MissingCounterError(
-            "The counter thop is not installed; run pip install 'featherface-compare[study]'."
-        ) from error
+        raise MissingCounterError(f"The counter thop is not installed; {install_hint('study')}.") from error
     module: ModuleType = thop
     return module
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from featherface.errors import install_hint
 from featherface.reporting.html_report import AnnotatedPhoto, ReportError
 from featherface.study.measurements import Measurements
 from featherface.study.story import Step
@@ -12,7 +13,7 @@ __all__ = ["PDF_FILE", "SLIDES_FILE", "SLIDES_MIME", "pdf_file", "slides_file"]
 
 PDF_FILE, SLIDES_FILE = "featherface_report.pdf", "featherface_slides.pptx"
 SLIDES_MIME = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-_INSTALL = "install it with: pip install -c constraints.txt -e '.[reports]'"
+_MISSING = f"the extra 'reports'; {install_hint('reports')}."
 
 
 def pdf_file(
@@ -24,7 +25,7 @@ def pdf_file(
 
         return pdf_report(measurements, steps, photos)
     except ModuleNotFoundError as error:
-        raise ReportError(f"The PDF report needs the extra 'reports'; {_INSTALL}.") from error
+        raise ReportError(f"The PDF report needs {_MISSING}") from error
     except MemoryError as error:
         raise ReportError(
             "There is not enough memory for the PDF report; close other programs, or leave out the photos."
@@ -36,5 +37,5 @@ def slides_file(measurements: Measurements, steps: Sequence[Step]) -> bytes:
     try:
         from featherface.reporting.slide_deck import slide_deck
     except ModuleNotFoundError as error:
-        raise ReportError(f"The slides need the extra 'reports'; {_INSTALL}.") from error
+        raise ReportError(f"The slides need {_MISSING}") from error
     return slide_deck(measurements, steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +47,13 @@ def test_constraints_name_one_version_for_each_python(python):
     environment = {"python_version": python, "python_full_version": f"{python}.0"}
     names = [each.name for each in CONSTRAINTS if each.marker is None or each.marker.evaluate(environment)]
     assert len(names) == len(set(names))
+
+
+def test_messages_name_extras_that_exist():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "featherface").rglob("*.py")]
+    named = {extra for text in sources for extra in re.findall(r"install_hint\(.(\w+).\)", text)}
+    assert named
+    assert named <= PROJECT["optional-dependencies"].keys()
 
 
 def test_installed_versions_are_the_constraints():

@@ -25,6 +25,7 @@ PHRASES = (
     (r"(?i)side of the square", "input size"),
     (r"(?i)take it with you", "Export"),
     (r"(?i)how often which|what .* (is|are) made of|what (a|an|one) \w+ costs", "the field's own noun"),
+    (r"install .?featherface-compare", "install_hint: no package index has the project"),
     (r"(?i)saves png", "nothing: the toolbar's icon says it"),
     (r"(?i)only what differs|only differences", "Show differences only"),
 )
