@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -25,13 +25,14 @@ _MAX_RECORD_BYTES = 10**6  # a record is a page of text
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """One file of weights that fits one model."""
+    """One file of weights that fits one model, or a model file of another detector."""
 
-    path: Path
-    key: str  # of the model in MODELS
+    path: Path  # the name alone, for a file that was uploaded
+    key: str  # of the model in MODELS or the detector in OTHER_DETECTORS
     sha256: str  # of the file, hexadecimal
     provenance: Mapping[str, object]  # how the weights were made; empty for a user's own file
     source: Literal["shipped", "user"]
+    content: bytes | None = field(default=None, repr=False, compare=False)  # of a file that was uploaded
 
 
 def record_path(path: Path) -> Path:

@@ -21,7 +21,7 @@ from featherface.engines.protocol import (
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["OnnxRuntimeEngine"]
+__all__ = ["OnnxRuntimeEngine", "onnx_session"]
 
 _ERRORS_ONLY = 3  # severity of log lines
 _SHRINKING_PIXELS = 1024 * 1024  # a larger pass gives its memory back, which costs it a few per cent
@@ -29,15 +29,20 @@ _SHRINKING_PIXELS = 1024 * 1024  # a larger pass gives its memory back, which co
 onnxruntime.disable_telemetry_events()  # Windows builds report to Microsoft unless told not to
 
 
+def onnx_session(model: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Load an ONNX model that runs on the processor with so many threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads  # 1: in the caller's thread, no pool
+    options.log_severity_level = _ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 class OnnxRuntimeEngine:
     """An ONNX model with the inputs and outputs of `onnx_model`; see `Engine`."""
 
     def __init__(self, model: bytes, threads: int = 1, precision: Precision = Precision.FLOAT32) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads  # 1: in the caller's thread, no pool
-        options.log_severity_level = _ERRORS_ONLY
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = onnx_session(model, threads)
         version = onnxruntime.__version__
         self.info = EngineInfo("onnxruntime", "ONNX Runtime", version, precision, threads)
 
