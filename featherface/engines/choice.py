@@ -43,6 +43,7 @@ class EngineEntry:
     packages: tuple[str, ...]  # modules that it needs
     precisions: tuple[Precision, ...]  # that it computes a network in
     file_precisions: tuple[Precision, ...]  # that it runs a model file in
+    folds_batch_norm: bool = True  # into the convolutions, as the ONNX form does
 
     @property
     def installed(self) -> bool:
@@ -76,6 +77,7 @@ _ENTRIES = (
         packages=("torch",),
         precisions=(Precision.FLOAT32,),
         file_precisions=(Precision.FLOAT32,),  # the weights file
+        folds_batch_norm=False,
     ),
 )
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from featherface.engines.choice import ENGINES
 from featherface.models import MODELS
 from featherface.models.inference import inference_copy
 
@@ -21,3 +22,11 @@ def test_the_copy_computes_what_the_network_does_and_leaves_it_alone(key: str) -
         with torch.inference_mode():
             for ours, theirs in zip(copied(pixels), network(pixels), strict=True):
                 torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_pytorch_runs_batch_norm_as_layers_of_its_own(key: str) -> None:
+    """So its latency must not be divided by the FLOPs of the folded network; ONNX graphs have it folded."""
+    copied = inference_copy(MODELS[key].builder())
+    has_batch_norm = any(isinstance(module, torch.nn.BatchNorm2d) for module in copied.modules())
+    assert has_batch_norm == (not ENGINES["pytorch"].folds_batch_norm)

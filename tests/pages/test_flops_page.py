@@ -10,9 +10,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from featherface.dashboard.state import peak_performance as peak
+from featherface.models import MODELS
 from featherface.profiling.complexity import cost
+from featherface.profiling.latency import LatencyResult, LatencySettings
 from featherface.profiling.machine import this_machine
 from featherface.profiling.roofline import MachinePeak
+from featherface.serving.benchmark_queue import BenchmarkQueue, BenchmarkRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
@@ -68,6 +71,26 @@ def test_layers_come_costliest_first(open_page):
     macs = page.dataframe[0].value["MACs"]
     assert macs.is_monotonic_decreasing
     assert (macs > 0).all()
+
+
+def test_the_roofline_leaves_out_engines_whose_network_is_another(open_page, monkeypatch):
+    """PyTorch does not fold batch norm: its run is newer, but of more operations than the chart counts."""
+
+    def timing(engine: str, milliseconds: float) -> tuple[BenchmarkRequest, LatencyResult]:
+        settings = LatencySettings(64, 64, runs=2, engine=engine)
+        times = {key: {"network": (milliseconds,) * 2} for key in MODELS}
+        result = LatencyResult(
+            settings, this_machine(), "2026-01-02T03:04:05+00:00", times, 1.0, complete=True
+        )
+        return BenchmarkRequest((settings,)), result
+
+    timings = (timing("onnxruntime", 20.0), timing("pytorch", 30.0))
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: timings)
+    roof = MachinePeak(100.0, 10.0, "2026-01-02T03:04:05+00:00", this_machine())
+    monkeypatch.setattr("featherface.dashboard.components.roofline_panel.known_peak", lambda _: roof)
+    page = open_page(cost="Roofline", width="64", height="64")
+
+    assert set(page.dataframe[0].value["Measured (ms)"].dropna()) == {20.0}
 
 
 def test_the_roof_is_shown_once_somebody_measured_it(open_page, monkeypatch):

@@ -10,6 +10,7 @@ from featherface.dashboard.components.input_size import size_text
 from featherface.dashboard.components.widgets import origin_badge, required_choice, show_chart
 from featherface.dashboard.state.peak_performance import known_peak, measure_and_keep_peak
 from featherface.dashboard.state.shared_service import benchmark_queue, machine
+from featherface.engines.choice import ENGINES
 from featherface.profiling.complexity import Cost
 from featherface.profiling.latency import LatencyResult, summary
 from featherface.profiling.roofline import MachinePeak, reached_gflops
@@ -54,11 +55,13 @@ def show_roofline(costs: Mapping[str, Cost], height: int, width: int) -> None:
         },
         alt="Arithmetic intensity, attainable and achieved performance per model and group",
     )
+    unfolded = " and ".join(entry.name for entry in ENGINES.values() if not entry.folds_batch_norm)
     st.caption(
         f"Peak: {peak.gflops:.1f} GFLOPS and {peak.gigabytes_per_second:.1f} GB/s; the ridge is at "
         f"{peak.ridge:.1f} FLOPs per byte. Filled stars: achieved at {size_text(height, width)} in the "
-        "newest benchmark with the same thread count. Open markers: attainable. Caching is not modelled, so "
-        "a network whose feature maps fit into the cache can lie above the slope."
+        "newest benchmark with the same thread count. Open markers: attainable. Batch norm is folded into "
+        f"the convolutions here, so benchmarks in {unfolded}, which does not fold it, are left out. Caching "
+        "is not modelled, so a network whose feature maps fit into the cache can lie above the slope."
         + (
             ""
             if timed
@@ -81,11 +84,12 @@ def _choose_threads() -> int:
 
 
 def _newest_timing(height: int, width: int, threads: int) -> LatencyResult | None:
-    """Return the newest network-only benchmark at this size with batch size 1."""
+    """Return the newest network-only benchmark at this size with batch size 1 and batch norm folded."""
     wanted = (height, width, 1, threads)
     for request, result in reversed(benchmark_queue().results()):
         at = result.settings
-        if request.photo is None and (at.height, at.width, at.batch, at.threads) == wanted:
+        counted = request.photo is None and ENGINES[at.engine].folds_batch_norm
+        if counted and (at.height, at.width, at.batch, at.threads) == wanted:
             return result
     return None
 
