@@ -14,7 +14,7 @@ from featherface.detection.images import Photo, memory_errors_as_sentence
 from featherface.detection.postprocess import decode_candidates, select
 from featherface.detection.preprocess import Prepared, Resize, prepare
 from featherface.detection.settings import DetectionSettings
-from featherface.engines.protocol import Engine
+from featherface.engines.protocol import Engine, EngineInfo
 
 __all__ = ["Detector", "RawResult"]
 
@@ -40,6 +40,11 @@ class Detector:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+
+    @property
+    def info(self) -> EngineInfo:
+        """What runs the network."""
+        return self.engine.info
 
     @memory_errors_as_sentence("A photo", "choose a smaller input size or try again later")
     def candidates(

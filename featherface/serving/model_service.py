@@ -13,18 +13,21 @@ from typing import Literal
 from cachetools import LRUCache
 
 from featherface.checkpoints import WeightsError, WeightsFile, load_network, shipped_weights, verify
+from featherface.checkpoints.detector_files import detector_files, detector_model
 from featherface.config import weights_folder
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector, RawResult
+from featherface.detection.face_finder import FinderError
 from featherface.detection.images import Photo
 from featherface.detection.multiscale import Pass, merge, run_passes
+from featherface.detection.other_detectors import OtherDetector, load_finder
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, Scales
 from featherface.engines.choice import chosen_engine, load_engine
 from featherface.engines.protocol import EngineInfo
 from featherface.errors import FeatherFaceError
-from featherface.models import MODELS
+from featherface.models import MODELS, OTHER_DETECTORS, detector_entry
 from featherface.profiling.machine import now
 from featherface.serving.network_queue import NetworkQueue, OnWait
 
@@ -32,9 +35,12 @@ __all__ = ["DetectionResult", "ModelService", "ModelStatus", "UntrainedError"]
 
 _CACHE_BYTES = 64 * 2**20  # raw candidates; 10 kB per photo and model usually, 300 kB at most
 _RESULT_BYTES = 2**10  # of a result besides its arrays, roughly, so that empty ones count too
-_USER_NETWORKS = 4  # networks of user checkpoints kept, 2.5 MB each
+_USER_NETWORKS = 4  # networks of user checkpoints and other detectors kept, 2.5 to 20 MB each
+_UPLOADED = 8  # model files of other detectors that visitors uploaded, 20 MB each at most
 
 _Request = tuple[str, str, str, Resize, int]  # image digest, model, weights' SHA-256, resize mode, input size
+
+_PhotoDetector = Detector | OtherDetector
 
 
 class UntrainedError(FeatherFaceError):
@@ -45,7 +51,7 @@ class UntrainedError(FeatherFaceError):
 class ModelStatus:
     """Whether a model can be used, and with which weights."""
 
-    key: str  # of the model in MODELS
+    key: str  # of the model in MODELS or the detector in OTHER_DETECTORS
     state: Literal["ready", "untrained", "refused"]
     weights: WeightsFile | None  # None unless ready
     message: str  # one sentence for people; empty when ready
@@ -94,10 +100,11 @@ class ModelService:
         self.engine = chosen_engine(engine)  # what runs the networks, for people to see
         self._queue = queue or NetworkQueue()
         self._loading = threading.Lock()  # guards the next two; held while a network loads
-        self._shipped: dict[str, Detector] = {}  # by checksum
-        self._users: LRUCache[str, Detector] = LRUCache(_USER_NETWORKS)  # by checksum
+        self._shipped: dict[str, _PhotoDetector] = {}  # by checksum
+        self._users: LRUCache[str, _PhotoDetector] = LRUCache(_USER_NETWORKS)  # by checksum
         self._lock = threading.Lock()  # guards the rest; never held for long
         self._loaded: dict[str, WeightsFile] = {}  # shipped weights in use, by model
+        self._uploaded: LRUCache[str, WeightsFile] = LRUCache(_UPLOADED)  # by checksum
         self._results: LRUCache[_Request, DetectionResult] = LRUCache(cache_bytes, getsizeof=_result_bytes)
         self._running: dict[_Request, threading.Event] = {}  # passes that will add a result
 
@@ -113,6 +120,24 @@ class ModelService:
             return ModelStatus(key, "untrained", None, str(error))
         except WeightsError as error:
             return ModelStatus(key, "refused", None, str(error))
+
+    def remember_upload(self, weights: WeightsFile) -> None:
+        """Keep the uploaded model file of a detector for a while, so that `detector_weights` finds it."""
+        with self._lock:
+            self._uploaded[weights.sha256] = weights
+
+    def detector_weights(self, key: str, sha256: str) -> WeightsFile:
+        """Return the model file with this checksum of detector `key`, uploaded or in the folder.
+
+        Raises UntrainedError.
+        """
+        with self._lock:
+            uploaded = self._uploaded.get(sha256)
+        known = [uploaded, *(file.weights for file in detector_files(self.folder))]
+        for weights in known:
+            if weights is not None and (weights.key, weights.sha256) == (key, sha256):
+                return weights
+        raise UntrainedError(f"The model file of {detector_entry(key).name} is gone; add it again.")
 
     def candidates(
         self,
@@ -133,7 +158,7 @@ class ModelService:
         """
         weights = weights or self._trained(key)
         if weights.key != key:
-            given, wanted = MODELS[weights.key].name, MODELS[key].name
+            given, wanted = detector_entry(weights.key).name, detector_entry(key).name
             raise WeightsError(f"{weights.path.name} contains weights of {given}, not of {wanted}.")
         if resize is Resize.ORIGINAL:
             input_size = 0  # the result does not depend on it
@@ -191,19 +216,19 @@ class ModelService:
         return results[0] if len(results) == 1 else _merged(photo, passes, results)
 
     def detect_frame(
-        self, photo: Photo, key: str, settings: DetectionSettings
+        self, photo: Photo, key: str, settings: DetectionSettings, *, weights: WeightsFile | None = None
     ) -> tuple[Detections, Mapping[str, float]]:
-        """Return the faces in a frame of a camera or video, with the shipped weights; nothing is cached.
+        """Return the faces in a frame of a camera or video; nothing is cached.
 
         There is one pass, whatever `settings.scales` and `settings.rotated` say. Also returns milliseconds:
         "queue" (waiting for a thread), "preprocess", "network", "postprocess". Raises the errors of
         `candidates`.
         """
-        weights = self._trained(key)
+        given = weights or self._trained(key)
         queued = time.perf_counter()
 
         def work() -> tuple[float, DetectionResult]:
-            return time.perf_counter(), self._pass(photo, weights, settings.resize, settings.input_size)
+            return time.perf_counter(), self._pass(photo, given, settings.resize, settings.input_size)
 
         started, raw = self._queue.run(work)
         faces = _select_faces(raw, settings)
@@ -213,12 +238,21 @@ class ModelService:
         with self._lock:
             if key in self._loaded:
                 return self._loaded[key]
+        if key in OTHER_DETECTORS:
+            return self._first_detector_file(key)
         weights = shipped_weights(MODELS[key], self.folder)
         if weights is None:
             raise UntrainedError(
                 f"{MODELS[key].name} has no trained weights yet, so its boxes would be random."
             )
         verify(weights)
+        return weights
+
+    def _first_detector_file(self, key: str) -> WeightsFile:
+        found = (file.weights for file in detector_files(self.folder))
+        weights = next((one for one in found if one is not None and one.key == key), None)
+        if weights is None:
+            raise UntrainedError(f"There is no model file of {OTHER_DETECTORS[key].name} (ONNX) yet.")
         return weights
 
     def _cached_or_claimed(self, request: _Request) -> DetectionResult | None:
@@ -235,7 +269,10 @@ class ModelService:
 
     def _pass(self, photo: Photo, weights: WeightsFile, resize: Resize, input_size: int) -> DetectionResult:
         detector = self._detector(weights)
-        (raw,) = detector.candidates([photo], resize, input_size)
+        try:
+            (raw,) = detector.candidates([photo], resize, input_size)
+        except FinderError as error:
+            raise WeightsError(f"{weights.path.name} cannot be used: {error}") from error
         for array in (raw.candidates.boxes, raw.candidates.scores, raw.candidates.landmarks):
             array.setflags(write=False)
         return DetectionResult(
@@ -245,20 +282,28 @@ class ModelService:
             weights,
             now(),
             from_cache=False,
-            engine=detector.engine.info,
+            engine=detector.info,
         )
 
-    def _detector(self, weights: WeightsFile) -> Detector:
+    def _detector(self, weights: WeightsFile) -> _PhotoDetector:
         kept = self._shipped if weights.source == "shipped" else self._users
         with self._loading:
             if weights.sha256 not in kept:
-                network = load_network(MODELS[weights.key], weights.path, weights.sha256)
-                kept[weights.sha256] = Detector(load_engine(network, self._engine))
+                kept[weights.sha256] = self._load(weights)
             detector = kept[weights.sha256]
         if weights.source == "shipped":
             with self._lock:
                 self._loaded[weights.key] = weights
         return detector
+
+    def _load(self, weights: WeightsFile) -> _PhotoDetector:
+        if weights.key in OTHER_DETECTORS:
+            try:
+                return OtherDetector(load_finder(weights.key, detector_model(weights)))
+            except FinderError as error:
+                raise WeightsError(f"{weights.path.name} cannot be used: {error}") from error
+        network = load_network(MODELS[weights.key], weights.path, weights.sha256)
+        return Detector(load_engine(network, self._engine))
 
 
 def _result_bytes(result: DetectionResult) -> int:
