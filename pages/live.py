@@ -49,4 +49,4 @@ frozen = show_live_view(
     models, DetectionSettings(confidence, nms_iou, input_size=input_size), HIDE_CHOICES[hide]
 )
 if frozen is not None:
-    open_on_detection_page(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen)
+    open_on_detection_page(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen, hide=hide)

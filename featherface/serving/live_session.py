@@ -67,11 +67,15 @@ class LiveSettings:
 
 @dataclass(eq=False)
 class _Frame:
-    """A JPEG from the browser. number: the browser's own, ascending. place: how many came before it."""
+    """A JPEG from the browser.
+
+    number: the browser's own, ascending. place: how many came before it. arrived: time.perf_counter().
+    """
 
     number: int
     place: int
     jpeg: bytes
+    arrived: float = field(default_factory=time.perf_counter)
     lock: Lock = field(default_factory=Lock)
     photo: Photo | None = None
 
@@ -90,8 +94,8 @@ class LiveSession:
     """The frames of one connection. Call `run` once; `offer` and `settings` may be used meanwhile.
 
     send: receives one dictionary per model and frame: "frame" (the browser's number), "model" (key), "faces"
-    (as `Detections.to_dict`), "size" (width, height of the frame), "milliseconds" ("decode", "queue",
-    "preprocess", "network", "postprocess"), "dropped" (frames that this model did not see), and "agreement"
+    (as `Detections.to_dict`), "size" (width, height of the frame), "milliseconds" ("queue": from the frame's
+    arrival to the start of its pass, without "decode"; "preprocess", "network", "postprocess"), "dropped" (frames that this model did not see), and "agreement"
     ("both" and "only" by key) once two models have seen the frame. Where a frame cannot be used: "frame",
     "model" and "error", a sentence.
     """
@@ -172,13 +176,14 @@ class LiveSession:
         start = time.perf_counter()
         photo = frame.decoded()
         decoded = 1000 * (time.perf_counter() - start)
-        found, milliseconds = self._service.detect_frame(photo, key, settings)
+        found, spent = self._service.detect_frame(photo, key, settings)
+        waited = 1000 * (start - frame.arrived) + spent["queue"]
         answer = {
             "frame": frame.number,
             "model": key,
             "faces": found.to_dict(),
             "size": (photo.width, photo.height),
-            "milliseconds": {"decode": decoded, **milliseconds},
+            "milliseconds": {**spent, "decode": decoded, "queue": waited},
             "dropped": self._dropped.get(key, 0),
         }
         return answer, found

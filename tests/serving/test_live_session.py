@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -109,6 +110,23 @@ def test_dropped_frames_are_counted_per_model() -> None:
 
     _, answers = play(scenario)
     assert {answer["frame"]: answer["dropped"] for answer in answers} == {1: 0, 5: 3}
+
+
+def test_the_wait_for_a_busy_model_counts_as_queue() -> None:
+    waited: list[float] = []
+
+    async def scenario(session: LiveSession, service: Gated, answers: list[dict]) -> None:
+        await session.offer(1, jpeg(10))
+        await until(lambda: service.seen[FAST] == [1] and service.seen[SLOW] == [1])
+        await session.offer(2, jpeg(20))
+        offered = time.perf_counter()
+        waited.append(1000 * (time.perf_counter() - offered))
+        for gate in service.gates.values():
+            gate.release(2)
+        await until(lambda: len(answers) == 4)
+
+    _, answers = play(scenario)
+    assert all(answer["milliseconds"]["queue"] > waited[0] for answer in answers if answer["frame"] == 2)
 
 
 def test_a_frame_that_is_no_image_is_a_sentence_and_the_next_one_works() -> None:

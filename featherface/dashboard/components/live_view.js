@@ -4,15 +4,19 @@
 const HISTORY_SECONDS = 60;
 const KEPT_PER_SECOND = 4; // frames kept for a click on the strip
 const JPEG_QUALITY = 0.85;
+const SENT_FRAMES = 60; // sent frames kept until their results come; a slow model answers some seconds later
 const MAX_UNSENT_BYTES = 250_000; // a slow network gets fewer frames instead of old ones
 const RECONNECT_MS = [500, 1000, 2000, 5000];
+const NEW_TOKEN_MS = 30_000; // for a new token after a restart of the server
 const RESOLUTIONS = { "640 x 360": [640, 360], "640 x 480": [640, 480], "1280 x 720": [1280, 720], "1920 x 1080": [1920, 1080] };
 const RATES = [5, 10, 15, 30, 60];
 const CLOSE_NO_TOKEN = 4401;
 const CLOSE_TOO_BUSY = 4429;
 
+const RUNNING = "The camera is on. Click the strip below to open a frame of the last minute on the Detection page.";
 const CAMERA_ERRORS = {
   NotAllowedError: "Camera access was denied. Allow it in the address bar of your browser, then press Start camera.",
+  AbortError: "The camera stopped working. Connect it again, then press Start camera.",
   NotFoundError: "No camera was found. Connect one, then press Start camera.",
   NotReadableError: "The camera is in use by another program. Close that program, then press Start camera.",
   OverconstrainedError: "This camera does not offer that resolution. Choose another one, then press Start camera.",
@@ -25,6 +29,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!views.has(root)) views.set(root, new LiveView(root));
   const view = views.get(root);
   view.freezeTo = (moment) => setTriggerValue("frozen", moment);
+  view.renewToken = () => setTriggerValue("outdated", Date.now()); // runs the page again, which then calls `configure`
   view.configure(data);
   return () => {
     view.stop("");
@@ -36,7 +41,7 @@ class LiveView {
   constructor(root) {
     this.root = root;
     root.replaceChildren();
-    this.sent = new Map(); // frame number -> { at, capture, bitmap, blob }
+    this.sent = new Map(); // frame number -> { at, capture, blob }
     this.moments = []; // the last minute: { at, number, blob, faces: Map, agreement }
     this.number = 0;
     this.panels = new Map();
@@ -70,11 +75,14 @@ class LiveView {
     this.rates = this.select("Frame rate limit", RATES.map((rate) => [rate, `${rate} frames/s`]), () => {});
     this.rates.value = 15;
     this.mirror = this.checkbox("Mirror", true);
-    this.fullScreen = this.button("Full screen", () => {
-      if (document.fullscreenElement) document.exitFullscreen();
-      else this.root.requestFullscreen?.();
-    });
+    this.analysed = this.checkbox("Analysed frames", false);
+    this.analysed.parentElement.title =
+      "Show the frames that each model has analysed, at its own rate, instead of the live video: boxes then fit exactly.";
     this.freezeButton.disabled = true;
+    if (!document.fullscreenEnabled) return;
+    const isFull = () => this.root.matches(":fullscreen");
+    const fullScreen = this.button("Full screen", () => (isFull() ? document.exitFullscreen() : this.root.requestFullscreen()));
+    this.root.onfullscreenchange = () => (fullScreen.textContent = isFull() ? "Exit full screen" : "Full screen");
   }
 
   button(text, action) {
@@ -120,7 +128,7 @@ class LiveView {
     const keys = data.models.map((model) => model.key);
     if (String(keys) !== String([...this.panels.keys()])) this.buildPanels();
     if (!this.stream) return;
-    if (before?.token !== data.token) this.connect(); // the server was restarted, or the session is new
+    if (before?.token !== data.token) this.connect(); // the server was restarted
     else if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.settings()));
   }
 
@@ -173,9 +181,10 @@ class LiveView {
     }
     this.stream.getVideoTracks()[0].onended = () => this.stop("The camera was disconnected. Connect it, then press Start camera.");
     this.video.srcObject = this.stream;
-    await this.video.play();
+    this.video.play().catch(() => {}); // stopped again at once
     this.startButton.textContent = "Stop camera";
     this.moments = [];
+    this.failures = 0;
     this.connect();
     this.listCameras();
     this.paint();
@@ -203,22 +212,24 @@ class LiveView {
     });
     this.stream = null;
     this.video.srcObject = null;
-    clearTimeout(this.retry);
-    clearTimeout(this.next);
     cancelAnimationFrame(this.painting);
     this.disconnect();
+    for (const panel of this.panels.values()) {
+      Object.assign(panel, { result: null, bitmap: null });
+      panel.canvas.width = panel.canvas.width; // clears it
+    }
     this.startButton.textContent = "Start camera";
     if (reason) this.say(reason);
   }
 
   visibilityChanged() {
     if (!this.stream) return;
+    this.stream.getTracks().forEach((track) => (track.enabled = !document.hidden));
     if (document.hidden) {
-      clearTimeout(this.next);
+      this.disconnect(); // the server's slot is free for others
       this.say("Paused while this tab is hidden.");
     } else {
-      this.say("");
-      this.schedule();
+      this.connect();
       this.paint();
     }
   }
@@ -227,7 +238,8 @@ class LiveView {
 
   connect() {
     this.disconnect();
-    this.ready = false;
+    if (document.hidden) return;
+    if (!this.failures) this.say("Connecting to the server.");
     const socket = new WebSocket(new URL(this.data.socket, this.base()));
     socket.onopen = () => socket.send(JSON.stringify(this.settings()));
     socket.onmessage = ({ data }) => this.received(JSON.parse(data));
@@ -242,18 +254,28 @@ class LiveView {
   }
 
   disconnect() {
-    if (this.socket) this.socket.onclose = this.socket.onmessage = null;
+    clearTimeout(this.retry);
+    clearTimeout(this.next);
+    if (this.socket) this.socket.onopen = this.socket.onclose = this.socket.onmessage = null;
     this.socket?.close();
     this.socket = null;
-    this.sent.forEach(({ bitmap }) => bitmap?.close());
+    this.ready = false;
     this.sent.clear();
   }
 
   closed(socket, code) {
     if (socket !== this.socket || !this.stream) return;
-    if (code === CLOSE_NO_TOKEN) return this.stop("This page is out of date. Reload it, then press Start camera.");
+    if (code === CLOSE_NO_TOKEN) {
+      const now = performance.now();
+      this.outdatedSince ??= now;
+      if (now - this.outdatedSince > NEW_TOKEN_MS) {
+        this.outdatedSince = null;
+        return this.stop("This page is out of date. Reload it, then press Start camera.");
+      }
+      this.reason = "The server was restarted. Connecting again.";
+      this.renewToken();
+    }
     if (code === CLOSE_TOO_BUSY) return this.stop("Too many live views are open. Try again in a few minutes.");
-    this.ready = false;
     this.failures = (this.failures ?? 0) + 1;
     this.say(this.reason ?? "The connection to the server was lost. Reconnecting.");
     this.reason = null;
@@ -266,7 +288,8 @@ class LiveView {
     if (message.ready) {
       this.ready = true;
       this.failures = 0;
-      this.say("");
+      this.outdatedSince = null;
+      this.say(RUNNING);
       return this.schedule();
     }
     if (message.error) return this.say(message.error);
@@ -288,22 +311,17 @@ class LiveView {
     const start = (this.sentAt = performance.now());
     Object.assign(this.canvas, { width, height });
     this.canvas.getContext("2d").drawImage(this.video, 0, 0);
-    const bitmap = this.data.hide ? await createImageBitmap(this.canvas) : null;
     const blob = await new Promise((resolve) => this.canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
     const jpeg = await blob.arrayBuffer();
-    if (this.socket?.readyState !== WebSocket.OPEN) return bitmap?.close();
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
     const number = ++this.number;
     const message = new Uint8Array(4 + jpeg.byteLength);
     new DataView(message.buffer).setUint32(0, number, true);
     message.set(new Uint8Array(jpeg), 4);
     const at = performance.now();
-    this.sent.set(number, { at, capture: at - start, bitmap, blob });
+    this.sent.set(number, { at, capture: at - start, blob });
     this.socket.send(message);
-    for (const [old, { bitmap }] of this.sent) {
-      if (old > number - 60) break;
-      bitmap?.close();
-      this.sent.delete(old);
-    }
+    this.sent.delete(number - SENT_FRAMES);
   }
 
   // ---- results in
@@ -316,8 +334,8 @@ class LiveView {
     const { decode, queue, preprocess, network, postprocess } = message.milliseconds;
     const server = decode + queue + preprocess + network + postprocess;
     const total = now - sent.at + sent.capture;
-    panel.result = message;
-    panel.bitmap = sent.bitmap;
+    this.say(RUNNING); // in place of an earlier frame's error
+    this.show(panel, message, sent.blob);
     panel.dropped = message.dropped;
     panel.arrivals.push({
       at: now,
@@ -331,6 +349,18 @@ class LiveView {
     panel.count.textContent = faces === 1 ? "1 face" : `${faces} faces`;
     this.remember(message, sent, now, faces);
     this.freezeButton.disabled = false;
+  }
+
+  // With hidden faces, or on request, the frame that was analysed is shown: boxes and faces belong together.
+  showsAnalysed() {
+    return Boolean(this.data.hide) || this.analysed.checked;
+  }
+
+  async show(panel, message, blob) {
+    const bitmap = this.showsAnalysed() ? await createImageBitmap(blob) : null;
+    if (panel.result?.frame > message.frame) return bitmap?.close();
+    panel.bitmap?.close();
+    Object.assign(panel, { result: message, bitmap });
   }
 
   remember(message, sent, at, faces) {
@@ -378,20 +408,17 @@ class LiveView {
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
     context.setTransform(this.mirror.checked ? -1 : 1, 0, 0, 1, this.mirror.checked ? width : 0, 0);
-    const hidden = this.data.hide && result;
-    if (!this.data.hide) context.drawImage(this.video, 0, 0);
-    else if (hidden && panel.bitmap?.width) this.drawHidden(context, panel);
+    if (!this.showsAnalysed()) context.drawImage(this.video, 0, 0);
+    else if (panel.bitmap?.width === width) context.drawImage(panel.bitmap, 0, 0);
     else context.clearRect(0, 0, width, height);
+    if (this.data.hide && panel.bitmap) this.hideFaces(context, panel.bitmap);
     if (result && result.size[0] === width && result.size[1] === height) this.drawFaces(context, panel, width);
   }
 
-  // With hidden faces the frame that was analysed is shown, so that boxes and faces belong together.
-  drawHidden(context, panel) {
-    const { bitmap, result } = panel;
-    context.drawImage(bitmap, 0, 0);
-    const everybody = [...this.panels.values()].filter(({ result: other }) => other && other.frame === result.frame);
-    for (const { result: shown } of everybody.length ? everybody : [panel]) {
-      for (const [x1, y1, x2, y2] of shown.faces.boxes) this.hideFace(context, bitmap, x1, y1, x2, y2);
+  // Hides what any model found in its newest frame: a face that one of them has just missed stays hidden.
+  hideFaces(context, bitmap) {
+    for (const { result } of this.panels.values()) {
+      for (const [x1, y1, x2, y2] of result?.faces.boxes ?? []) this.hideFace(context, bitmap, x1, y1, x2, y2);
     }
   }
 
@@ -440,7 +467,7 @@ class LiveView {
     });
     const head = ["Model", "Frames/s", ...Object.values(names).map((name) => `${name} p50 / p95 (ms)`), "Dropped frames"];
     const table = document.createElement("table");
-    table.createCaption().textContent = "The last 60 seconds";
+    table.createCaption().textContent = "Speed and latency over the last 60 seconds";
     const header = table.createTHead().insertRow();
     for (const text of head) append(header, "th").textContent = text;
     const body = table.createTBody();
@@ -458,6 +485,7 @@ class LiveView {
 
   buildStrip() {
     this.cursor = null;
+    append(this.root, "p", "caption").textContent = "Face counts and agreement over the last 60 seconds";
     this.strip = append(this.root, "canvas", "strip");
     Object.assign(this.strip, { tabIndex: 0, height: 84 });
     this.strip.setAttribute("role", "slider");
@@ -513,14 +541,15 @@ class LiveView {
     const most = Math.max(1, ...this.moments.flatMap(({ faces }) => [...faces.values()]));
     const x = ({ at }) => width * (1 - (now - at) / (1000 * HISTORY_SECONDS));
     const text = getComputedStyle(this.root).color;
-    for (const moment of this.moments) {
-      if (!moment.agreement) continue;
+    const compared = this.moments.filter(({ agreement }) => agreement);
+    context.fillStyle = text;
+    context.globalAlpha = 0.3;
+    for (const [index, moment] of compared.entries()) {
       const { both, only } = moment.agreement;
       const all = both + Object.values(only).reduce((sum, count) => sum + count, 0);
-      context.fillStyle = text;
-      context.globalAlpha = 0.18;
       const share = all ? both / all : 1;
-      context.fillRect(x(moment) - 1, height - 14 * share, 3, 14 * share);
+      const until = Math.min(compared[index + 1]?.at ?? now, moment.at + 1000);
+      context.fillRect(x(moment), height - 14 * share, x({ at: until }) - x(moment), 14 * share);
     }
     context.globalAlpha = 1;
     let shift = 0; // equal counts stay visible side by side

@@ -54,6 +54,7 @@ def show_live_view(keys: Sequence[str], settings: DetectionSettings, hide: Hide 
             ],
         },
         on_frozen_change=lambda: None,
+        on_outdated_change=lambda: None,  # the run itself brings the new token
     )
     frozen = result.frozen
     try:

@@ -15,7 +15,7 @@ import struct
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import anyio
@@ -40,16 +40,43 @@ _HEADER = struct.Struct("<I")
 _MAX_TEXT = 4_096  # characters of a JSON message
 _MAX_RATE = 120  # messages per second; a camera sends 60 frames
 _FIRST_SECONDS = 10.0  # for the token
-_IDLE_SECONDS = 60.0  # without a message the slot goes to the next visitor
+_IDLE_SECONDS = 60.0
+
+
+class _IdleLimit:
+    """Cancels `scope` after `seconds` without a message, counted from `start` on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.scope = anyio.CancelScope()
+        self._seconds = seconds
+        self._started = False
+
+    def start(self) -> None:
+        self._started = True
+        self.put_off()
+
+    def put_off(self) -> None:
+        if self._started:
+            self.scope.deadline = anyio.current_time() + self._seconds
 
 
 class LiveSocket:
-    """ASGI endpoint of the live view; `tokens` decides who may connect."""
+    """ASGI endpoint of the live view; `tokens` decides who may connect.
 
-    def __init__(self, service: ModelService, tokens: LiveTokens, slots: LiveSlots) -> None:
+    idle_seconds: without a message for so long, a slot goes to the next visitor.
+    """
+
+    def __init__(
+        self,
+        service: ModelService,
+        tokens: LiveTokens,
+        slots: LiveSlots,
+        idle_seconds: float = _IDLE_SECONDS,
+    ) -> None:
         self._service = service
         self._tokens = tokens
         self._slots = slots
+        self._idle_seconds = idle_seconds
         self._current: dict[str, WebSocket] = {}  # by token: a page that reloads replaces its connection
 
     async def __call__(self, socket: WebSocket) -> None:
@@ -85,27 +112,36 @@ class LiveSocket:
                 del self._current[token]
 
     async def _wait_and_run(self, socket: WebSocket, settings: LiveSettings) -> None:
+        """Wait for a slot and run the session in it until the browser leaves; raises the reason.
+
+        Messages are read while the browser waits too: one that leaves gives up its place at once.
+        """
+        session = LiveSession(self._service, _sender(socket), settings)
+        idle = _IdleLimit(self._idle_seconds)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._run_in_turn, socket, session, idle)
+            try:
+                with idle.scope:
+                    await _feed(socket, session, idle)
+                raise TimeoutError
+            except (FeatherFaceError, WebSocketDisconnect, TimeoutError) as error:
+                reason = error
+            tasks.cancel_scope.cancel()
+        raise reason
+
+    async def _run_in_turn(self, socket: WebSocket, session: LiveSession, idle: _IdleLimit) -> None:
+        send = _sender(socket)
+
         async def tell(position: int) -> None:
-            await socket.send_json({"waiting": position})
+            await send({"waiting": position})
 
         async with self._slots.slot(tell) as granted:
             if not granted:
                 await _end(socket, CLOSE_TOO_BUSY, "Too many live views are open; try again later.")
                 return
-            await socket.send_json({"ready": True})
-            await _run(socket, LiveSession(self._service, _sender(socket), settings))
-
-
-async def _run(socket: WebSocket, session: LiveSession) -> None:
-    """Run the session until the browser leaves or sends what makes no sense; raises the reason."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(session.run)
-        try:
-            await _feed(socket, session)
-        except (FeatherFaceError, WebSocketDisconnect, TimeoutError) as error:
-            reason = error
-        tasks.cancel_scope.cancel()
-    raise reason
+            idle.start()
+            await send({"ready": True})
+            await session.run()
 
 
 def _sender(socket: WebSocket) -> Send:
@@ -124,11 +160,15 @@ def live_socket() -> LiveSocket:
     return LiveSocket(model_service(), live_tokens(), live_slots())
 
 
-async def _feed(socket: WebSocket, session: LiveSession) -> NoReturn:
-    """Pass frames and settings on until the browser leaves. Raises LiveError for what is neither."""
+async def _feed(socket: WebSocket, session: LiveSession, idle: _IdleLimit) -> None:
+    """Pass frames and settings on until the browser leaves or `idle` cancels this.
+
+    Raises WebSocketDisconnect, and LiveError for what is neither frame nor settings.
+    """
     recent: deque[float] = deque(maxlen=_MAX_RATE)
     while True:
-        message = await asyncio.wait_for(_received(socket), _IDLE_SECONDS)
+        message = await _received(socket)
+        idle.put_off()
         now = time.monotonic()
         if len(recent) == _MAX_RATE and now - recent[0] < 1:
             raise LiveError(f"More than {_MAX_RATE} messages per second arrived.")

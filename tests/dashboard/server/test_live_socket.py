@@ -49,13 +49,17 @@ def tokens() -> LiveTokens:
 
 @pytest.fixture
 def client(tokens: LiveTokens) -> Iterator[TestClient]:
-    live = LiveSocket(GreyLevels(), tokens, LiveSlots(limit=2, max_waiting=0))
+    with serving(tokens, LiveSlots(limit=2, max_waiting=0)) as made:
+        yield made
+
+
+def serving(tokens: LiveTokens, slots: LiveSlots, **limits: float) -> TestClient:
+    live = LiveSocket(GreyLevels(), tokens, slots, **limits)
 
     async def endpoint(socket) -> None:
         await live(socket)
 
-    with TestClient(Starlette(routes=[WebSocketRoute("/live/frames", endpoint)])) as made:
-        yield made
+    return TestClient(Starlette(routes=[WebSocketRoute("/live/frames", endpoint)]))
 
 
 def hello(tokens: LiveTokens, **settings) -> str:
@@ -214,3 +218,30 @@ def test_a_page_that_connects_again_replaces_its_own_connection(
                 before.receive_json()
             now.send_bytes(frame(1, 40))
             assert now.receive_json()["frame"] == 1
+
+
+def test_who_leaves_while_waiting_gives_up_the_place(tokens: LiveTokens) -> None:
+    with (
+        serving(tokens, LiveSlots(limit=1, max_waiting=2)) as client,
+        client.websocket_connect("/live/frames", headers=ORIGIN) as last,
+    ):
+        with client.websocket_connect("/live/frames", headers=ORIGIN) as first:
+            first.send_text(hello(tokens))
+            assert first.receive_json() == {"ready": True}
+            with client.websocket_connect("/live/frames", headers=ORIGIN) as leaves:
+                leaves.send_text(hello(tokens))
+                assert leaves.receive_json() == {"waiting": 1}
+                last.send_text(hello(tokens))
+                assert last.receive_json() == {"waiting": 2}
+            assert last.receive_json() == {"waiting": 1}
+        assert last.receive_json() == {"ready": True}
+
+
+def test_a_browser_that_falls_silent_loses_its_slot(tokens: LiveTokens) -> None:
+    with (
+        serving(tokens, LiveSlots(limit=1), idle_seconds=0.01) as client,
+        client.websocket_connect("/live/frames", headers=ORIGIN) as socket,
+    ):
+        socket.send_text(hello(tokens))
+        assert socket.receive_json() == {"ready": True}
+        assert "for too long" in socket.receive_json()["closing"]
