@@ -6,9 +6,10 @@ import streamlit as st
 
 from featherface.dashboard.components.deploy_downloads import show_downloads
 from featherface.dashboard.components.deploy_panel import choose_rows, show_measurement, show_table
+from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.state.deployments import accuracies_by_engine, deployment_rows, usable_weights
 
-st.title("Deploy")
+show_title("Deploy")
 st.caption(
     "Each model in every engine and precision: file size, latency and memory on this machine, average "
     "precision, and the file to download."

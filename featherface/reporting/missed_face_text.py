@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from featherface.config import ANCHOR_SIZES
 from featherface.detection.settings import DetectionSettings
 from featherface.robustness.missed_faces import Attempt, Cause, Explanation
 
 __all__ = ["changes_text", "missed_face_text"]
+
+_ANCHORS = [size for sizes in ANCHOR_SIZES for size in sizes]  # pixels
 
 
 def missed_face_text(name: str, explanation: Explanation, settings: DetectionSettings) -> str:
@@ -43,12 +46,13 @@ def _cause_text(name: str, explanation: Explanation, settings: DetectionSettings
             f"{name}'s best candidate here scores {score:.2f}, below the threshold of "
             f"{settings.confidence:.2f}{advice}."
         )
+    where = f"The face is {pixels} in the network input of {name}"
     if explanation.cause is Cause.TOO_SMALL:
-        return f"The face is {pixels} in the network input of {name}, too small for its 16-pixel anchors."
+        return f"{where}, too small for its {min(_ANCHORS)}-pixel anchors."
     if explanation.cause is Cause.TOO_LARGE:
-        return f"The face is {pixels} in the network input of {name}, too large for its 512-pixel anchors."
+        return f"{where}, too large for its {max(_ANCHORS)}-pixel anchors."
     if explanation.cause is Cause.BEYOND_RECEPTIVE_FIELD:
-        return f"The face is {pixels} in the network input of {name}, more than any of its cells can see."
+        return f"{where}, more than any of its cells can see."
     return f"{name} has no candidate here."
 
 

@@ -171,6 +171,15 @@ def test_models_are_named_in_the_registry_and_the_study_alone():
     assert offenders(model_keys, others) == {}
 
 
+def test_every_page_can_copy_its_link():
+    buttons = {
+        f"featherface.dashboard.components.page_title.{name}" for name in ("show_title", "show_copy_link")
+    }
+    pages = [module for name, module in modules().items() if name.startswith("pages.")]
+    assert pages
+    assert [page.name for page in pages if buttons.isdisjoint(imported(page))] == []
+
+
 def test_pages_are_thin():
     lines = {
         name: len(module.path.read_text(encoding="utf-8").splitlines())

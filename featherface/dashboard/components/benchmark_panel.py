@@ -91,7 +91,7 @@ def _choose_setting() -> LatencySettings:
             default_engine(),
             "engine",
             format_func=lambda key: ENGINES[key].name,
-            help="The library that runs the networks. Photos always run in the default one.",
+            help="The library that runs the networks in this benchmark; the Detection page uses the default.",
         )
         runs = whole_number("Rounds", 5, 500, 50, 5, "runs", width=140)
         warmup = whole_number(

@@ -33,11 +33,11 @@ _FORMATS = {"File size (MB)": "%.2f", "Box drift (px)": "%.2f", "Faces gained": 
 
 
 def choose_rows(rows: Sequence[DeploymentRow]) -> list[DeploymentRow]:
-    """Let the visitor choose models and leave out what is refused; return the rows chosen."""
+    """Let the visitor choose models and hide refused rows; return the rows chosen."""
     names = {key: MODELS[key].name for key in dict.fromkeys(row.model for row in rows)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = required_choice("Models", [_ALL, *names.values()], _ALL, "deploy_models")
-        hide = st.toggle("Hide what is refused", key="hide_refused", bind="query-params")
+        hide = st.toggle("Hide refused rows", key="hide_refused", bind="query-params")
     chosen = [row for row in rows if name in (_ALL, names[row.model])]
     return [row for row in chosen if not (hide and row.measured and row.measured.refused)]
 

@@ -45,11 +45,11 @@ def show_machines(timings: Sequence[Timing]) -> None:
     here = [MachineResult("this server", one.result) for one in timings if one.timed == ALONE]
     found = [*_newest(here), *uploaded_machines(), *shipped_machines()]
     if not found:
-        st.info("There are no results of any machine yet.", icon=":material/memory:")
+        st.info("No results yet: run a benchmark above, or upload a file.", icon=":material/memory:")
         return
     names = list(dict.fromkeys(setting_name(one.result) for one in found))
     chosen = st.selectbox(
-        "Setting", names, key="machine_setting", help="Only results of one setting compare."
+        "Setting", names, key="machine_setting", help="Only results with the same setting can be compared."
     )
     _show_comparison([one for one in found if setting_name(one.result) == chosen])
 

@@ -94,8 +94,8 @@ def _show_stress(file: PhotoFile, corruption: str, keys: Sequence[str], settings
     stress = stressed_photo(photo, corruption, keys, settings)
     if stress.faces == 0:
         st.info(
-            "Both models agree on no face in the clean photo, so there is none to lose. Choose another photo "
-            "or a lower confidence.",
+            "No face in the clean photo was found by both models, so recall cannot be measured. Choose "
+            "another photo or a lower confidence.",
             icon=":material/face:",
         )
         return

@@ -38,7 +38,7 @@ def show_training(logs: Sequence[TrainingLog]) -> None:
         )
     if scores is not None and log.scores is not None:
         with scores:
-            st.subheader("Average precision on the development set")
+            st.subheader("Average precision during training")
             best = log.scores.drop(columns="step").mean(axis=1).max()
             show_chart(
                 scores_chart(log.model, log.scores),
