@@ -31,6 +31,12 @@ def modules() -> dict[str, Module]:
     return {module.name: module for module in map(read, sorted(paths))}
 
 
+@cache
+def benchmark_modules() -> dict[str, Module]:
+    """Return every module of benchmarks/ by dotted name; they belong to no floor."""
+    return {module.name: module for module in map(read, sorted((ROOT / "benchmarks").glob("*.py")))}
+
+
 def read(path: Path) -> Module:
     parts = path.relative_to(ROOT).with_suffix("").parts
     name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
-from source import Module, edges, imported, modules, own, room
+from source import Module, benchmark_modules, edges, imported, modules, own, room
 
 FLOORS = {
     "featherface": 1,
@@ -94,7 +94,8 @@ def model_keys(module: Module) -> Iterator[str]:
 
 def offenders(find: Callable[[Module], Iterable[str]], chosen: Iterable[str]) -> dict[str, list[str]]:
     """Return what `find` yields for each of the chosen modules that it yields something for."""
-    return {name: found for name in chosen if (found := sorted(find(modules()[name])))}
+    everything = modules() | benchmark_modules()
+    return {name: found for name in chosen if (found := sorted(find(everything[name])))}
 
 
 def test_every_package_has_a_floor():
@@ -149,8 +150,8 @@ def test_private_parts_of_libraries_are_used_in_one_module_alone():
 def test_module_names_are_unique():
     names = Counter(
         name.rpartition(".")[2]
-        for name, module in modules().items()
-        if name.startswith("featherface.") and not module.is_package
+        for name, module in (modules() | benchmark_modules()).items()
+        if name.startswith(("featherface.", "benchmarks.")) and not module.is_package
     )
     assert [name for name, count in names.items() if count > 1] == []
 
@@ -165,7 +166,7 @@ def test_models_are_named_in_the_registry_and_the_study_alone():
     """A third model is one entry of the registry; the study is about these two."""
     others = [
         name
-        for name in modules()
+        for name in modules() | benchmark_modules()
         if name != "featherface.models.registry" and room(name) != "featherface.study"
     ]
     assert offenders(model_keys, others) == {}

@@ -38,7 +38,7 @@ _ANY_TOKEN = "from featherface.serving.live_slots import LiveTokens\nLiveTokens.
 
 
 def main() -> int:
-    parser = options(__doc__, "live_view")
+    parser = options(__doc__, "live_frames")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a phase")
     parser.add_argument("--turns", type=int, default=4, help="phases of each kind")
     parser.add_argument("--minutes", type=float, default=0.0, help="length of the memory run")
