@@ -22,7 +22,7 @@ from featherface.detection.multiscale import Pass
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
 from featherface.evaluation.ground_truth_files import coco_image_id
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.reporting.wording import faces_text
 from featherface.serving.model_service import DetectionResult
 
@@ -88,7 +88,7 @@ class Comparison:
         for key, faces in self.faces.items():
             only = np.flatnonzero(self.partners(key) < 0) if differences else None
             image = annotate(
-                background, faces, MODELS[key].colour, landmarks=landmarks, scores=scores, only=only
+                background, faces, detector_entry(key).colour, landmarks=landmarks, scores=scores, only=only
             )
             drawn.append(np.vstack((_title(key, len(faces), photo.width), image)))
         return np.vstack(drawn) if photo.width > _LANDSCAPE * photo.height else np.hstack(drawn)
@@ -239,10 +239,10 @@ def _passes_entry(faces: Detections, passes: Sequence[Pass]) -> dict[str, object
 def _title(key: str, count: int, width: int) -> np.ndarray:
     """Return a band, (H, width, 3) uint8 RGB, with the model's name, colour and number of faces."""
     scale = max(0.35, width / 1200)
-    text = f"{MODELS[key].name}: {faces_text(count)}"
+    text = f"{detector_entry(key).name}: {faces_text(count)}"
     (_, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     band = np.full((3 * height, width, 3), 255, np.uint8)
-    band[:, : max(2, height // 2)] = np.frombuffer(bytes.fromhex(MODELS[key].colour[1:]), np.uint8)
+    band[:, : max(2, height // 2)] = np.frombuffer(bytes.fromhex(detector_entry(key).colour[1:]), np.uint8)
     thickness = max(1, round(1.5 * scale))
     origin = height, 2 * height
     cv2.putText(band, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, thickness, cv2.LINE_AA)

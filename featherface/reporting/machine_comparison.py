@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from featherface.engines.choice import ENGINES
-from featherface.models import MODELS
+from featherface.models import MODELS, detector_entry
 from featherface.profiling.latency import LatencyResult, noise, speed_up, summary
 from featherface.profiling.machine import Machine
 from featherface.reporting.figures.style import chart_layout
@@ -70,11 +70,11 @@ def machine_bars(found: Sequence[MachineResult]) -> go.Figure:
         {
             "type": "bar",
             "orientation": "h",
-            "name": MODELS[key].name,
+            "name": detector_entry(key).name,
             "y": [_label(one) for one in found if key in one.result.milliseconds],
             "x": [_per_image(one.result, key) for one in found if key in one.result.milliseconds],
-            "marker": {"color": MODELS[key].colour},
-            "hovertemplate": "%{x:.1f} ms per image<extra>" + MODELS[key].name + "</extra>",
+            "marker": {"color": detector_entry(key).colour},
+            "hovertemplate": "%{x:.1f} ms per image<extra>" + detector_entry(key).name + "</extra>",
         }
         for key in keys
     ]
@@ -90,9 +90,10 @@ def machine_bars(found: Sequence[MachineResult]) -> go.Figure:
 def _row(one: MachineResult) -> dict[str, object]:
     result = one.result
     settings, models = result.settings, list(result.milliseconds)
-    found = {MODELS[key].short_name: summary(result, key) for key in models}
+    found = {detector_entry(key).short_name: summary(result, key) for key in models}
     ratios = {
-        f"{MODELS[key].short_name} speed-up": speed_up(result, models[0], key).ratio for key in models[1:]
+        f"{detector_entry(key).short_name} speed-up": speed_up(result, models[0], key).ratio
+        for key in models[1:]
     }
     return {
         "Machine": result.machine.processor,

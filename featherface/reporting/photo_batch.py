@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.reporting.comparison import Comparison, detections_document
 
 __all__ = ["by_disagreement", "differing_faces", "faces_csv", "faces_json", "photo_table"]
@@ -43,7 +43,7 @@ def photo_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 
 
 def _row(comparison: Comparison) -> dict[str, object]:
-    names = {key: MODELS[key].short_name for key in comparison.faces}
+    names = {key: detector_entry(key).short_name for key in comparison.faces}
     row: dict[str, object] = {"Photo": comparison.name}
     row |= {f"{names[key]} faces": len(faces) for key, faces in comparison.faces.items()}
     found = comparison.agreement

@@ -17,7 +17,7 @@ from featherface.dashboard.components.widgets import plain
 from featherface.dashboard.state.photos import PhotoFile, preview
 from featherface.detection.drawing import Hide, annotate, encode_image
 from featherface.detection.images import ImageError, Photo, decode_photo
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.reporting.comparison import Comparison, compare
 from featherface.reporting.photo_batch import (
     by_disagreement,
@@ -67,11 +67,13 @@ def _show_summary(ordered: Sequence[Comparison]) -> None:
 
 def _show_photo(file: PhotoFile, comparison: Comparison, hide: Hide | None) -> None:
     """Show one photo with its counts, and a button that opens it."""
-    counts = " · ".join(f"{MODELS[key].short_name}: {len(faces)}" for key, faces in comparison.faces.items())
+    counts = " · ".join(
+        f"{detector_entry(key).short_name}: {len(faces)}" for key, faces in comparison.faces.items()
+    )
     found = comparison.agreement
     differ = ""
     if found is not None:
-        first, second = (MODELS[key].short_name for key in comparison.faces)
+        first, second = (detector_entry(key).short_name for key in comparison.faces)
         differ = f"{len(found.only_first)} only {first}, {len(found.only_second)} only {second}"
     try:
         alt = f"{file.name}, {file.about}. Faces by {counts}; {differ}"
@@ -108,7 +110,7 @@ def _annotated(file: PhotoFile, comparison: Comparison, hide: Hide | None) -> by
         shown = faces.scaled(*scale)
         for colour, only in (
             (_BOTH_COLOUR, np.flatnonzero(partners >= 0)),
-            (MODELS[key].colour, np.flatnonzero(partners < 0)),
+            (detector_entry(key).colour, np.flatnonzero(partners < 0)),
         ):
             small = Photo(annotate(small, shown, colour, landmarks=False, scores=False, only=only))
     return encode_image(small.pixels, "jpeg")

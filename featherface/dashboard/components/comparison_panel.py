@@ -35,7 +35,7 @@ from featherface.detection.drawing import encode_image
 from featherface.detection.images import ImageError
 from featherface.detection.multiscale import Pass
 from featherface.detection.postprocess import select
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.reporting.comparison import Comparison, compare
 from featherface.reporting.figures.thresholds import threshold_chart
 from featherface.reporting.wording import faces_text, pass_text, when_text
@@ -129,11 +129,11 @@ def _show_photos(
 def _panel(key: str, file: PhotoFile, comparison: Comparison, display: Display, *, is_blank: bool) -> Panel:
     faces, partners = comparison.faces[key], comparison.partners(key)
     alone = np.flatnonzero(partners < 0)
-    name = MODELS[key].name
+    name = detector_entry(key).name
     return Panel(
         name=name,
-        short_name=MODELS[key].short_name,
-        colour=MODELS[key].colour,
+        short_name=detector_entry(key).short_name,
+        colour=detector_entry(key).colour,
         alt=f"{file.name}, {file.about}: {name} found {faces_text(len(faces))}",
         message=_BLANK
         if is_blank
@@ -200,14 +200,14 @@ def _show_numbers(comparison: Comparison) -> None:
         with st.container(horizontal=True):
             st.metric("Found by both", found.both, width="content")
             for key, only in zip(comparison.faces, (found.only_first, found.only_second), strict=True):
-                st.metric(f"Only {MODELS[key].short_name}", len(only), width="content")
+                st.metric(f"Only {detector_entry(key).short_name}", len(only), width="content")
         st.caption(
             f"{found.share:.0%} of all detected faces were found by both models (IoU {MATCH_IOU} or more)."
         )
 
 
 def _show_model_card(key: str, faces: Detections, result: DetectionResult) -> None:
-    st.markdown(f"**{MODELS[key].name}**")
+    st.markdown(f"**{detector_entry(key).name}**")
     with st.container(horizontal=True):
         st.metric("Faces", len(faces), width="content")
         st.metric("Mean confidence", f"{faces.scores.mean():.2f}" if len(faces) else "–", width="content")
@@ -239,7 +239,7 @@ def _runs_text(found_by: np.ndarray, passes: Sequence[Pass]) -> str:
 def _show_threshold_chart(photo_key: str, comparison: Comparison) -> None:
     """Show how counts and agreement depend on the confidence threshold."""
     st.subheader("Faces by confidence threshold", anchor=False)
-    first, second = (MODELS[key] for key in comparison.faces)
+    first, second = (detector_entry(key) for key in comparison.faces)
     runs = tuple((result.weights.sha256, result.input_size) for result in comparison.results.values())
     modes = tuple(
         (settings.resize, settings.scales, settings.rotated) for settings in comparison.settings.values()
@@ -290,7 +290,9 @@ def _found_at(comparison: Comparison, pairs: np.ndarray) -> dict[str, list[str]]
     for column, (key, faces) in enumerate(comparison.faces.items()):
         if faces.found_by is not None:
             matched = faces[pairs[:, column]]
-            columns[f"{MODELS[key].short_name} found at"] = _pass_names(matched, comparison.results[key])
+            columns[f"{detector_entry(key).short_name} found at"] = _pass_names(
+                matched, comparison.results[key]
+            )
     return columns
 
 
@@ -302,7 +304,7 @@ def _show_matches(comparison: Comparison) -> None:
         st.caption("No face was found by both models at these thresholds.")
         return
     first, second = comparison.faces
-    names = MODELS[first].short_name, MODELS[second].short_name
+    names = detector_entry(first).short_name, detector_entry(second).short_name
     table = pd.DataFrame(
         {
             "Match": np.arange(1, found.both + 1),

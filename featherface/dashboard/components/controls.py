@@ -11,12 +11,13 @@ import streamlit as st
 from featherface.checkpoints import WeightsFile, user_checkpoints
 from featherface.config import DEFAULT_INPUT_SIZE, INPUT_SIZE_RANGE, weights_folder
 from featherface.dashboard.components.detection_sliders import choose_confidence, choose_nms_iou
-from featherface.dashboard.components.model_pair import choose_model_pair
+from featherface.dashboard.components.detector_files_panel import choose_detector_files, show_detector_upload
+from featherface.dashboard.components.model_pair import choose_detector_pair
 from featherface.dashboard.components.widgets import plain, required_choice
 from featherface.detection.drawing import Hide
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, Scales
-from featherface.models import MODELS
+from featherface.models import detector_entry
 
 __all__ = [
     "HIDE_CHOICES",
@@ -53,7 +54,7 @@ class View(StrEnum):
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """What a run of the networks depends on; `weights` holds user checkpoints by model, where chosen."""
+    """What a run of the networks depends on; `weights` holds files of users by model, where chosen."""
 
     models: tuple[str, str]  # the two that are compared
     resize: Resize
@@ -107,8 +108,9 @@ def choose_network_input() -> NetworkInput:
             bind="query-params",
         )
         scales, rotated = _choose_passes(resize)
-        models = choose_model_pair()
-        weights = _choose_weights(models)
+        models = choose_detector_pair()
+        weights = {**_choose_weights(models), **choose_detector_files(models)}
+        show_detector_upload()
     return NetworkInput(models, resize, input_size, weights, scales, rotated)
 
 
@@ -149,7 +151,7 @@ def choose_filters(keys: Sequence[str], given: NetworkInput) -> tuple[dict[str, 
             on_change=_separate,
             args=(keys,),
         )
-        names = {"": ""} if linked else {f"_{key}": f"{MODELS[key].short_name}: " for key in keys}
+        names = {"": ""} if linked else {f"_{key}": f"{detector_entry(key).short_name}: " for key in keys}
         nms_ious = [choose_nms_iou(f"nms{suffix}", prefix=prefix) for suffix, prefix in names.items()]
         display = _choose_display()
     with sliders:
@@ -208,7 +210,7 @@ def _choose_weights(models: Sequence[str]) -> dict[str, WeightsFile]:
         own = {file.path.name: file for file in usable if file.key == key}
         if own:
             name = st.selectbox(
-                f"{MODELS[key].name} weights",
+                f"{detector_entry(key).name} weights",
                 [_SHIPPED, *own],
                 key=f"weights_{key}",
                 persist_state="session",

@@ -14,7 +14,7 @@ from featherface.dashboard.components.widgets import plain, show_errors
 from featherface.dashboard.state.photos import PhotoFile, decoded
 from featherface.dashboard.state.shared_service import model_service
 from featherface.detection.images import ImageError
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.serving.model_service import DetectionResult, UntrainedError
 from featherface.serving.network_queue import ServiceBusyError
 
@@ -40,7 +40,7 @@ def run_models(file: PhotoFile, given: NetworkInput) -> dict[str, DetectionResul
     for key in given.models:
         slot = st.empty()
         try:
-            with slot, st.spinner(f"Running {MODELS[key].name}"):
+            with slot, st.spinner(f"Running {detector_entry(key).name}"):
                 results[key] = model_service().merged_candidates(
                     decoded(file),
                     key,

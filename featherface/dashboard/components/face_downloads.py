@@ -12,7 +12,7 @@ import streamlit as st
 from featherface.dashboard.components.controls import Display
 from featherface.dashboard.components.downloads import download_button
 from featherface.dashboard.state.photos import FULL_SIZE_DRAWING, PhotoFile, decoded
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.reporting.comparison import Comparison
 
 __all__ = ["show_face_downloads"]
@@ -42,7 +42,7 @@ def show_face_downloads(file: PhotoFile, comparison: Comparison, display: Displa
         ("Faces (CSV)", f"{stem}.faces.csv", "text/csv", comparison.to_csv),
         *(
             (
-                f"{MODELS[key].short_name} faces (COCO)",
+                f"{detector_entry(key).short_name} faces (COCO)",
                 f"{stem}.{key}.coco.json",
                 "application/json",
                 partial(comparison.to_coco, key),

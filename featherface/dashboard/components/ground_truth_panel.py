@@ -39,7 +39,7 @@ from featherface.evaluation.marked_photo import (
     as_boxes,
     count_faces,
 )
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.reporting.comparison import Comparison
 from featherface.robustness.missed_faces import Spot
 from featherface.robustness.suggested_box import suggested_box
@@ -177,7 +177,7 @@ def _show_counts(
 
 def _show_count_table(photos: str, counts: Mapping[str, FaceCounts]) -> None:
     """Show one column per model, which fits on a narrow screen."""
-    columns = {MODELS[key].short_name: _measures(one) for key, one in counts.items()}
+    columns = {detector_entry(key).short_name: _measures(one) for key, one in counts.items()}
     st.table(
         pd.DataFrame(columns).rename_axis(photos).reset_index(),
         border="horizontal",

@@ -18,7 +18,7 @@ from featherface.detection.multiscale import has_more_pixels
 from featherface.detection.postprocess import select
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, Scales
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.reporting.comparison import Comparison
 from featherface.serving.model_service import UntrainedError
 from featherface.serving.network_queue import ServiceBusyError
@@ -65,7 +65,9 @@ def _show(
     for key, candidates in found.items():
         faces = select(candidates, settings[key].confidence, settings[key].nms_iou, settings[key].top_k)
         more[key] = len(faces) - len(comparison.faces[key])
-    parts = [f"{count} more with {MODELS[key].short_name}" for key, count in more.items() if count > 0]
+    parts = [
+        f"{count} more with {detector_entry(key).short_name}" for key, count in more.items() if count > 0
+    ]
     if parts:
         st.info(
             f"A larger input finds more faces: {' and '.join(parts)}. Turn on “Several sizes” or choose "

@@ -20,7 +20,7 @@ from featherface.dashboard.components.timings import (
 )
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
 from featherface.engines.choice import ENGINES
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.profiling.latency import STAGES, SpeedUp, noise, summary
 from featherface.reporting.figures.timing import histogram, stage_bars, sweep_lines
 from featherface.reporting.wording import machine_text, when_text
@@ -68,10 +68,12 @@ def _show_cards(timing: Timing) -> None:
     with st.grid(len(result.milliseconds) + len(speed_ups), min_column_width=190):
         for key in result.milliseconds:
             one = summary(result, key)
-            _show_card(MODELS[key].name, f"{one.median:.1f} ms", f"{one.frames_per_second:.1f} images/s")
+            _show_card(
+                detector_entry(key).name, f"{one.median:.1f} ms", f"{one.frames_per_second:.1f} images/s"
+            )
         for key, found in speed_ups.items():
             interval = f"95% confidence interval {found.low:.2f}–{found.high:.2f}"
-            _show_card(f"{MODELS[key].short_name} speed-up", f"{found.ratio:.2f}×", interval)
+            _show_card(f"{detector_entry(key).short_name} speed-up", f"{found.ratio:.2f}×", interval)
     settings = result.settings
     origin_badge(
         Badge.MEASURED,
@@ -79,7 +81,8 @@ def _show_cards(timing: Timing) -> None:
         f"{ENGINES[settings.engine].name} {result.engine_version}. {result.rounds} rounds after "
         f"{settings.warmup} warm-up rounds; in each round all models run on the same input, with threads "
         f"limited to {settings.threads}. Latency is the median; confidence intervals are bootstrapped over "
-        f"rounds. Speed-up: median latency of {MODELS[baseline].short_name} divided by that of the model.",
+        f"rounds. Speed-up: median latency of {detector_entry(baseline).short_name} divided by that of the "
+        "model.",
     )
     _show_cautions(timing, speed_ups)
 
@@ -99,8 +102,8 @@ def _show_cautions(timing: Timing, speed_ups: Mapping[str, SpeedUp]) -> None:
     for key, found in speed_ups.items():
         if found.low <= 1 <= found.high:
             st.info(
-                f"{MODELS[key].short_name}: the confidence interval includes 1, so there is no significant "
-                "difference in latency.",
+                f"{detector_entry(key).short_name}: the confidence interval includes 1, so there is no "
+                "significant difference in latency.",
                 icon=":material/help:",
             )
     signs = noise(result)
@@ -116,7 +119,9 @@ def _show_distribution(timing: Timing) -> None:
     st.subheader("Latency distribution")
     st.caption("A narrow peak means a stable run. Dashed lines mark the medians.")
     result = timing.result
-    medians = (f"{MODELS[key].name} {summary(result, key).median:.1f} ms" for key in result.milliseconds)
+    medians = (
+        f"{detector_entry(key).name} {summary(result, key).median:.1f} ms" for key in result.milliseconds
+    )
     show_chart(
         histogram(result),
         name="latency_histogram",
@@ -135,7 +140,7 @@ def _show_stages(timing: Timing) -> None:
             stage_bars(summaries),
             name="latency_stages",
             alt="; ".join(
-                f"{MODELS[key].name}: "
+                f"{detector_entry(key).name}: "
                 + ", ".join(f"{name} {spent:.1f} ms" for name, spent in one.stages.items())
                 for key, one in summaries.items()
             ),
@@ -173,7 +178,7 @@ def _show_sweeps(timing: Timing, timings: Sequence[Timing]) -> None:
             medians = (
                 f"{place}: "
                 + ", ".join(
-                    f"{MODELS[key].short_name} "
+                    f"{detector_entry(key).short_name} "
                     f"{summary(one.result, key).median / one.result.settings.batch:.1f} ms per image"
                     for key in one.result.milliseconds
                 )

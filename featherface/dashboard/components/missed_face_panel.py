@@ -20,7 +20,7 @@ from featherface.detection.detector import RawResult
 from featherface.detection.images import ImageError, Photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
-from featherface.models import MODELS
+from featherface.models import OTHER_DETECTORS, detector_entry
 from featherface.profiling.receptive_field import receptive_fields
 from featherface.reporting.comparison import Comparison
 from featherface.reporting.missed_face_text import missed_face_text
@@ -108,7 +108,7 @@ def _differences(comparison: Comparison) -> dict[str, tuple[int, ...]]:
         for box, score in zip(clip_boxes(alone.boxes, *size).tolist(), alone.scores.tolist(), strict=True):
             x, y = int(box[0]), int(box[1])
             width, height = round(box[2]) - x, round(box[3]) - y
-            label = f"{MODELS[key].short_name} only, {score:.2f}: {width} × {height} px at ({x}, {y})"
+            label = f"{detector_entry(key).short_name} only, {score:.2f}: {width} × {height} px at ({x}, {y})"
             if min(width, height) > 0 and x < size[0] and y < size[1]:
                 found[label] = (x, y, width, height)
     return found
@@ -118,6 +118,12 @@ def _show_model(
     key: str, file: PhotoFile, photo: Photo, spot: Spot, comparison: Comparison, own: WeightsFile | None
 ) -> None:
     """Show the sentence of one model and a thumbnail of each change."""
+    if key in OTHER_DETECTORS:
+        st.markdown(
+            f"**{detector_entry(key).name}**: not available. The explanation reads FeatherFace's anchors and "
+            "receptive fields, which this detector does not have."
+        )
+        return
     result, settings = comparison.results[key], comparison.settings[key]
     factor = photo.width / comparison.width
     here = _scaled(spot, factor)
@@ -129,16 +135,16 @@ def _show_model(
     explanation = explain(candidates, here, settings, scale, tried)
     if explanation.cause is Cause.TOO_LARGE:  # only then is the receptive field worth seconds
         explanation = explain(candidates, here, settings, scale, tried, _receptive_field(key))
-    st.markdown(plain(missed_face_text(MODELS[key].name, explanation, settings)))
+    st.markdown(plain(missed_face_text(detector_entry(key).name, explanation, settings)))
     with st.container(horizontal=True):
         for attempt in tried:
             verdict = "found" if attempt.found else "missed"
             outcome = f"{attempt.score:.2f}, {verdict}" if attempt.box else "no candidate"
             st.image(
-                _thumbnail(photo, here, attempt, MODELS[key].colour),
+                _thumbnail(photo, here, attempt, detector_entry(key).colour),
                 caption=f"{attempt.change.name.capitalize()}: {outcome}",
                 width=_THUMBNAIL,
-                alt=f"The marked face {attempt.change.name}; {MODELS[key].name}: {outcome}",
+                alt=f"The marked face {attempt.change.name}; {detector_entry(key).name}: {outcome}",
             )
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from featherface.dashboard.components.timings import setting_text
 from featherface.dashboard.state.shared_service import benchmark_queue
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.profiling.latency import summary
 from featherface.serving.benchmark_queue import BenchmarkJob, QueuedJob
 
@@ -62,7 +62,7 @@ def _show_progress(whose: str, job: QueuedJob) -> None:
     st.progress(job.share_done, f"{whose}: {job.status}")
     if isinstance(job, BenchmarkJob) and (results := job.results()):
         found = ", ".join(
-            f"{MODELS[key].short_name} {summary(results[-1], key).median:.1f} ms"
+            f"{detector_entry(key).short_name} {summary(results[-1], key).median:.1f} ms"
             for key in results[-1].milliseconds
         )
         st.caption(f"Median so far at {setting_text(results[-1].settings)}: {found}.")

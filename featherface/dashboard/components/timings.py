@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from featherface.engines.choice import ENGINES
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.profiling.latency import (
     LatencyResult,
     LatencySettings,
@@ -119,7 +119,7 @@ def stage_table(summaries: Mapping[str, LatencySummary]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Model": MODELS[key].name,
+                "Model": detector_entry(key).name,
                 "Median (ms)": found.median,
                 "p95 (ms)": found.p95,
                 "p99 (ms)": found.p99,
@@ -143,7 +143,7 @@ def timing_table(timings: Sequence[Timing]) -> pd.DataFrame:
 
 def _row(timing: Timing) -> dict[str, object]:
     result = timing.result
-    summaries = {MODELS[key].short_name: summary(result, key) for key in result.milliseconds}
+    summaries = {detector_entry(key).short_name: summary(result, key) for key in result.milliseconds}
     return {
         "Date": when_text(result.when),
         "Timed": timing.timed,
@@ -164,7 +164,7 @@ def _speed_ups(timing: Timing) -> dict[str, float]:
     baseline, *others = timing.result.milliseconds
     columns: dict[str, float] = {}
     for key in others:
-        found, name = timing.speed_up(baseline, key), MODELS[key].short_name
+        found, name = timing.speed_up(baseline, key), detector_entry(key).short_name
         columns |= {
             f"{name} speed-up": found.ratio,
             f"{name} speed-up, low": found.low,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from featherface.detection.agreement import AgreementCurve
-from featherface.models import ModelEntry
+from featherface.models import DetectorEntry
 from featherface.reporting.figures.style import BOTH_COLOUR, chart_layout
 
 __all__ = ["threshold_chart"]
@@ -17,7 +17,7 @@ _MARK_COLOUR = "#7c8a90"
 
 
 def threshold_chart(
-    curve: AgreementCurve, first: ModelEntry, second: ModelEntry, current: Mapping[str, float]
+    curve: AgreementCurve, first: DetectorEntry, second: DetectorEntry, current: Mapping[str, float]
 ) -> go.Figure:
     """Return the number of faces (above) and the agreement (below) by confidence threshold.
 

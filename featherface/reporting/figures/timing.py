@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.profiling.latency import STAGES, LatencyResult, LatencySummary, summary
 from featherface.reporting.figures.style import chart_layout
 
@@ -25,13 +25,15 @@ def histogram(result: LatencyResult) -> go.Figure:
     traces = [
         {
             "type": "bar",
-            "name": MODELS[key].name,
+            "name": detector_entry(key).name,
             "x": (edges[:-1] + edges[1:]) / 2,
             "y": np.histogram(np.minimum(values, edges[-1]), edges)[0],
             "width": edges[1],
-            "marker": {"color": MODELS[key].colour, "line": {"width": 0}},
+            "marker": {"color": detector_entry(key).colour, "line": {"width": 0}},
             "opacity": 0.75,
-            "hovertemplate": "%{y} rounds at about %{x:.1f} ms<extra>" + MODELS[key].name + "</extra>",
+            "hovertemplate": "%{y} rounds at about %{x:.1f} ms<extra>"
+            + detector_entry(key).name
+            + "</extra>",
         }
         for key, values in latencies.items()
     ]
@@ -43,7 +45,7 @@ def histogram(result: LatencyResult) -> go.Figure:
             "y0": 0,
             "y1": 1,
             "yref": "paper",
-            "line": {"color": MODELS[key].colour, "width": 2, "dash": "dash"},
+            "line": {"color": detector_entry(key).colour, "width": 2, "dash": "dash"},
         }
         for key, values in latencies.items()
     ]
@@ -59,8 +61,8 @@ def histogram(result: LatencyResult) -> go.Figure:
 
 def stage_bars(summaries: Mapping[str, LatencySummary]) -> go.Figure:
     """Return one bar per model from photo file to faces, split into the median latency of each stage."""
-    names = [MODELS[key].name for key in summaries]
-    colours = [MODELS[key].colour for key in summaries]
+    names = [detector_entry(key).name for key in summaries]
+    colours = [detector_entry(key).colour for key in summaries]
     traces = [
         {
             "type": "bar",
@@ -107,7 +109,7 @@ def _sweep_line(key: str, points: Sequence[tuple[float | str, LatencyResult]]) -
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": MODELS[key].name,
+        "name": detector_entry(key).name,
         "x": [place for place, _, _ in found],
         "y": [one.median / batch for _, one, batch in found],
         "error_y": {
@@ -116,6 +118,6 @@ def _sweep_line(key: str, points: Sequence[tuple[float | str, LatencyResult]]) -
             "array": [(one.p95 - one.median) / batch for _, one, batch in found],
             "arrayminus": [0] * len(found),
         },
-        "line": {"color": MODELS[key].colour, "width": 2},
+        "line": {"color": detector_entry(key).colour, "width": 2},
         "hovertemplate": "%{y:.1f} ms per image",
     }
