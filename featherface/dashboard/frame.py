@@ -51,7 +51,7 @@ page = st.navigation(
             _PAGES / "architecture.py",
             title="Architecture",
             icon=":material/account_tree:",
-            help="Parameters, layers, diagrams, anchors and receptive fields of both models.",
+            help="Parameters, layers, diagrams, anchors and receptive fields of the models.",
         ),
         st.Page(
             _PAGES / "flops.py",
@@ -63,7 +63,7 @@ page = st.navigation(
             _PAGES / "speed.py",
             title="Latency",
             icon=":material/speed:",
-            help="Benchmark both models on this machine: latency, throughput and confidence intervals.",
+            help="Benchmark all models on this machine: latency, throughput and confidence intervals.",
         ),
         st.Page(
             _PAGES / "deploy.py",

@@ -44,7 +44,7 @@ CLAIM_COMMANDS: Mapping[str, str] = MappingProxyType(
         "MACs ratio": MACS_COMMAND,
         "FLOPs over labelled FLOPs": MACS_COMMAND,
         "stored size reduction": STUDY_COMMAND,
-        "int8 size": STUDY_COMMAND,
+        "int8 size": "featherface export --model v2 --precision int8 --out exports",
         "reference": "",
         "speed-up": STUDY_COMMAND,
         "mean average precision": PRECISION_COMMAND,
@@ -62,5 +62,5 @@ def latency_command(latency: LatencyResult | None) -> str:
     settings = latency.settings
     return (
         f"featherface bench --sizes {settings.width} --threads {settings.threads} --runs {settings.runs} "
-        f"--warmup {settings.warmup}"
+        f"--warmup {settings.warmup} --engine {settings.engine}"
     )

@@ -82,12 +82,12 @@ def is_public(source: str) -> bool:
 
 
 def model_keys(module: Module) -> Iterator[str]:
-    """Yield the strings that name one of the two models by its key: "v1", "conf_v2"."""
+    """Yield the strings that name one of the two models by its key: "v1", "conf_v2", "found-v1.jsonl"."""
     for node in ast.walk(module.tree):
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
-            and re.fullmatch(r"(\w+_)?v[12]", node.value)
+            and re.search(r"^(\w+_)?v[12]$|[-_]v[12]\.", node.value)
         ):
             yield f"{node.value!r} in line {node.lineno}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from featherface.evaluation.paired_bootstrap import Difference, PrecisionComparison, SavedComparison
@@ -10,7 +12,7 @@ from featherface.robustness.labelled_stress import MEAN, Condition, Estimate, Ro
 from featherface.robustness.robustness_results import SavedSlices, SavedStress
 from featherface.study.claims import CLAIMS
 from featherface.study.findings import Direction
-from featherface.study.recomputation import CLAIM_COMMANDS
+from featherface.study.recomputation import CLAIM_COMMANDS, latency_command
 from featherface.study.story import BLUR, CROWDS, PORTRAITS, Evidence, breaking_sentence, story
 from tests.study.conftest import timed
 
@@ -146,3 +148,10 @@ def test_breaking_names_any_two_models():
 def test_every_claim_has_a_command_or_is_a_definition():
     without = {claim.measurement for claim in CLAIMS if not CLAIM_COMMANDS[claim.measurement]}
     assert without == {"reference"}
+
+
+def test_the_command_of_a_benchmark_repeats_its_settings(counted):
+    latency = timed(counted, 2, runs=30).latency
+    measured = replace(latency, settings=replace(latency.settings, engine="pytorch", threads=2))
+    command = latency_command(measured)
+    assert command == "featherface bench --sizes 640 --threads 2 --runs 30 --warmup 5 --engine pytorch"

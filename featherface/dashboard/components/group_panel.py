@@ -7,7 +7,11 @@ import streamlit as st
 from featherface.checkpoints import WeightsError
 from featherface.config import MAX_BYTES
 from featherface.dashboard.components.downloads import csv_button
-from featherface.dashboard.components.slice_table import show_slice_table, slice_table
+from featherface.dashboard.components.slice_table import (
+    attributes_commands,
+    show_slice_table,
+    slice_table,
+)
 from featherface.dashboard.components.widgets import badge_line, plain, show_errors
 from featherface.dashboard.state.session_groups import (
     GroupFile,
@@ -25,17 +29,14 @@ from featherface.study.provenance import Badge
 __all__ = ["show_own_groups"]
 
 _MAX_MEGABYTES = MAX_BYTES // 10**6
-_COMMAND = """\
-python -m featherface evaluate --manifest people.jsonl --predictions found.jsonl
-python -m featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl \\
-    --manifest people.jsonl --groups people.csv --column skin_tone"""
+_GROUP_OPTIONS = "--manifest people.jsonl --groups people.csv --column skin_tone"
 
 
 def show_own_groups() -> None:
     """Show what is not measured, the two uploads, this session's table, and the commands for more images."""
     st.markdown(
         "**Not measured:** performance by skin tone, age or gender. WIDER FACE has no such labels, and this "
-        "project does not guess them from photos. With labels of your own, both models are compared on your "
+        "project does not guess them from photos. With labels of your own, all models are compared on your "
         f"groups: a zip of annotated images (up to {_MAX_MEGABYTES} MB and {MAX_ZIP_IMAGES} images, in the "
         "layout of WIDER FACE, as on the Accuracy page), and a CSV file with the columns `image` (as in the "
         "annotations), `face` (optional, its number there, from 1) and one for the group. Both are read in "
@@ -64,7 +65,8 @@ def show_own_groups() -> None:
     if found is not None:
         _show(found)
     with st.expander("More images from the command line", icon=":material/terminal:"):
-        st.code(_COMMAND, language="bash", wrap_lines=True)
+        commands = attributes_commands("--manifest people.jsonl", _GROUP_OPTIONS)
+        st.code(commands, language="bash", wrap_lines=True)
 
 
 def _choose_column(data: bytes, name: str) -> str | None:

@@ -8,7 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from featherface.config import weights_folder
-from featherface.dashboard.components.slice_table import estimate_text, show_slice_table
+from featherface.dashboard.components.slice_table import (
+    attributes_commands,
+    estimate_text,
+    show_slice_table,
+)
 from featherface.dashboard.components.widgets import badge_line, plain, show_chart
 from featherface.models import MODELS
 from featherface.reporting.figures.robustness_figures import corruption_bars
@@ -29,10 +33,9 @@ __all__ = ["show_attributes", "show_labelled_stress"]
 _STRESS_COMMAND = """\
 python -m featherface stress --images WIDER_val/images --ground-truth eval_tools/ground_truth \\
     --predictions stress.jsonl --out weights/evaluation/robustness/wider_val.json"""
-_ATTRIBUTES_COMMAND = """\
-python -m featherface evaluate --images WIDER_val/images --predictions found.jsonl
-python -m featherface attributes --predictions found-v1.jsonl --predictions found-v2.jsonl \\
-    --ground-truth eval_tools/ground_truth --out weights/evaluation/attributes/wider_val.json"""
+_ATTRIBUTES_OPTIONS = (
+    "--ground-truth eval_tools/ground_truth --out weights/evaluation/attributes/wider_val.json"
+)
 
 
 def show_labelled_stress() -> None:
@@ -124,7 +127,8 @@ def show_attributes() -> None:
         st.info(
             "No result for the current weights yet. These commands measure it:", icon=":material/pending:"
         )
-    st.code(_ATTRIBUTES_COMMAND, language="bash", wrap_lines=True)
+    commands = attributes_commands("--images WIDER_val/images", _ATTRIBUTES_OPTIONS)
+    st.code(commands, language="bash", wrap_lines=True)
 
 
 def _show_slices(results: Sequence[SavedSlices]) -> None:

@@ -12,7 +12,19 @@ from featherface.robustness.attribute_slices import Slice
 from featherface.robustness.labelled_stress import Estimate
 from featherface.robustness.robustness_results import SavedSlices
 
-__all__ = ["estimate_text", "show_slice_table", "slice_table"]
+__all__ = ["attributes_commands", "estimate_text", "show_slice_table", "slice_table"]
+
+
+def attributes_commands(images: str, rest: str) -> str:
+    """Return the commands that detect the faces of `images` with all models and score them by attribute.
+
+    images, rest: options of `featherface evaluate`, and further ones of `featherface attributes`.
+    """
+    predictions = " ".join(f"--predictions found-{key}.jsonl" for key in MODELS)
+    return (
+        f"python -m featherface evaluate {images} --predictions found.jsonl\n"
+        f"python -m featherface attributes {predictions} \\\n    {rest}"
+    )
 
 
 def show_slice_table(results: Sequence[SavedSlices], attribute: str) -> None:
