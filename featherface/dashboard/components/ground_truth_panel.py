@@ -89,7 +89,7 @@ def show_spot_buttons(photo_key: str, spot: Spot, comparison: Comparison, fields
 
 def show_ground_truth(file: PhotoFile, comparison: Comparison) -> None:
     """Show the counts of this photo and of all marked photos, and what changes, saves and reads marks."""
-    st.subheader("True, false and missed faces", anchor=False)
+    st.subheader("Comparison with ground truth", anchor=False)
     marked = marked_photo(file.key)
     for key, result in comparison.results.items():
         remember_candidates(file.key, key, result, comparison.settings[key])
@@ -182,15 +182,16 @@ def _show_count_table(photos: str, counts: Mapping[str, FaceCounts]) -> None:
         pd.DataFrame(columns).rename_axis(photos).reset_index(),
         border="horizontal",
         hide_index=True,
-        alt=f"{photos}: true, false, missed and unjudged faces, precision and recall of each model",
+        alt=f"{photos}: true and false positives, missed faces, detections not judged, precision and recall "
+        "of each model",
     )
 
 
 def _measures(counts: FaceCounts) -> dict[str, str]:
     return {
-        "True": f"{counts.true:,}",
-        "False": f"{counts.false:,}",
-        "Missed": f"{counts.missed:,}",
+        "True positives": f"{counts.true:,}",
+        "False positives": f"{counts.false:,}",
+        "Missed faces": f"{counts.missed:,}",
         "Not judged": f"{counts.unjudged:,}",
         "Precision": _percent(counts.precision),
         "Recall": _percent(counts.recall),
