@@ -66,6 +66,10 @@ class VideoFaces:
         span = self.frames[-1].seconds - self.frames[0].seconds
         return span * len(self.frames) / (len(self.frames) - 1)
 
+    def agreements(self, first: str, second: str) -> tuple[Agreement, ...]:
+        """Return which faces models `first` and `second` agree on, frame by frame."""
+        return tuple(frame.agreement(first, second) for frame in self.frames)
+
     def tracks(self, key: str) -> list[Track]:
         """Return the tracks of model `key`; their frames count analysed frames from 0."""
         return track_faces([frame.faces[key] for frame in self.frames])

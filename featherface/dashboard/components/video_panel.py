@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from featherface.video.anonymising import anonymised
 from featherface.video.decoding import MAX_SECONDS, MAX_VIDEO_BYTES, VideoError, frame_at
 from featherface.video.encoding import encode_webm, frames_per_second, side_by_side
 from featherface.video.exports import video_csv, video_json, video_mot
+from featherface.video.tracks import Stability
 
 __all__ = ["LOWEST_CONFIDENCE", "choose_video", "run_analysis", "show_results"]
 
@@ -57,7 +59,9 @@ def choose_video() -> OpenVideo | None:
 
 def _close_video() -> None:
     session_video().close()
+    st.session_state.pop("video_place", None)
     _frame_photo.clear()
+    _findings.clear()
 
 
 def _upload() -> None:
@@ -67,9 +71,11 @@ def _upload() -> None:
         type="video",
         key=f"video_{turn}",
         max_upload_size=MAX_VIDEO_BYTES // 10**6,
-        help=f"MP4, MOV, WebM or AVI with H.264, HEVC, VP8, VP9 or MJPEG video: up to "
-        f"{MAX_VIDEO_BYTES // 10**6} MB, {MAX_SECONDS:.0f} seconds and 3840 × 2160 pixels. The video stays "
-        "in memory while the page is open.",
+        help="The video stays in memory while the page is open.",
+    )
+    st.caption(
+        f"Up to {MAX_VIDEO_BYTES // 10**6} MB, {MAX_SECONDS / 60:.0f} minutes and 3840 × 2160 pixels. "
+        "H.264, HEVC, VP8, VP9 or MJPEG in MP4, MOV, WebM or AVI; AV1 cannot be decoded."
     )
     refusal = st.session_state.pop("refused_video", None)
     if refusal:
@@ -153,47 +159,63 @@ def _show_outcome(job: VideoJob) -> None:
 
 def _forget_job() -> None:
     session_video().job = None
+    _findings.clear()
 
 
 def show_results(video: OpenVideo, job: VideoJob, keys: Sequence[str], confidence: float) -> None:
     """Show everything that follows from the frames analysed so far."""
-    faces = job.faces().above(confidence)
-    if not faces.frames:
-        st.info("No frame has been analysed yet.")
+    if not job.frames_done:
+        st.info("No frame has been analysed.")
         return
-    analysed = [key for key in keys if key in faces.frames[0].faces]
+    findings = _findings(job, tuple(keys), confidence)
+    faces, analysed = findings.faces, findings.keys
     place = min(int(st.session_state.get("video_place", 0)), len(faces.frames) - 1)
-    st.subheader("Timeline")
+    st.subheader("Timeline", anchor=False)
     st.caption("Select a point to show its frame.")
-    _show_timeline(faces, analysed, place)
+    _show_timeline(findings, place)
     _show_frame(video, faces.frames[place], analysed)
-    _show_stability(faces, analysed)
-    if job.state in ("stopped", "done"):
-        _show_downloads(video, faces, analysed)
+    _show_stability(findings)
+    _show_downloads(video, faces, analysed)
 
 
-def _show_timeline(faces: VideoFaces, keys: Sequence[str], place: int) -> None:
+@dataclass(frozen=True, eq=False)
+class _Findings:
+    """What the page shows of one analysis at one confidence threshold.
+
+    job: kept because its identity is the key in the cache. keys: the models that ran. agreements: frame by
+    frame, empty unless two models ran.
+    """
+
+    job: VideoJob
+    faces: VideoFaces
+    keys: tuple[str, ...]
+    agreements: tuple[Agreement, ...]
+    stability: Mapping[str, Stability | None]
+
+
+@st.cache_resource(
+    scope="session", max_entries=1, show_spinner="Comparing the frames", hash_funcs={VideoJob: id}
+)
+def _findings(job: VideoJob, keys: tuple[str, ...], confidence: float) -> _Findings:
+    """Compare the frames of an analysis that has ended: seconds for a long video, so not with every click."""
+    faces = job.faces().above(confidence)
+    analysed = tuple(key for key in keys if key in faces.frames[0].faces)
+    agreements = faces.agreements(*analysed) if len(analysed) == 2 else ()
+    return _Findings(job, faces, analysed, agreements, {key: faces.stability(key) for key in analysed})
+
+
+def _show_timeline(findings: _Findings, place: int) -> None:
+    faces, keys = findings.faces, findings.keys
     names = " and ".join(MODELS[key].name for key in keys)
-    chosen = st.plotly_chart(
-        video_timeline(faces, keys, place),
+    st.plotly_chart(
+        video_timeline(faces, keys, findings.agreements, place),
         key="video_timeline",
-        on_select="rerun",
+        on_select=_show_selected_frame,
         selection_mode="points",
         alt=f"Faces over time found by {names}, and faces that only one of them found",
     )
-    points = chosen.selection.points if chosen else []
-    selected = points[0].get("customdata") if points else None
-    if isinstance(selected, list):
-        selected = selected[0] if selected else None
-    if isinstance(selected, int) and selected != st.session_state.get("video_place"):
-        st.session_state["video_place"] = selected
-        st.rerun()
     with st.container(horizontal=True):
-        differing = [
-            index
-            for index, frame in enumerate(faces.frames)
-            if len(keys) == 2 and _only_one(frame.agreement(*keys)) > 0
-        ]
+        differing = [index for index, found in enumerate(findings.agreements) if found.share < 1]
         earlier = [index for index in differing if index < place]
         later = [index for index in differing if index > place]
         _jump("Previous frame", "navigate_before", place - 1 if place else None)
@@ -202,8 +224,12 @@ def _show_timeline(faces: VideoFaces, keys: Sequence[str], place: int) -> None:
         _jump("Next disagreement", "last_page", later[0] if later else None)
 
 
-def _only_one(found: Agreement) -> int:
-    return len(found.only_first) + len(found.only_second)
+def _show_selected_frame() -> None:
+    """Show the frame of the point that was just selected; the buttons move on from there."""
+    points = st.session_state["video_timeline"].selection.points
+    match points[0].get("customdata") if points else None:
+        case (int() as place) | [int() as place, *_]:
+            st.session_state["video_place"] = place
 
 
 def _jump(label: str, icon: str, place: int | None) -> None:
@@ -214,7 +240,7 @@ def _jump(label: str, icon: str, place: int | None) -> None:
 
 
 def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> None:
-    st.subheader(f"Frame {found.index} at {found.seconds:.2f} s")
+    st.subheader(f"Frame {found.index} at {found.seconds:.2f} s", anchor=False)
     try:
         photo = _frame_photo(video.digest, found.index, video)
     except VideoError as error:
@@ -230,6 +256,7 @@ def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> Non
         compared_panels(title, faces, "No face found in this frame.", _notes),
         landmarks=True,
         scores=True,
+        differences=len(keys) == 2,
     )
     if st.button("Open this frame on the Detection page", icon=":material/open_in_new:"):
         name = f"{Path(video.name).stem} frame {found.index}.png"
@@ -249,11 +276,10 @@ def _notes(faces: Detections) -> list[str]:
     ]
 
 
-def _show_stability(faces: VideoFaces, keys: Sequence[str]) -> None:
-    st.subheader("Stability")
+def _show_stability(findings: _Findings) -> None:
+    st.subheader("Stability", anchor=False)
     rows = []
-    for key in keys:
-        steady = faces.stability(key)
+    for key, steady in findings.stability.items():
         if steady is not None:
             rows.append(
                 {
@@ -288,7 +314,7 @@ def _percent(share: float | None) -> float | None:
 
 
 def _show_downloads(video: OpenVideo, faces: VideoFaces, keys: Sequence[str]) -> None:
-    st.subheader("Downloads")
+    st.subheader("Downloads", anchor=False)
     stem = Path(video.name).stem or "video"
     colours = {key: MODELS[key].colour for key in keys}
     rate = frames_per_second(faces)
@@ -317,6 +343,8 @@ def _show_downloads(video: OpenVideo, faces: VideoFaces, keys: Sequence[str]) ->
                 f"{stem}.{key}.mot.txt",
                 "text/plain",
             )
+    if faces.every > 1:
+        st.caption("Videos contain the analysed frames only.")
     st.caption(
         "Blurred and pixelated videos hide every face that a model found, gaps of up to three frames "
         "included. A face that both models miss for longer stays visible: check before you share."

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from featherface.detection.agreement import Agreement
 from featherface.models import MODELS
 from featherface.reporting.figures.style import BOTH_COLOUR, chart_layout
 from featherface.video.analysis import VideoFaces
 
 __all__ = ["video_timeline"]
 
+_MARKED_FRAMES = 2_000
 
-def video_timeline(faces: VideoFaces, keys: Sequence[str], current: int | None = None) -> go.Figure:
+
+def video_timeline(
+    faces: VideoFaces, keys: Sequence[str], agreements: Sequence[Agreement] = (), current: int | None = None
+) -> go.Figure:
     """Return face counts of the models `keys` over time, and below them how many faces only one found.
 
-    Every point of the lower chart carries the place of its frame, so that a click on it can open the frame.
-    current: the place, among the analysed frames, of the frame that is shown; it is marked.
+    agreements: of the two models, frame by frame; without them there is no lower chart. current: the place,
+    among the analysed frames, of the frame that is shown; it is marked. Every marker carries the place of its
+    frame, so that a click on it can open the frame; in long videos only the lower chart has markers, which
+    browsers draw slowly.
     """
     seconds = [frame.seconds for frame in faces.frames]
     places = list(range(len(faces.frames)))
@@ -28,16 +35,14 @@ def video_timeline(faces: VideoFaces, keys: Sequence[str], current: int | None =
             x=seconds,
             y=[len(frame.faces[key]) for frame in faces.frames],
             customdata=places,
-            mode="lines+markers",
+            mode="lines+markers" if not agreements or len(places) <= _MARKED_FRAMES else "lines",
             line={"color": MODELS[key].colour, "width": 2, "shape": "hv"},
             marker={"size": 5},
             hovertemplate="%{y} faces at %{x:.2f} s",
         )
     counts = [len(found) for frame in faces.frames for found in frame.faces.values()]
-    differing: list[int] = []
-    if len(keys) == 2:
-        found = [frame.agreement(keys[0], keys[1]) for frame in faces.frames]
-        differing = [len(one.only_first) + len(one.only_second) for one in found]
+    differing = [len(one.only_first) + len(one.only_second) for one in agreements]
+    if agreements:
         figure.add_scatter(
             name="Found by one model only",
             x=seconds,
@@ -48,7 +53,8 @@ def video_timeline(faces: VideoFaces, keys: Sequence[str], current: int | None =
             line={"color": BOTH_COLOUR, "width": 1.5, "shape": "hv"},
             marker={"size": 6},
             fill="tozeroy",
-            hovertemplate="%{y} faces at %{x:.2f} s",
+            text=[one.both for one in agreements],
+            hovertemplate="%{y} faces, %{text} found by both, at %{x:.2f} s",
         )
     marks = [] if current is None else [_mark(seconds[current])]
     figure.update_layout(
