@@ -12,13 +12,22 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-__all__ = ["RgbSpace", "icc_space", "png_chunks", "png_space", "table_transform", "unread_profile"]
+__all__ = [
+    "RgbSpace",
+    "icc_space",
+    "is_profile",
+    "png_chunks",
+    "png_space",
+    "table_transform",
+    "unread_profile",
+]
 
 _Curve = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]  # code values 0..1 to linear light
 _Matrix = npt.NDArray[np.float64]
@@ -44,10 +53,14 @@ _SRGB_GAMMA = 45_455  # what a PNG of sRGB says beside its sRGB chunk, times 100
 
 @dataclass(frozen=True, eq=False)
 class RgbSpace:
-    """An RGB colour space: one curve per channel, and a matrix from its linear light to that of sRGB."""
+    """An RGB colour space: one curve per channel, and a matrix from its linear light to that of sRGB.
+
+    hdr: "PQ" or "HLG" where the curves return light relative to the reference white, which goes beyond it.
+    """
 
     curves: tuple[_Curve, _Curve, _Curve]
     matrix: _Matrix  # (3, 3)
+    hdr: Literal["", "PQ", "HLG"] = ""
 
     def to_srgb(self, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
         """Return (H, W, 3) pixels of this space, of 8 or 16 bits, as uint8 sRGB; out of gamut is clipped."""
@@ -59,6 +72,10 @@ class RgbSpace:
         for top in range(0, len(pixels), _BAND):
             band = pixels[top : top + _BAND]
             linear = np.stack([table[band[:, :, channel]] for channel, table in enumerate(tables)], axis=-1)
+            if self.hdr == "HLG":
+                linear = _display_light(linear)
+            if self.hdr:
+                linear = _tone_map(linear)
             linear = np.asarray(cv2.transform(linear, matrix), np.float32)
             np.clip(linear, 0, 1, out=linear)
             linear *= _STEPS - 1
@@ -92,7 +109,12 @@ def _parametric(g: float, a: float, b: float, c: float, d: float, e: float = 0, 
 
 _SRGB_CURVE = _parametric(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _BT709_CURVE = _power(2.4)  # of displays (ITU-R BT.1886), as browsers show it
-_HDR_WHITE = 406.0  # cd/m2 shown as white: twice the reference white, as Chromium darkens HDR for SDR screens
+# Screens without HDR show the reference white at half their light, and darken what is above it less and less
+# up to 1,000 cd/m2, as Chromium does (reference white tone mapping, ISO 22028-5).
+_HDR_WHITE, _HDR_PEAK = 203.0, 1_000.0  # cd/m2
+_BT2020_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)
+_SHOWN_WHITE = 0.5
+_KNEE = 0.65  # where between them the tangents of the curve meet
 
 
 def _pq(codes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -105,7 +127,26 @@ def _hlg(codes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     scene = np.where(
         codes <= 0.5, codes**2 / 3, (np.exp((codes - 0.55991073) / 0.17883277) + 0.28466892) / 12
     )
-    return scene**1.2 * 1_000 / _HDR_WHITE
+    return scene * _HDR_PEAK / _HDR_WHITE
+
+
+def _display_light(scene: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the light that a screen makes of (H, W, 3) scene light in HLG: luminance with a system gamma."""
+    luminance = scene @ (_BT2020_LUMINANCE * np.float32(_HDR_WHITE / _HDR_PEAK))
+    return np.asarray(scene * luminance[:, :, None] ** np.float32(0.2), np.float32)
+
+
+def _tone_map(light: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return linear light relative to the reference white of HDR as a screen without HDR shows it.
+
+    light: (H, W, 3). All channels are darkened alike, by what the brightest needs.
+    """
+    share = np.linspace(0, 1, 256)[:, None]
+    middle = 1 - _KNEE + _KNEE / _SHOWN_WHITE, (1 - _KNEE) * _SHOWN_WHITE + _KNEE
+    ends = np.array([(1, _SHOWN_WHITE), middle, (_HDR_PEAK / _HDR_WHITE, 1)])
+    curve = (1 - share) ** 2 * ends[0] + 2 * share * (1 - share) * ends[1] + share**2 * ends[2]
+    brightest = light.max(axis=-1, keepdims=True).clip(1, _HDR_PEAK / _HDR_WHITE)  # half, up to white
+    return np.asarray(light * (np.interp(brightest, *curve.T) / brightest), np.float32)
 
 
 # Code points of ITU-T H.273: primaries as x, y of red, green, blue and white, and transfer characteristics.
@@ -115,16 +156,21 @@ _PRIMARIES: Mapping[int, tuple[float, ...]] = {
     5: (0.640, 0.330, 0.290, 0.600, 0.150, 0.060, *_D65),
     6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, *_D65),
     7: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, *_D65),
+    8: (0.681, 0.319, 0.243, 0.692, 0.145, 0.049, 0.310, 0.316),
     9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65),
+    10: (1, 0, 0, 1, 0, 0, 1 / 3, 1 / 3),
     11: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.314, 0.351),
     12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65),
+    22: (0.630, 0.340, 0.295, 0.605, 0.155, 0.077, *_D65),
 }
 _TRANSFERS: Mapping[int, _Curve] = {
     1: _BT709_CURVE,
     4: _power(2.2),
     5: _power(2.8),
     6: _BT709_CURVE,
+    7: _parametric(1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0913),
     8: _power(1),
+    11: _BT709_CURVE,
     13: _SRGB_CURVE,
     14: _BT709_CURVE,
     15: _BT709_CURVE,
@@ -132,6 +178,7 @@ _TRANSFERS: Mapping[int, _Curve] = {
     17: lambda codes: codes**2.6 * 52.37 / 48,
     18: _hlg,
 }
+_HDR: Mapping[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
 
 
 def _primaries_to_srgb(chromaticities: tuple[float, ...]) -> _Matrix | None:
@@ -140,9 +187,10 @@ def _primaries_to_srgb(chromaticities: tuple[float, ...]) -> _Matrix | None:
     chromaticities: x, y of red, green, blue and white.
     """
     x, y = np.array(chromaticities[::2]), np.array(chromaticities[1::2])
-    if (y <= 0).any():
+    if y[3] <= 0:
         return None
-    xyz = np.stack([x / y, np.ones(4), (1 - x - y) / y])  # one column per colour
+    xyz = np.stack([x, y, 1 - x - y])  # one column per colour, each primary of unknown strength
+    xyz[:, 3] /= y[3]
     try:
         to_xyz = xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
         adapted = np.linalg.inv(_BRADFORD) @ np.diag(_BRADFORD @ _D50 / (_BRADFORD @ xyz[:, 3])) @ _BRADFORD
@@ -169,26 +217,27 @@ def png_chunks(data: bytes) -> dict[bytes, bytes]:
     return chunks
 
 
-def png_space(chunks: Mapping[bytes, bytes]) -> RgbSpace | None:
-    """Return the colour space that a PNG's chunks other than iCCP name; None for sRGB or what iCCP says."""
+def png_space(chunks: Mapping[bytes, bytes], *, has_profile: bool) -> RgbSpace | None:
+    """Return the colour space that a PNG's chunks other than iCCP name; None for sRGB or what iCCP says.
+
+    has_profile: whether iCCP holds a profile that can be read.
+    """
     coded = chunks.get(b"cICP", b"")
     if len(coded) == 4 and coded[2:] == b"\0\1" and coded[0] in _PRIMARIES and coded[1] in _TRANSFERS:
         curve, matrix = _TRANSFERS[coded[1]], _primaries_to_srgb(_PRIMARIES[coded[0]])
-        return None if matrix is None else RgbSpace((curve, curve, curve), matrix)
-    if b"iCCP" in chunks or b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
+        return None if matrix is None else RgbSpace((curve, curve, curve), matrix, _HDR.get(coded[1], ""))
+    if has_profile or b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
         return None
     gamma = int.from_bytes(chunks[b"gAMA"])
     primaries = chunks.get(b"cHRM", b"")
-    matrix = None
+    if gamma == 0 or (gamma == _SRGB_GAMMA and not primaries):  # without primaries it is meant as sRGB
+        return None
+    matrix: _Matrix | None = np.eye(3)
     if len(primaries) == 32:
         white, *colours = np.array(struct.unpack(">8I", primaries)).reshape(4, 2) / 100_000
         matrix = _primaries_to_srgb(tuple(np.concatenate([*colours, white]).tolist()))
-    if matrix is None and gamma == _SRGB_GAMMA:  # without primaries it is meant as sRGB
-        return None
-    if not 1_000 <= gamma <= 1_000_000:
-        return None
     curve = _power(100_000 / gamma)
-    return RgbSpace((curve, curve, curve), np.eye(3) if matrix is None else matrix)
+    return None if matrix is None else RgbSpace((curve, curve, curve), matrix)
 
 
 def unread_profile(data: bytes) -> bytes:
@@ -214,6 +263,11 @@ def _box(data: bytes, wanted: bytes) -> bytes:
             break
         position += size
     return b""
+
+
+def is_profile(data: bytes) -> bool:
+    """Say whether these bytes are an ICC profile, by its header and its table of tags."""
+    return bool(_icc_tags(data))
 
 
 def icc_space(profile: bytes) -> RgbSpace | None:

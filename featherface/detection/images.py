@@ -19,6 +19,7 @@ from featherface.config import MAX_BYTES, MAX_DIMENSION, MAX_PIXELS
 from featherface.detection.colour_space import (
     RgbSpace,
     icc_space,
+    is_profile,
     png_chunks,
     png_space,
     table_transform,
@@ -42,17 +43,25 @@ __all__ = ["FORMATS", "ImageError", "Photo", "decode_photo", "memory_errors_as_s
 # an AVIF of 12,000 x 12,000 pixels can pass as one of 8 x 8: its real size is only known once decoded.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
 
+# Damaged files become sentences here; OpenCV would print its own lines on standard error.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # Pillow warns of large images on opening, before this module can refuse them by MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
 
 _WHITE = (255, 255, 255, 255)
 _LEAST_SHARE = 0.5  # of the rows of a JPEG without its end; below that it is refused
 _BLANK_LEVELS = 3  # by which the pixels of a blank image may differ, as after JPEG compression
+_DARK_PEAK = 31  # levels; an eighth of the range
 _BLANK = (
     "This image is blank: it is one colour, or fully transparent; choose another photo, or export the frame "
     "or layer that shows something."
 )
+_DARK = (
+    "This image is nearly black: it uses {peak} of 255 levels; brighten it, or export it with values that "
+    "fill the range."
+)
 _XMP = ("xmp", "XML:com.adobe.xmp")  # where Pillow keeps XMP metadata
+_OPENCV_COMPRESSIONS = (1, 5, 8, 32_773, 32_946)  # none, LZW, Deflate, PackBits; of others it returns zeros
 _USUAL_RANGES = (1.0, 255.0, 65_535.0)  # of values whose type does not say which one is white
 _SAMPLED_VALUES = 2**20  # values among which the brightest 1% are looked for
 _BAND = 512  # rows converted at a time: every whole copy of a large photo is 200 MB
@@ -82,8 +91,8 @@ def memory_errors_as_sentence(name: str, advice: str = "scale it down or try aga
 class Photo:
     """An upright photo in sRGB.
 
-    pixels: read-only (H, W, 3) uint8 RGB. notice: one sentence for people about a file that is incomplete or
-    blank, else empty. is_blank: whether all pixels have one colour.
+    pixels: read-only (H, W, 3) uint8 RGB. notice: one sentence for people about a file that is incomplete,
+    blank or nearly black, else empty. is_blank: whether all pixels have one colour.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -146,7 +155,8 @@ def decode_photo(source: Path | str | bytes | Image.Image | np.ndarray) -> Photo
 def _photo(pixels: npt.NDArray[np.uint8], notice: str = "") -> Photo:
     pixels = _read_only(pixels)
     is_blank = _is_blank(pixels)
-    return Photo(pixels, " ".join(filter(None, (notice, _BLANK if is_blank else ""))), is_blank)
+    level = _BLANK if is_blank else _darkness(pixels)
+    return Photo(pixels, " ".join(filter(None, (notice, level))), is_blank)
 
 
 def _read_only(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -162,6 +172,13 @@ def _is_blank(pixels: npt.NDArray[np.uint8]) -> bool:
         for part in (pixels[::61, ::61], pixels)
         for channel in range(3)
     )
+
+
+def _darkness(pixels: npt.NDArray[np.uint8]) -> str:
+    """Return a sentence if all pixels are nearly black, as of a file that uses a part of its range."""
+    if pixels[::61, ::61].max() > _DARK_PEAK or pixels.max() > _DARK_PEAK:
+        return ""
+    return _DARK.format(peak=pixels.max())
 
 
 def _read(path: Path) -> bytes:
@@ -211,6 +228,8 @@ def _from_file(
         with memory_errors_as_sentence(name):
             for name_of_xmp in _XMP:
                 image.info.pop(name_of_xmp, None)  # Pillow would turn a TIFF by it
+            if getattr(image, "default_image", False):  # of an animated PNG: browsers show the first frame
+                image.seek(1)
             try:
                 image.load()
             except OSError:
@@ -221,12 +240,19 @@ def _from_file(
                 image.info["icc_profile"] = _first_profile(data, found)
             if image.format in ("JPEG2000", "BMP"):
                 image.info["icc_profile"] = unread_profile(data)
+            if full is not None and _is_misread(full, image):
+                raise _damaged(name)
             pixels = _upright(_rgb(image, data, full), _orientation(image, data, found, full))
             return _photo(pixels, notice)
     except ImageError:
         raise
     except Exception as error:  # as above
         raise _damaged(name) from error
+
+
+def _is_misread(directory: Directory, image: Image.Image) -> bool:
+    """Say whether Pillow reads a TIFF's values as others: planes of 16 bits as 8, signed as unsigned."""
+    return (directory.is_planar and directory.bits > 8) or (directory.is_signed and not _is_deep_grey(image))
 
 
 def _from_image(image: Image.Image, name: str) -> Photo:
@@ -260,6 +286,9 @@ def _incomplete(data: bytes, name: str) -> tuple[Image.Image, str]:
 def _from_unusual_tiff(data: bytes, found: list[Directory], full: Directory, name: str) -> Photo:
     """Return the photo in a TIFF whose kind of pixels Pillow does not read, such as colours in float."""
     _check_size(full.width, full.height, name)
+    is_misread = full.is_planar or (full.is_signed and full.bits < 32)  # by OpenCV, without an error
+    if is_misread or full.compression not in _OPENCV_COMPRESSIONS:
+        raise _damaged(name)
     try:
         with memory_errors_as_sentence(name):
             values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -361,9 +390,9 @@ def _conversion(image: Image.Image, data: bytes) -> RgbSpace | ImageCms.ImageCms
 
     A profile for other colours than the image's is ignored, as in browsers.
     """
-    space = png_space(png_chunks(data))
+    profile = image.info.get("icc_profile") or b""
+    space = png_space(png_chunks(data), has_profile=is_profile(profile))
     if space is None:
-        profile = image.info.get("icc_profile") or b""
         is_grey = image.mode in ("1", "L", "LA") or _is_deep_grey(image)
         if image.mode in ("CMYK", "LAB") or (profile[16:20] == b"GRAY" and not is_grey):
             return table_transform(image)

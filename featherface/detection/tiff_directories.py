@@ -13,7 +13,7 @@ from dataclasses import dataclass
 __all__ = ["Directory", "directories", "exif_orientation", "full_image", "is_camera_raw", "starting_at"]
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
-_ORIENTATION, _SAMPLES, _SUB_DIRECTORIES, _SAMPLE_FORMAT = 274, 277, 330, 339
+_ORIENTATION, _SAMPLES, _PLANES, _SUB_DIRECTORIES, _SAMPLE_FORMAT = 274, 277, 284, 330, 339
 _WANTED = {
     _SUBFILE,
     _WIDTH,
@@ -23,6 +23,7 @@ _WANTED = {
     _PHOTOMETRIC,
     _ORIENTATION,
     _SAMPLES,
+    _PLANES,
     _SUB_DIRECTORIES,
     _SAMPLE_FORMAT,
 }
@@ -79,6 +80,16 @@ class Directory:
         return self._value(_SAMPLE_FORMAT, 1) == 2
 
     @property
+    def compression(self) -> int:
+        """How the pixels are compressed; 1 for not at all."""
+        return self._value(_COMPRESSION, 1)
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether each colour channel is stored as an image of its own."""
+        return self._value(_PLANES, 1) == 2 and self._value(_SAMPLES, 1) > 1
+
+    @property
     def is_white_zero(self) -> bool:
         """Whether zero stands for white in this grey image."""
         return self._value(_PHOTOMETRIC, 1) == 0
@@ -91,8 +102,7 @@ class Directory:
     @property
     def is_sensor_data(self) -> bool:
         """Whether these are values of a camera's sensor, which need developing."""
-        raw = self._value(_COMPRESSION, 1) in _RAW_COMPRESSIONS
-        return raw or self._value(_PHOTOMETRIC, 1) in _SENSOR
+        return self.compression in _RAW_COMPRESSIONS or self._value(_PHOTOMETRIC, 1) in _SENSOR
 
     @property
     def has_orientation(self) -> bool:

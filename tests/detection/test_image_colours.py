@@ -214,6 +214,7 @@ SRGB_PRIMARIES = chrm(31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_
 P3_PRIMARIES = chrm(31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000)
 SRGB_CHUNK = chunk(b"sRGB", b"\0")
 P3_CHUNK = chunk(b"iCCP", b"p3\0\0" + zlib.compress(rgb_profile("Display P3", SRGB_PARAMETERS)))
+BAD_PROFILE = chunk(b"iCCP", b"bad\0\0" + zlib.compress(b"no profile" * 40))
 AS_STORED = CODES[0].tolist()
 LINEAR = [[56, 56, 56], [133, 133, 133], [188, 188, 188], [229, 229, 229], [188, 205, 252], [222, 208, 195]]
 POWER_2_2 = [[3, 3, 3], [57, 57, 57], [129, 129, 129], [201, 201, 201], [129, 156, 248], [187, 162, 140]]
@@ -254,6 +255,27 @@ P3 = [[10, 10, 10], [60, 60, 60], [128, 128, 128], [200, 200, 200], [121, 156, 2
         pytest.param(cicp(2, 2), AS_STORED, id="cICP of unknown"),
         pytest.param(gama(0), AS_STORED, id="gAMA of zero"),
         pytest.param(gama(45_455) + chrm(*[0] * 8), AS_STORED, id="impossible cHRM"),
+        pytest.param(gama(100_000) + chrm(*[30_000] * 8), AS_STORED, id="impossible cHRM beside a gAMA"),
+        pytest.param(gama(300), [[0] * 3] * 6, id="gAMA far from the usual"),
+        pytest.param(BAD_PROFILE + gama(100_000), LINEAR, id="gAMA where iCCP cannot be read"),
+        pytest.param(
+            gama(45_455) + chrm(31_270, 32_900, 73_470, 26_530, 0, 100_000, 10, 0),
+            [[3] * 3, [57] * 3, [129] * 3, [201] * 3, [0, 168, 255], [227, 154, 136]],
+            id="cHRM of a blue without luminance",
+        ),
+        pytest.param(
+            cicp(1, 7),
+            [[25] * 3, [77] * 3, [141] * 3, [206] * 3, [141, 166, 249], [194, 171, 151]],
+            id="cICP of SMPTE 240M",
+        ),
+        pytest.param(
+            cicp(1, 11),
+            [[1] * 3, [49] * 3, [121] * 3, [197] * 3, [121, 150, 248], [182, 156, 133]],
+            id="cICP of xvYCC",
+        ),
+        pytest.param(cicp(8, 13), [*AS_STORED[:4], [115, 154, 254], [194, 160, 136]], id="cICP of film"),
+        pytest.param(cicp(10, 13), [*AS_STORED[:4], [0, 181, 255], [235, 129, 137]], id="cICP of XYZ"),
+        pytest.param(cicp(22, 13), [*AS_STORED[:4], [127, 159, 248], [187, 161, 139]], id="cICP of EBU 3213"),
     ],
 )
 def test_chunks_of_a_png_as_chromium_shows_them(chunks: bytes, shown: list[list[int]]) -> None:
@@ -261,9 +283,13 @@ def test_chunks_of_a_png_as_chromium_shows_them(chunks: bytes, shown: list[list[
 
 
 @pytest.mark.parametrize(
-    ("transfer", "greys"),
-    [pytest.param(16, [0, 26, 132, 255], id="PQ"), pytest.param(18, [1, 39, 99, 202], id="HLG")],
+    ("transfer", "shown"),
+    [
+        pytest.param(16, [[0] * 3, [6] * 3, [26] * 3, [175] * 3, [220] * 3, [197, 132, 93]], id="PQ"),
+        pytest.param(18, [[1] * 3, [16] * 3, [39] * 3, [115] * 3, [141] * 3, [121, 100, 87]], id="HLG"),
+    ],
 )
-def test_hdr_greys_as_chromium_shows_them(transfer: int, greys: list[int]) -> None:
-    found = decode_photo(png(CODES, cicp(9, transfer))).pixels[0, :4]
-    np.testing.assert_allclose(found, np.array(greys)[:, None].repeat(3, 1), atol=4)
+def test_hdr_as_chromium_shows_it(transfer: int, shown: list[list[int]]) -> None:
+    """Light above the reference white is darkened, all channels alike; HLG has a system gamma."""
+    codes = np.array([[[10] * 3, [34] * 3, [60] * 3, [144] * 3, [164] * 3, [144, 130, 113]]], np.uint8)
+    np.testing.assert_allclose(decode_photo(png(codes, cicp(9, transfer))).pixels[0], shown, atol=1)

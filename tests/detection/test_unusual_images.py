@@ -107,6 +107,33 @@ def test_dark_sixteen_bit_files_stay_dark(grey: np.ndarray) -> None:
         assert decode_photo(file).pixels.max() == 1
 
 
+def test_a_nearly_black_image_says_so(grey: np.ndarray) -> None:
+    photo = decode_photo(encoded(Image.fromarray(grey.astype(np.uint16) * 16), "PNG"))  # 12 bits of 16
+    assert photo.notice.startswith("This image is nearly black: it uses 16 of 255 levels; ")
+    assert not photo.is_blank
+
+
+PLANAR, SAMPLES, JPEG_2000 = 284, 277, 34_712
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tags"),
+    [
+        pytest.param("u2", {PLANAR: 2}, id="planes of 16 bits, which Pillow takes for 8"),
+        pytest.param("f4", {PLANAR: 2}, id="planes of floats, which OpenCV takes for pixels"),
+        pytest.param("u1", {COMPRESSION: JPEG_2000}, id="compression for which OpenCV returns zeros"),
+        pytest.param("i2", {}, id="signed colours, which OpenCV takes for unsigned"),
+    ],
+)
+def test_colours_that_would_be_misread_are_refused(
+    dtype: str, tags: dict[int, int], portrait: np.ndarray
+) -> None:
+    white = 1 if dtype == "f4" else np.iinfo(dtype).max
+    file = tiff(((portrait / 255.0 * white).astype(dtype), tags))
+    with pytest.raises(ImageError, match="of an unusual kind; save it again as JPEG or PNG"):
+        decode_photo(file)
+
+
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
 def test_white_may_be_zero(dtype: str, grey: np.ndarray) -> None:
     white = np.iinfo(dtype).max
@@ -310,6 +337,14 @@ def test_metadata_turns_a_photo_where_it_does_in_chromium(name: str, portrait: n
     found = decode_photo(make(portrait)).pixels
     assert found.shape == expected.shape
     assert mean_error(found, expected) < 4  # a JPEG loses some
+
+
+def test_a_default_image_that_is_no_frame_is_not_shown(portrait: np.ndarray) -> None:
+    """Browsers show the first frame of an animated PNG, not what other programs show."""
+    frames = [Image.fromarray(portrait), Image.fromarray(portrait[::-1])]
+    default = Image.new("RGB", frames[0].size, "navy")
+    file = encoded(default, "PNG", save_all=True, append_images=frames, default_image=True)
+    np.testing.assert_array_equal(decode_photo(file).pixels, portrait)
 
 
 def animation(first: Image.Image) -> bytes:
