@@ -103,3 +103,13 @@ def test_samples_are_small_and_carry_no_metadata() -> None:
         with Image.open(file) as image:
             assert max(image.size) <= 1600, file.name
             assert not {"exif", "icc_profile", "xmp", "photoshop"} & image.info.keys(), file.name
+
+
+def test_a_thumbnail_without_memory_refuses_the_file_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("featherface.dashboard.state.photos.ImageOps.fit", fit)
+    ((name, reason),) = upload(party=jpeg("teal")).refusals
+    assert (name, own_photos()) == ("party", [])
+    assert reason.startswith("The photo needs more memory than is free")
