@@ -228,8 +228,11 @@ def png_space(chunks: Mapping[bytes, bytes], *, has_profile: bool) -> RgbSpace |
         return None if matrix is None else RgbSpace((curve, curve, curve), matrix, _HDR.get(coded[1], ""))
     if has_profile or b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
         return None
-    gamma = int.from_bytes(chunks[b"gAMA"])
-    primaries = chunks.get(b"cHRM", b"")
+    return _gamma_space(int.from_bytes(chunks[b"gAMA"]), chunks.get(b"cHRM", b""))
+
+
+def _gamma_space(gamma: int, primaries: bytes) -> RgbSpace | None:
+    """Return the space of a gAMA chunk's number and a cHRM chunk's content, or nothing in place of that."""
     if gamma == 0 or (gamma == _SRGB_GAMMA and not primaries):  # without primaries it is meant as sRGB
         return None
     matrix: _Matrix | None = np.eye(3)
