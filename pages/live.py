@@ -12,9 +12,13 @@ from featherface.dashboard.components.detection_sliders import (
     choose_longer_side,
     choose_nms_iou,
 )
+from featherface.dashboard.components.detector_files_panel import (
+    choose_detector_files,
+    show_detectors_popover,
+)
 from featherface.dashboard.components.frame_handover import open_on_detection_page
 from featherface.dashboard.components.live_view import show_live_view
-from featherface.dashboard.components.model_pair import choose_model_pair
+from featherface.dashboard.components.model_pair import choose_detector_pair
 from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.widgets import required_choice
 from featherface.detection.settings import DetectionSettings
@@ -26,7 +30,10 @@ st.caption(
     "Runs both models on the same frames of your camera. Frames go only to this server, are analysed in "
     "memory and are not kept."
 )
-models = choose_model_pair()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    models = choose_detector_pair()
+    files = choose_detector_files(models)
+    show_detectors_popover()
 confidence_column, nms_column, size_column, hide_column = st.columns(4, gap="medium")
 with confidence_column:
     confidence = choose_confidence("live_conf")
@@ -46,7 +53,7 @@ with hide_column:
         "shows the analysed frames, at their rate.",
     )
 frozen = show_live_view(
-    models, DetectionSettings(confidence, nms_iou, input_size=input_size), HIDE_CHOICES[hide]
+    models, DetectionSettings(confidence, nms_iou, input_size=input_size), HIDE_CHOICES[hide], files
 )
 if frozen is not None:
     open_on_detection_page(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen, hide=hide)

@@ -23,7 +23,7 @@ from featherface.detection.detections import Detections
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.settings import DetectionSettings
 from featherface.errors import FeatherFaceError
-from featherface.models import MODELS
+from featherface.models import MODELS, OTHER_DETECTORS
 from featherface.serving.model_service import ModelService
 
 __all__ = ["MAX_FRAME_BYTES", "LiveError", "LiveSession", "LiveSettings", "Send"]
@@ -42,16 +42,22 @@ class LiveError(FeatherFaceError):
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """What a visitor has chosen; it holds from the next frame on."""
+    """What a visitor has chosen; it holds from the next frame on.
+
+    files: checksum of the model file of each other detector among `models`, where it is not the first in the
+        weights folder.
+    """
 
     models: tuple[str, ...] = field(default_factory=lambda: tuple(MODELS)[:2])  # keys
     detection: DetectionSettings = field(default_factory=DetectionSettings)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> LiveSettings:
         """Read the settings from a browser's message. Raises LiveError, and SettingsError out of range."""
         try:
             models = tuple(str(key) for key in message.get("models", cls().models))
+            files = {str(key): str(checksum) for key, checksum in dict(message.get("files", {})).items()}
             detection = DetectionSettings(
                 confidence=float(message.get("confidence", DEFAULT_CONFIDENCE)),
                 nms_iou=float(message.get("nms_iou", DEFAULT_NMS_IOU)),
@@ -59,10 +65,10 @@ class LiveSettings:
             )
         except (TypeError, ValueError) as error:
             raise LiveError(f"The settings of the live view cannot be read: {error}.") from error
-        known = all(key in MODELS for key in models)
+        known = all(key in MODELS or key in OTHER_DETECTORS for key in models)
         if not known or not 1 <= len(models) <= _MOST_MODELS or len(set(models)) < len(models):
             raise LiveError(f"The live view takes 1 to {_MOST_MODELS} different models.")
-        return cls(models, detection)
+        return cls(models, detection, files)
 
 
 @dataclass(eq=False)
@@ -95,9 +101,9 @@ class LiveSession:
 
     send: receives one dictionary per model and frame: "frame" (the browser's number), "model" (key), "faces"
     (as `Detections.to_dict`), "size" (width, height of the frame), "milliseconds" ("queue": from the frame's
-    arrival to the start of its pass, without "decode"; "preprocess", "network", "postprocess"), "dropped" (frames that this model did not see), and "agreement"
-    ("both" and "only" by key) once two models have seen the frame. Where a frame cannot be used: "frame",
-    "model" and "error", a sentence.
+    arrival to the start of its pass, without "decode"; "preprocess", "network", "postprocess"), "dropped" (frames that
+    this model did not see), and "agreement" ("both" and "only" by key) once two models have seen the frame.
+    Where a frame cannot be used: "frame", "model" and "error", a sentence.
     """
 
     def __init__(self, service: ModelService, send: Send, settings: LiveSettings) -> None:
@@ -132,7 +138,7 @@ class LiveSession:
     async def run(self) -> None:
         """Detect faces in the offered frames until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for key in MODELS:
+            for key in (*MODELS, *OTHER_DETECTORS):
                 tasks.create_task(self._run_model(key))
 
     async def _run_model(self, key: str) -> None:
@@ -142,7 +148,7 @@ class LiveSession:
                 frame = self._take(key)
                 settings = self.settings
             try:
-                answer, found = await anyio.to_thread.run_sync(self._detect, key, frame, settings.detection)
+                answer, found = await anyio.to_thread.run_sync(self._detect, key, frame, settings)
             except FeatherFaceError as error:
                 await self._send({"frame": frame.number, "model": key, "error": str(error)})
             else:
@@ -170,13 +176,13 @@ class LiveSession:
         self._last[key] = self._working[key] = self._shared = frame
         return frame
 
-    def _detect(
-        self, key: str, frame: _Frame, settings: DetectionSettings
-    ) -> tuple[dict[str, Any], Detections]:
+    def _detect(self, key: str, frame: _Frame, settings: LiveSettings) -> tuple[dict[str, Any], Detections]:
         start = time.perf_counter()
         photo = frame.decoded()
         decoded = 1000 * (time.perf_counter() - start)
-        found, spent = self._service.detect_frame(photo, key, settings)
+        checksum = settings.files.get(key)
+        weights = self._service.detector_weights(key, checksum) if checksum else None
+        found, spent = self._service.detect_frame(photo, key, settings.detection, weights=weights)
         waited = 1000 * (start - frame.arrived) + spent["queue"]
         answer = {
             "frame": frame.number,

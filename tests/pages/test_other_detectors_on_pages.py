@@ -1,4 +1,4 @@
-"""YuNet and CenterFace beside the models on Detection, Latency and Live; elsewhere and without files, nothing."""
+"""YuNet and CenterFace beside the models on Detection, Latency and Live; without files, nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from featherface.checkpoints.detector_files import inspect_detector
 from featherface.models import MODELS, OTHER_DETECTORS
 from featherface.serving.model_service import ModelService
 from tests.detector_models import centerface_model, yunet_model
@@ -104,6 +105,21 @@ def test_all_photos_are_compared_with_another_detector(open_page: Open, weights_
     assert not page.error
     (table,) = [table.value for table in page.dataframe if "Agreement" in table.value]
     assert {"V2 faces", "YuNet faces"} <= set(table.columns)
+
+
+def test_the_live_view_gets_the_chosen_detector_and_its_file(
+    open_page: Open, weights_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[object, ...]] = []
+    monkeypatch.setattr(
+        "featherface.dashboard.components.live_view.show_live_view", lambda *given: shown.append(given)
+    )
+    page = open_page("live", detectors=PAIR)
+
+    assert not page.exception
+    ((models, *_, files),) = shown
+    assert models == ("v2", "yunet")
+    assert files == {"yunet": inspect_detector(weights_folder / "yunet_2026.onnx")}
 
 
 @pytest.mark.parametrize("name", ["detection", "live", "speed"])

@@ -7,17 +7,22 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from featherface.checkpoints.detector_files import inspect_detector
 from featherface.config import INPUT_SIZE_RANGE
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
 from featherface.detection.settings import DetectionSettings, SettingsError
-from featherface.models import MODELS
+from featherface.models import CENTERFACE, MODELS, YUNET
 from featherface.serving.live_session import MAX_FRAME_BYTES, LiveError, LiveSession, LiveSettings
+from featherface.serving.model_service import ModelService
+from tests.detector_models import centerface_model, yunet_model
 from tests.video.seeded import faces
 
 FAST, SLOW = tuple(MODELS)[::-1][:2]
@@ -36,7 +41,7 @@ class Gated:
         self.seen: dict[str, list[int]] = {key: [] for key in MODELS}
 
     def detect_frame(
-        self, photo: Photo, key: str, settings: DetectionSettings
+        self, photo: Photo, key: str, settings: DetectionSettings, *, weights: object = None
     ) -> tuple[Detections, Mapping[str, float]]:
         self.seen[key].append(round(float(photo.pixels.mean()) / 10))
         self.gates[key].acquire()
@@ -153,6 +158,41 @@ def test_settings_hold_from_the_next_frame_on() -> None:
     service, answers = play(scenario)
     assert [answer["model"] for answer in answers] == [FAST]
     assert service.seen[SLOW] == []
+
+
+def test_other_detectors_run_from_the_visitors_own_file(tmp_path: Path) -> None:
+    """CenterFace from a file that was uploaded, YuNet from the folder; agreement as for any two models."""
+    uploaded = inspect_detector(Path("own.onnx"), centerface_model())
+    (tmp_path / "yunet.onnx").write_bytes(yunet_model())
+    service = ModelService(tmp_path)
+    service.remember_upload(uploaded)
+    settings = LiveSettings.from_message(
+        {"models": [YUNET, CENTERFACE], "files": {CENTERFACE: uploaded.sha256}, "input_size": 128}
+    )
+    answers: list[dict] = []
+
+    async def send(message: dict) -> None:
+        answers.append(message)
+
+    async def run() -> None:
+        session = LiveSession(service, send, settings)
+        running = asyncio.create_task(session.run())
+        await session.offer(1, jpeg(255))
+        await asyncio.wait_for(until(lambda: len(answers) == 2), 20)
+        await session.change(replace(settings, files={CENTERFACE: "gone"}))
+        await session.offer(2, jpeg(255))
+        await asyncio.wait_for(until(lambda: len(answers) == 4), 20)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    asyncio.run(run())
+
+    assert {answer["model"] for answer in answers[:2]} == {YUNET, CENTERFACE}
+    assert all(answer["faces"]["boxes"] for answer in answers[:2])
+    assert set(answers[1]["agreement"]["only"]) == {YUNET, CENTERFACE}
+    (refusal,) = (answer["error"] for answer in answers[2:] if "error" in answer)
+    assert refusal == "The model file of CenterFace is gone; add it again."
 
 
 def test_too_large_a_frame_is_refused() -> None:

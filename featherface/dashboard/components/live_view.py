@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
 
+from featherface.checkpoints import WeightsFile
 from featherface.dashboard.state.live import live_token
 from featherface.detection.drawing import Hide
 from featherface.detection.settings import DetectionSettings
-from featherface.models import MODELS
+from featherface.models import detector_entry
 
 __all__ = ["LIVE_SOCKET_PATH", "show_live_view"]
 
@@ -27,10 +28,13 @@ _component = st.components.v2.component(
 )
 
 
-def show_live_view(keys: Sequence[str], settings: DetectionSettings, hide: Hide | None) -> bytes | None:
+def show_live_view(
+    keys: Sequence[str], settings: DetectionSettings, hide: Hide | None, files: Mapping[str, WeightsFile]
+) -> bytes | None:
     """Show the camera with the faces of the models `keys`; return a JPEG when a visitor has frozen a frame.
 
-    A change of `settings` or `hide` reaches the browser without a new connection.
+    files: the model files of other detectors among `keys`. A change of `settings`, `files` or `hide` reaches
+    the browser without a new connection.
     """
     result = _component(
         key="live_view",
@@ -41,14 +45,15 @@ def show_live_view(keys: Sequence[str], settings: DetectionSettings, hide: Hide 
                 "confidence": settings.confidence,
                 "nms_iou": settings.nms_iou,
                 "input_size": settings.input_size,
+                "files": {key: file.sha256 for key, file in files.items()},
             },
             "hide": hide,
             "models": [
                 {
                     "key": key,
-                    "name": MODELS[key].name,
-                    "short": MODELS[key].short_name,
-                    "colour": MODELS[key].colour,
+                    "name": detector_entry(key).name,
+                    "short": detector_entry(key).short_name,
+                    "colour": detector_entry(key).colour,
                 }
                 for key in keys
             ],

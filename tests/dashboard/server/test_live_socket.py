@@ -36,7 +36,7 @@ class GreyLevels:
     """A service that finds one face per frame, whose left edge is the frame's grey level."""
 
     def detect_frame(
-        self, photo: Photo, key: str, settings: DetectionSettings
+        self, photo: Photo, key: str, settings: DetectionSettings, *, weights: object = None
     ) -> tuple[Detections, Mapping[str, float]]:
         level = round(float(photo.pixels.mean()))
         return faces((level, 0, level + 10, 10)), {"queue": 0.0}
