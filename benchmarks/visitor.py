@@ -68,15 +68,15 @@ class Dashboard:
 
 
 @contextmanager
-def served(weights: Path, log: Path, prepare: str = "", base_path: str = "") -> Iterator[Dashboard]:
-    """Run the dashboard on a free port of this machine with the weights of a folder.
+def served(
+    weights: Path, log: Path, prepare: str = "", base_path: str = "", port: int | None = None
+) -> Iterator[Dashboard]:
+    """Run the dashboard on this machine, on a free port or on `port`, with the weights of a folder.
 
     `prepare` is Python that the server's process runs first, for instance to make limits small. With
     `base_path` the dashboard lies below that path, as behind a proxy.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = port or _free_port()
     program = f"{prepare}\nfrom streamlit.web.cli import main\nmain(prog_name='streamlit')"
     options = [f"--server.port={port}", f"--server.baseUrlPath={base_path}"]
     command = [sys.executable, "-c", program, "run", "app.py", *options]
@@ -93,6 +93,12 @@ def served(weights: Path, log: Path, prepare: str = "", base_path: str = "") -> 
     finally:
         server.terminate()
         server.wait(timeout=PATIENCE)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _await_health(address: str, server: subprocess.Popen) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
 from chromium import open_browser
-from page import at_rest, complaints, in_viewer, link, shows, until
+from page import at_rest, button, complaints, in_viewer, link, shows, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
+from benchmarks.visitor import served
 from featherface.detection.images import decode_photo
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
@@ -75,19 +77,29 @@ def film(path: Path, sample: str) -> Path:
     return path
 
 
-@pytest.fixture
-def camera(_chromium: None, tmp_path: Path) -> Iterator[WebDriver]:
-    with _camera(tmp_path, "eileen_collins.jpg") as window:
+@pytest.fixture(scope="module")
+def camera_window(_chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    with _camera(tmp_path_factory.mktemp("camera"), "eileen_collins.jpg") as window:
         yield window
 
 
-def _camera(folder: Path, sample: str) -> AbstractContextManager[WebDriver]:
+@pytest.fixture
+def camera(camera_window: WebDriver) -> Iterator[WebDriver]:
+    """A browser with a camera, which is off again after the test."""
+    yield camera_window
+    camera_window.get("about:blank")
+
+
+@contextmanager
+def _camera(folder: Path, sample: str) -> Iterator[WebDriver]:
     folder.mkdir(exist_ok=True)
     switches = (
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={film(folder / 'camera.mjpeg', sample)}",
     )
-    return open_browser(folder, switches=switches, height=1400)
+    with open_browser(folder, switches=switches, height=1400) as window:
+        window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_FRAMES})
+        yield window
 
 
 def allow(window: WebDriver, address: str, setting: str = "granted") -> None:
@@ -96,7 +108,6 @@ def allow(window: WebDriver, address: str, setting: str = "granted") -> None:
 
 
 def open_live(window: WebDriver, address: str) -> None:
-    window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_FRAMES})
     window.get(f"{address}/live")
     until(window, at_rest)
 
@@ -169,10 +180,14 @@ def test_freeze_opens_the_frame_on_the_detection_page(camera: WebDriver, address
     open_live(camera, address)
     press_start(camera)
     until(camera, lambda _: answers(camera))
+    button(camera, "Blur").click()
+    until(camera, lambda _: "live_faces=Blur" in camera.current_url)
+    until(camera, at_rest)
     freeze = next(button for button in in_viewer(camera, ".live button") if button.text == "Freeze")
     until(camera, lambda _: freeze.is_enabled())
     freeze.click()
     until(camera, shows("Camera"))
+    assert "faces=Blur" in camera.current_url  # what was hidden stays hidden
     assert complaints(camera, address) == []
 
 
@@ -184,6 +199,31 @@ def test_denied_camera_is_a_sentence(camera: WebDriver, address: str) -> None:
     allow(camera, address)
     press_start(camera)
     until(camera, lambda _: answers(camera))
+
+
+def test_other_failures_of_the_camera_are_sentences(camera: WebDriver, address: str) -> None:
+    open_live(camera, address)
+    for name, words in (
+        ("NotReadableError", "in use by another program"),
+        ("OverconstrainedError", "Choose another one"),
+        ("AbortError", "stopped working"),
+        ("SomethingElse", "cannot be used: told by the browser"),
+    ):
+        camera.execute_script(
+            "const error = new DOMException('told by the browser', arguments[0]);"
+            "navigator.mediaDevices.getUserMedia = async () => { throw error; }",
+            name,
+        )
+        press_start(camera)
+        until(camera, lambda _, words=words: words in status(camera))
+    for secure, words in ((True, "no camera support"), (False, "over https")):
+        camera.execute_script(
+            "Object.defineProperty(navigator, 'mediaDevices', { value: undefined, configurable: true });"
+            "Object.defineProperty(window, 'isSecureContext', { value: arguments[0], configurable: true });",
+            secure,
+        )
+        press_start(camera)
+        until(camera, lambda _, words=words: words in status(camera))
 
 
 @pytest.mark.usefixtures("_chromium")
@@ -203,6 +243,42 @@ def test_an_unplugged_camera_is_a_sentence_and_nothing_keeps_running(camera: Web
     camera.execute_script("streams[0].getTracks()[0].dispatchEvent(new Event('ended'))")
     until(camera, lambda _: "disconnected" in status(camera))
     assert live_tracks(camera) == 0
+
+
+def test_a_hidden_tab_sends_nothing(camera: WebDriver, address: str) -> None:
+    allow(camera, address)
+    open_live(camera, address)
+    press_start(camera)
+    until(camera, lambda _: answers(camera))
+    _hide_tab(camera, True)
+    assert status(camera) == "Paused while this tab is hidden."
+    assert camera.execute_script("return streams[0].getTracks().some((track) => track.enabled)") is False
+    assert camera.execute_script("return [...live_sockets].every((socket) => socket.readyState > 1)")
+    camera.execute_script("window.answers = []")
+    _hide_tab(camera, False)
+    until(camera, lambda _: answers(camera))
+
+
+def _hide_tab(window: WebDriver, hidden: bool) -> None:
+    window.execute_script(
+        "Object.defineProperty(document, 'hidden', { value: arguments[0], configurable: true });"
+        "document.dispatchEvent(new Event('visibilitychange'));",
+        hidden,
+    )
+
+
+def test_a_restarted_server_goes_on(camera: WebDriver, weights: Path, tmp_path: Path) -> None:
+    with served(weights, tmp_path / "first.txt") as dashboard:
+        allow(camera, dashboard.address)
+        open_live(camera, dashboard.address)
+        press_start(camera)
+        until(camera, lambda _: answers(camera))
+    until(camera, lambda _: "connection to the server was lost" in status(camera))
+    camera.execute_script("window.answers = []")
+    port = urlsplit(dashboard.address).port
+    with served(weights, tmp_path / "second.txt", port=port) as dashboard:
+        until(camera, lambda _: answers(camera))
+        complaints(camera, dashboard.address)  # drop those of the time without a server
 
 
 def test_leaving_the_page_turns_the_camera_off(camera: WebDriver, address: str) -> None:
