@@ -22,7 +22,7 @@ class Direction(StrEnum):
     GAIN = "gain"
     LOSS = "loss"
     EVEN = "no significant difference"
-    INCONCLUSIVE = "inconclusive"  # the latency run was noisy
+    INCONCLUSIVE = "inconclusive"  # the latency run was noisy, or two separate intervals overlap
     OPEN = "not measured yet"
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.evaluation.paired_bootstrap import Difference, SavedComparison
 from featherface.models import MODELS
 from featherface.profiling.latency import summary
@@ -51,6 +50,7 @@ BLUR = "defocus_blur"  # key in CORRUPTIONS
 PORTRAITS, CROWDS = "over 96 px", "16-32 px"  # bands of face height in HEIGHT_SUBSETS
 _BLUR_BAND = "32-96 px"  # large enough to be found, and often blurred
 _DIFFERENCE_COLOUR = "#0d9488"
+_NO_OVERLAP = "A difference counts where the models' 95% confidence intervals do not overlap."
 _Interval = tuple[float, float]
 
 
@@ -267,18 +267,22 @@ def _blur_of_images(pair: tuple[SavedStress, SavedStress]) -> Step:
     severities = [0, *sorted(first.robustness.severities)]
     kept = {saved.model: [_kept(saved, severity) for severity in severities] for saved in pair}
     breaks = {key: _breaks_at(severities, shares) for key, shares in kept.items()}
-    headline = f"Defocus blur: {_lower_first(breaking_sentence(breaks, 'half of the average precision'))}"
+    shares = [_share_kept(saved) for saved in pair]
+    direction = _by_intervals(*shares)
+    verdict = "inconclusive, " if direction is Direction.INCONCLUSIVE else ""
+    broken = _lower_first(breaking_sentence(breaks, "half of the average precision"))
+    headline = f"Defocus blur: {verdict}{broken}"
     note = f" {SELECTION_NOTE}" if first.used_for_selection else ""
     certainty = (
         f"Mean average precision on {first.robustness.images:,} images of {first.image_set} under five "
-        f"severities, as a share of that on clean images; without confidence intervals.{note}"
+        f"severities, as a share of that on clean images: {_shares_text(shares)}. {_NO_OVERLAP}{note}"
     )
     chart = _severity_chart(
         "Average precision kept (%)",
         severities,
         {key: [100 * value for value in shares] for key, shares in kept.items()},
     )
-    return Step("Blur", _blur_direction(breaks), headline, certainty, Badge.MEASURED, BLUR_COMMAND, chart)
+    return Step("Blur", direction, headline, certainty, Badge.MEASURED, BLUR_COMMAND, chart)
 
 
 def _breaks_at(severities: Sequence[int], shares: Sequence[float]) -> int | None:
@@ -307,8 +311,8 @@ def _blur_of_slices(pair: tuple[SavedSlices, SavedSlices]) -> Step:
     note = f" {SELECTION_NOTE}" if saved.used_for_selection else ""
     certainty = (
         f"Faces {_BLUR_BAND} high, as large faces are blurred less often; recall at confidence "
-        f"{saved.confidence:.2f} on {saved.images:,} images of {saved.image_set}. A difference counts where "
-        f"the models' 95% confidence intervals do not overlap.{note}"
+        f"{saved.confidence:.2f} on {saved.images:,} images of {saved.image_set}. "
+        f"{_NO_OVERLAP}{note}"
     )
     return Step("Blur", direction, headline, certainty, Badge.MEASURED, ATTRIBUTES_COMMAND, chart)
 
@@ -328,20 +332,44 @@ def _recall_bars(key: str, found: Sequence[Estimate]) -> Series:
 
 
 def _recall_verdict(first: Estimate, second: Estimate) -> tuple[Direction, str]:
+    direction = _by_intervals(first, second)
+    words = {
+        Direction.LOSS: f"{MODELS[V2].short_name} breaks first",
+        Direction.GAIN: f"{MODELS[V1].short_name} breaks first",
+    }
+    return direction, words.get(direction, "inconclusive")
+
+
+def _by_intervals(first: Estimate, second: Estimate) -> Direction:
+    """Return which model keeps more, where their confidence intervals do not overlap."""
     if first.interval is None or second.interval is None:
-        return Direction.INCONCLUSIVE, "inconclusive"
+        return Direction.INCONCLUSIVE
     if second.interval[1] < first.interval[0]:
-        return Direction.LOSS, f"{MODELS[V2].short_name} breaks first"
-    if first.interval[1] < second.interval[0]:
-        return Direction.GAIN, f"{MODELS[V1].short_name} breaks first"
-    return Direction.INCONCLUSIVE, "inconclusive"
+        return Direction.LOSS
+    return Direction.GAIN if first.interval[1] < second.interval[0] else Direction.INCONCLUSIVE
 
 
-def _blur_direction(breaks: Mapping[str, int | None]) -> Direction:
-    first, second = (breaks[key] or DEFAULT_INPUT_SIZE for key in STUDY_MODELS)  # never: after all severities
-    if first == second:
-        return Direction.EVEN
-    return Direction.LOSS if second < first else Direction.GAIN
+def _share_kept(saved: SavedStress) -> Estimate:
+    """Return the share of the clean average precision that is left over all severities of blur.
+
+    Its interval is known where nothing but blur was measured.
+    """
+    found = saved.robustness
+    if found.corruptions == (BLUR,):
+        return found.rpc[MEAN]
+    return Estimate(
+        sum(_kept(saved, severity) for severity in found.severities) / len(found.severities), None
+    )
+
+
+def _shares_text(shares: Sequence[Estimate]) -> str:
+    parts = []
+    for key, share in zip(STUDY_MODELS, shares, strict=True):
+        interval = "no confidence interval"
+        if share.interval is not None:
+            interval = "95% confidence interval {:.0%} to {:.0%}".format(*share.interval)
+        parts.append(f"{MODELS[key].short_name} keeps {share.value:.0%} ({interval})")
+    return " and ".join(parts)
 
 
 def _kept(saved: SavedStress, severity: int) -> float:

@@ -29,11 +29,13 @@ def heights(gap: float, *, used_for_selection: bool = False) -> SavedComparison:
     )
 
 
-def stress(model: str, shares: tuple[float, ...]) -> SavedStress:
-    """Average precision 0.8 on clean images, and these shares of it at severities 1 to 5."""
+def stress(model: str, shares: tuple[float, ...], corruptions: tuple[str, ...] = (BLUR,)) -> SavedStress:
+    """Average precision 0.8 on clean images, and these shares of it at severities 1 to 5, within 0.02."""
     scores = {Condition(BLUR, number): {MEAN: 0.8 * share} for number, share in enumerate(shares, 1)}
-    measures = ({MEAN: Estimate(0.8, None)},) * 3
-    found = Robustness("WIDER FACE", 50, (BLUR,), (1, 2, 3, 4, 5), *measures, scores)
+    share = sum(shares) / 5
+    kept = Estimate(share, (share - 0.02, share + 0.02))
+    measures = ({MEAN: Estimate(0.8, None)}, {MEAN: Estimate(0.8 * share, None)}, {MEAN: kept})
+    found = Robustness("WIDER FACE", 50, corruptions, (1, 2, 3, 4, 5), *measures, scores)
     return SavedStress(model, "a", "val", "original", 640, WHEN, False, found)
 
 
@@ -107,8 +109,12 @@ def test_images_that_chose_the_checkpoints_are_said_so(counted):
             (0.4, 0.3, 0.2, 0.1, 0.1), (0.9, 0.9, 0.9, 0.9, 0.9), Direction.GAIN,
             "FeatherFace V1 breaks first", id="the first breaks first",
         ),
-        pytest.param((0.9,) * 5, (0.8,) * 5, Direction.EVEN, "neither model loses more", id="none"),
-        pytest.param((0.4,) * 5, (0.3,) * 5, Direction.EVEN, "both models lose more", id="both"),
+        pytest.param((0.9,) * 5, (0.8,) * 5, Direction.LOSS, "Defocus blur: neither model", id="neither"),
+        pytest.param((0.4,) * 5, (0.3,) * 5, Direction.LOSS, "Defocus blur: both models", id="both at once"),
+        pytest.param(
+            (0.9, 0.9, 0.9, 0.51, 0.4), (0.9, 0.9, 0.9, 0.49, 0.4), Direction.INCONCLUSIVE,
+            "Defocus blur: inconclusive, FeatherFace V2 breaks first", id="the intervals overlap",
+        ),
     ],
 )  # fmt: skip
 def test_blur_names_the_model_that_breaks_first(counted, first, second, direction, words):
@@ -117,6 +123,14 @@ def test_blur_names_the_model_that_breaks_first(counted, first, second, directio
     assert step.direction is direction
     assert words in step.headline
     assert step.chart.series[0].values == pytest.approx((100, *(100 * share for share in first)))
+    assert f"V1 keeps {sum(first) / 5:.0%} (95% confidence interval" in step.certainty
+
+
+def test_the_interval_of_many_corruptions_says_nothing_about_blur(counted):
+    pair = stress("v1", (0.9,) * 5, (BLUR, "jpeg")), stress("v2", (0.3,) * 5, (BLUR, "jpeg"))
+    step = story(counted, Evidence(stress=pair))[BLURRED]
+    assert step.direction is Direction.INCONCLUSIVE
+    assert "V2 keeps 30% (no confidence interval)" in step.certainty
 
 
 @pytest.mark.parametrize(
