@@ -15,9 +15,13 @@ _IR_VERSION = 9  # the file format that came with opset 19, so that older runtim
 
 
 class GraphBuilder:
-    """Collects the nodes and initializers of one ONNX graph; values are known by name."""
+    """Collects the nodes and initializers of one ONNX graph; values are known by name.
 
-    def __init__(self) -> None:
+    channel_parts: in how many equal parts the mean and the maximum over a map's channels are computed.
+    """
+
+    def __init__(self, channel_parts: int = 1) -> None:
+        self.channel_parts = channel_parts
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
         self._names: set[str] = set()

@@ -50,11 +50,15 @@ class DeformableForm(StrEnum):
 
 
 def centred_pixels(to: GraphBuilder, image: str) -> str:
-    """Turn RGB (N, H, W, 3) uint8 into BGR (N, 3, H, W) float32 less the mean."""
+    """Turn RGB (N, H, W, 3) uint8 into BGR (N, 3, H, W) float32 less the mean.
+
+    The mean is integer, so `DequantizeLinear` converts and subtracts in one pass over the pixels.
+    """
     channels_first = to.node("Transpose", image, perm=[0, 3, 1, 2])
     bgr = to.node("Gather", channels_first, to.integers(2, 1, 0), axis=1)
-    mean = to.constant("pixel_mean", np.array(PIXEL_MEAN_BGR, np.float32).reshape(1, 3, 1, 1))
-    return to.node("Sub", to.node("Cast", bgr, to=TensorProto.FLOAT), mean)
+    scale = to.constant("pixel_scale", np.ones(3, np.float32))
+    mean = to.constant("pixel_mean", np.array(PIXEL_MEAN_BGR, np.uint8))
+    return to.node("DequantizeLinear", bgr, scale, mean, axis=1)
 
 
 def _folded(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d | None) -> tuple[_Array, _Array]:
@@ -238,15 +242,22 @@ def _max_pool(to: GraphBuilder, features: str, kernel: int, stride: int, padding
 def _detector_outputs(
     to: GraphBuilder, boxes: list[str], classes: list[str], points: list[str], *, training: bool
 ) -> None:
-    for (name, values), levels in zip(OUTPUTS.items(), (boxes, classes, points), strict=True):
+    probabilities = [_probabilities(to, level) for level in classes]
+    for (name, values), levels in zip(OUTPUTS.items(), (boxes, probabilities, points), strict=True):
         rows = [
             to.node("Reshape", to.node("Transpose", level, perm=[0, 2, 3, 1]), to.integers(0, -1, values))
             for level in levels
         ]
-        if name == "conf":
-            to.node("Softmax", to.node("Concat", *rows, axis=1), name=name, axis=2)
-        else:
-            to.node("Concat", *rows, name=name, axis=1)
+        to.node("Concat", *rows, name=name, axis=1)
+
+
+def _probabilities(to: GraphBuilder, logits: str) -> str:
+    """Turn a head's map (N, 4, H, W), no face and face per anchor, into probabilities.
+
+    The softmax of two values is the sigmoid of their difference; `Softmax` along rows of two is slow.
+    """
+    other = to.node("Gather", logits, to.integers(1, 0, 3, 2), axis=1)
+    return to.node("Sigmoid", to.node("Sub", logits, other))
 
 
 def _silu(to: GraphBuilder, features: str, **_: Any) -> str:
@@ -271,11 +282,21 @@ def _elementwise(kind: str) -> Callable[..., str]:
 
 
 def _reduction(kind: str) -> Callable[..., str]:
+    """Return the rule of "Mean" or "Max" over some axes.
+
+    Over the channels: first of the graph's `channel_parts`, element by element, then over what is left.
+    Engines that merge equal nodes split a map once for both.
+    """
+
     def rule(
         to: GraphBuilder, features: str, dim: int | tuple[int, ...], keepdim: bool = False, **_: Any
     ) -> str:
         axes = dim if isinstance(dim, tuple) else (dim,)
-        return to.node(kind, features, to.integers(*axes), keepdims=int(keepdim))
+        if axes == (1,) and to.channel_parts > 1:
+            names = tuple(f"part{index}" for index in range(to.channel_parts))
+            parts = to.nodes("Split", features, names=names, axis=1, num_outputs=to.channel_parts)
+            features = to.node(kind, *parts)
+        return to.node(f"Reduce{kind}", features, to.integers(*axes), keepdims=int(keepdim))
 
     return rule
 
@@ -292,8 +313,8 @@ MODULE_RULES: Mapping[type[nn.Module], Callable[..., str]] = {
     nn.ReLU: _relu,
 }
 FUNCTION_RULES: Mapping[object, Callable[..., str | None]] = {  # a string is the name of a tensor method
-    "amax": _reduction("ReduceMax"),
-    "mean": _reduction("ReduceMean"),
+    "amax": _reduction("Max"),
+    "mean": _reduction("Mean"),
     detector_outputs: _detector_outputs,
     functional.max_pool2d: _max_pool,
     functional.relu: _elementwise("Relu"),

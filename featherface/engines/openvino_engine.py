@@ -64,7 +64,8 @@ class OpenVinoEngine:
         """Load a PyTorch network. Raises EngineError for a layer that has no ONNX form."""
         from featherface.engines.onnx_graph import onnx_model  # PyTorch
 
-        return cls(openvino_model(onnx_model(network).SerializeToString()), threads, precision)
+        model = onnx_model(network, channel_parts=1)
+        return cls(openvino_model(model.SerializeToString()), threads, precision)
 
     @classmethod
     def of_file(

@@ -203,7 +203,7 @@ def _openvino_files(
 
     from featherface.engines.openvino_engine import OpenVinoEngine, openvino_model
 
-    model = onnx_model(network)
+    model = onnx_model(network, channel_parts=1)
     if precision is Precision.INT8:
         model = quantised(model, calibration)
     with tempfile.TemporaryDirectory() as folder:
