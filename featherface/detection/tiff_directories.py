@@ -139,7 +139,7 @@ def directories(data: bytes) -> list[Directory]:
 
 
 def full_image(found: Iterable[Directory]) -> Directory | None:
-    """Return the directory of the photo itself: the first that is no thumbnail, or a larger SubIFD of it.
+    """Return the directory of the photo itself: the first that is not a thumbnail, or a larger SubIFD of it.
 
     Where everything is marked as a thumbnail, the largest. None if no directory is one of an image.
     """
@@ -185,7 +185,7 @@ def _area(directory: Directory) -> int:
 
 
 def _layout(data: bytes) -> tuple[str, bool] | None:
-    """Return the byte order, for struct, and whether this is a BigTIFF; None for what is no TIFF."""
+    """Return the byte order, for struct, and whether this is a BigTIFF; None for other files."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 16:
         return None

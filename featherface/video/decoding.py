@@ -87,7 +87,7 @@ class Frame:
 def probe_video(data: bytes, name: str) -> VideoInfo:
     """Return what the header says, once the first frame has been decoded. `name` is used in messages only.
 
-    Raises VideoError where the file is no video, too large or too long, or no frame of it can be decoded.
+    Raises VideoError where the file is not a video, too large or too long, or no frame of it can be decoded.
     """
     with _decoder(data, name, Request(first=0, every=1, frames=1)) as (info, stream):
         if info.seconds is not None and info.seconds > MAX_SECONDS:
