@@ -40,7 +40,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         help="a photo or a folder of photos that sets the value ranges of int8, as those that the model will "
-        "see; may be repeated (default: four of the sample photos)",
+        "see, at their original size; may be repeated (default: ten of the sample photos)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
 
@@ -49,15 +49,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from featherface.checkpoints import load_network
     from featherface.engines.protocol import Precision
     from featherface.export.package import export_network
-    from featherface.export.sample_images import SAMPLE_PHOTOS, input_images
+    from featherface.export.sample_images import SAMPLE_PHOTOS, calibration_images, input_images
     from featherface.export.variants import ExportFormat
     from featherface.models import MODELS
     from featherface.serving.model_service import ModelService
 
     weights = chosen_weights(ModelService(), model_keys(arguments.model), dict(arguments.weights))
-    calibration, samples = (
-        input_images(paths) for paths in (photo_paths(arguments.calibration), SAMPLE_PHOTOS)
-    )
+    calibration = calibration_images(photo_paths(arguments.calibration))
+    samples = input_images(SAMPLE_PHOTOS)
     records = {}
     for key, file in weights.items():
         export = export_network(

@@ -24,7 +24,7 @@ from featherface.export.export_error import ExportError
 from featherface.export.float16 import with_float16_weights
 from featherface.export.int8 import quantised
 from featherface.export.parity import Parity, parity
-from featherface.export.sample_images import CALIBRATION_PHOTOS, input_images
+from featherface.export.sample_images import calibration_images
 from featherface.export.variants import (
     EXPORT_PRECISIONS,
     FORMATS,
@@ -107,14 +107,14 @@ def export_network(
 ) -> Export:
     """Return `network` as files for another machine.
 
-    `samples` are compared, `calibration` sets the ranges of an int8 export (default: four of the sample
+    `samples` are compared, `calibration` sets the ranges of an int8 export (default: ten of the sample
     photos); both hold (1, H, W, 3) uint8 RGB images. Raises ExportError for another precision, and
     EngineError for a layer that has no ONNX form or where the format's engine is not installed.
     """
     if precision not in EXPORT_PRECISIONS:
         raise ExportError(f"A network is exported in {', '.join(EXPORT_PRECISIONS)}, not in {precision}.")
     if precision is Precision.INT8 and not calibration:
-        calibration = input_images(CALIBRATION_PHOTOS)
+        calibration = calibration_images()
     stem = file_stem(entry.key, precision)
     if export_format is ExportFormat.ONNX:
         files, described, engine = _onnx_files(network, stem, precision, calibration)
