@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from chromium import SAMPLE, find_programs, open_browser
+from chromium import SAMPLE, find_programs, open_browser, start_afresh
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from benchmarks.visitor import served
@@ -65,15 +65,15 @@ def _chromium() -> None:
         pytest.skip("needs Chromium and its driver (`make chromium`)")
 
 
-@pytest.fixture
-def window(_chromium: None, tmp_path: Path) -> Iterator[WebDriver]:
-    """Open a new browser; its downloads go to the test's `tmp_path`."""
-    with open_browser(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def one_window(_chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    """Open one browser for all tests of a module, each of which opens its own page."""
+@pytest.fixture(scope="session")
+def _browser(_chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """Open one browser for all tests of this process."""
     with open_browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
+
+
+@pytest.fixture
+def window(_browser: WebDriver, tmp_path: Path) -> WebDriver:
+    """Return a browser that remembers nothing of earlier tests; its downloads go to the test's `tmp_path`."""
+    start_afresh(_browser, tmp_path)
+    return _browser
