@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from featherface.dashboard.components import photo_strip
 from featherface.dashboard.state.photos import SAMPLES, PhotoFile
 from featherface.detection.detector import RawResult
 from featherface.detection.images import ImageError
@@ -119,8 +120,9 @@ def test_link_with_nonsense_falls_back(open_page: Callable[..., AppTest], query:
     assert metrics(page)["Faces"] == ["3", "3"]
 
 
-def test_an_address_that_the_browser_restores_wins(open_page: Callable[..., AppTest]) -> None:
-    """Back and Forward change the address without a click."""
+def test_back_and_forward_restore_the_photo_of_the_address(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = open_page()
     page.button(key="show_grace_hopper").click().run()
     assert page.query_params["photo"] == "grace_hopper"
@@ -128,15 +130,30 @@ def test_an_address_that_the_browser_restores_wins(open_page: Callable[..., AppT
     page.run()
     assert chosen(page) == [r"secret\.png"]
     assert page.query_params["photo"] == "own-1"
-    page.query_params["photo"] = "grace_hopper"
+    monkeypatch.setattr(photo_strip, "is_history_navigation", lambda: True)
+    for address, shown in (
+        ("grace_hopper", "Grace Hopper"),
+        ("own-1", r"secret\.png"),
+        ("", SAMPLES[0].name),
+    ):
+        page.query_params["photo"] = address
+        page.run()
+        assert chosen(page) == [shown]
+
+
+@pytest.mark.parametrize("late", ["eileen_collins", "", "own-7"])
+def test_an_address_from_before_the_latest_choice_changes_nothing(
+    open_page: Callable[..., AppTest], late: str
+) -> None:
+    """A second control can be used before the new address has reached the browser."""
+    page = open_page(photo="eileen_collins")
+    page.button(key="show_grace_hopper").click().run()
+    page.query_params["photo"] = late
+    page.slider(key="conf").set_value(0.7).run()
+    assert chosen(page) == ["Grace Hopper"]
+    assert page.query_params["photo"] == "grace_hopper"
     page.run()
     assert chosen(page) == ["Grace Hopper"]
-    page.query_params["photo"] = "own-1"
-    page.run()
-    assert chosen(page) == [r"secret\.png"]
-    del page.query_params["photo"]
-    page.run()
-    assert chosen(page) == [SAMPLES[0].name]
 
 
 def test_all_photos_in_one_grid_with_both_counts(

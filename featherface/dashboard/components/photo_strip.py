@@ -9,7 +9,7 @@ from streamlit.typing import UploadedFile
 
 from featherface.config import MAX_BYTES
 from featherface.dashboard.components.widgets import plain
-from featherface.dashboard.server.streamlit_internals import discard_uploads
+from featherface.dashboard.server.streamlit_internals import discard_uploads, is_history_navigation
 from featherface.dashboard.state.page_visit import has_just_opened
 from featherface.dashboard.state.photo_regions import close_regions
 from featherface.dashboard.state.photos import (
@@ -87,31 +87,29 @@ def _remove(key: str) -> None:
 
 
 def _chosen(files: Sequence[PhotoFile]) -> PhotoFile:
-    """Return the photo that was clicked, else the one in the address, else the one chosen before.
+    """Return the photo that was clicked, else the one chosen before, else the one in the address.
 
-    The address wins where the page did not write it itself: in a link, and after Back or Forward.
+    The address wins in a link, and after Back or Forward. In other runs it may be older than the latest
+    choice: the browser sends it along when a person acts before the new address has arrived.
     """
-    asked = st.query_params.get("photo", "")
-    written = st.session_state.get("photo_address")
-    by_key = {file.key: file for file in files}
-    by_address = {_address(file): file for file in files}
-    remembered = by_key.get(st.session_state.get("photo", ""))
-    if written is None:  # a click, or the first run of a session
-        chosen = remembered or by_address.get(asked)
-    elif has_just_opened():  # by a link between pages, which leaves the photo out, or by Back
-        chosen = (by_address.get(asked) if asked else None) or remembered
-    elif asked != written:
-        chosen = by_address.get(asked)
+    address = st.query_params.get("photo", "")
+    asked = next((file for file in files if _address(file) == address), None)
+    remembered = next((file for file in files if file.key == st.session_state.get("photo")), None)
+    if st.session_state.pop("photo_clicked", False):
+        chosen = remembered
+    elif is_history_navigation() or "photo" not in st.session_state:
+        chosen = asked
+    elif has_just_opened() and address:  # a link between pages leaves the photo out
+        chosen = asked or remembered
     else:
         chosen = remembered
     chosen = chosen or SAMPLES[0]
-    _write_address(chosen, asked)
+    _write_address(chosen, address)
     return chosen
 
 
 def _write_address(chosen: PhotoFile, present: str) -> None:
-    address = _address(chosen)
-    st.session_state["photo"], st.session_state["photo_address"] = chosen.key, address
+    st.session_state["photo"], address = chosen.key, _address(chosen)
     if address == present:
         return
     if address:
@@ -153,7 +151,7 @@ def _tile(file: PhotoFile, *, chosen: bool) -> None:
 def select_photo(key: str) -> None:
     """Show the photo `key` from the next run on."""
     st.session_state["photo"] = key
-    st.session_state.pop("photo_address", None)  # the click wins over the address
+    st.session_state["photo_clicked"] = True  # wins over the address
 
 
 def _upload() -> None:

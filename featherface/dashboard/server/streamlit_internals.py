@@ -44,6 +44,7 @@ __all__ = [
     "discard_uploads",
     "hide_missing_context_warnings",
     "inline_script_hashes",
+    "is_history_navigation",
     "is_port_chosen",
     "is_session_connected",
     "keep_uploads_in_memory",
@@ -149,6 +150,13 @@ _PARTS: Final = (
         "ScriptRunContext",
         "free uploads",
         fields=("session_id", "uploaded_file_mgr"),
+    ),
+    _Part(
+        "streamlit",
+        _CONTEXT_MODULE,
+        "ScriptRunContext",
+        "follow the browser's Back button",
+        fields=("is_history_navigation",),
     ),
     _Part("streamlit", "streamlit.runtime.scriptrunner", "get_script_run_ctx", "free uploads"),
     _Part("streamlit", "streamlit.runtime", "get_instance", "close abandoned sessions"),
@@ -290,6 +298,11 @@ def is_port_chosen() -> bool:
 def current_session_id() -> str:
     """Return the identifier of the session whose page runs in this thread."""
     return _context().session_id
+
+
+def is_history_navigation() -> bool:
+    """Return whether this run of the page follows the browser's Back or Forward button."""
+    return _context().is_history_navigation
 
 
 def discard_uploads(files: Iterable[UploadedFile]) -> None:
