@@ -88,6 +88,20 @@ SAMPLES: Final = (
         credit="Lewis W. Hine, public domain",
     ),
     PhotoFile(
+        "bar",
+        "In a bar",
+        _FOLDER / "bar.jpg",
+        "a couple in a dark bar, with six more faces behind them",
+        credit="Jesper K. Pedersen, CC BY-SA 4.0, camera data removed",
+    ),
+    PhotoFile(
+        "beach",
+        "On the beach",
+        _FOLDER / "beach.jpg",
+        "people on a beach at many distances, some with sunglasses",
+        credit="Jesper K. Pedersen, CC BY-SA 4.0, camera data removed",
+    ),
+    PhotoFile(
         "aircraft_engine",
         "Aircraft engine",
         _FOLDER / "aircraft_engine.jpg",
