@@ -1,27 +1,31 @@
 """A live camera of 640 x 360 through both models, compared with the bare models on the same frames.
 
 Phases take turns: a client of the dashboard's own WebSocket that offers 60 frames per second, then the two
-models in two threads of this process, each as fast as it can, on the same decoded frames. With `--minutes`
-above 0 a further run watches the server's memory.
+models in two threads of this process, each as fast as it can, on the same decoded frames. Then another
+visitor moves the confidence slider of the Detection page beside one live session. With `--minutes` above 0 a
+last run watches the server's memory.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 import sys
 import tempfile
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 from websockets.sync.client import connect
 
-from benchmarks.markdown_report import Target, options, report, trained_weights
-from benchmarks.visitor import Dashboard, served
+from benchmarks import page_labels
+from benchmarks.markdown_report import Target, options, report, spread, trained_weights
+from benchmarks.visitor import Dashboard, Visitor, served
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
@@ -31,6 +35,7 @@ _SAMPLE = Path(__file__).resolve().parents[1] / "assets/samples/eileen_collins.j
 _SIZE = 640, 360
 _RATE = 60.0  # frames per second that the camera offers
 _SHARE = 0.8  # of the bare models' rate
+_SLIDER = 1_000.0  # milliseconds for a slider move beside a live session
 _MEMORY = 50.0  # MB of growth from the fifth minute on
 _SETTLED = 5 * 60.0  # seconds
 # The page's token reaches browsers inside a component; here any token opens the socket.
@@ -41,6 +46,7 @@ def main() -> int:
     parser = options(__doc__, "live_frames")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a phase")
     parser.add_argument("--turns", type=int, default=4, help="phases of each kind")
+    parser.add_argument("--moves", type=int, default=40, help="slider moves beside a live session")
     parser.add_argument("--minutes", type=float, default=0.0, help="length of the memory run")
     given = parser.parse_args()
     trained_weights(given.weights)
@@ -49,40 +55,64 @@ def main() -> int:
         tempfile.TemporaryDirectory() as folder,
         served(given.weights, Path(folder) / "log.txt", _ANY_TOKEN) as dashboard,
     ):
-        service = ModelService(given.weights)
-        watch(dashboard, frames, 5.0)  # warm-up of both
-        bare(service, frames, 2.0)
-        live: dict[str, list[dict]] = defaultdict(list)
-        rates: dict[str, dict[str, list[float]]] = {"live": defaultdict(list), "bare": defaultdict(list)}
-        for _ in range(given.turns):
-            for key, answers in watch(dashboard, frames, given.seconds).items():
-                live[key] += answers
-                rates["live"][key].append(len(answers) / given.seconds)
-            for key, count in bare(service, frames, given.seconds).items():
-                rates["bare"][key].append(count / given.seconds)
-        rows, targets = [], []
-        for key, entry in MODELS.items():
-            rate, alone = (float(np.median(rates[kind][key])) for kind in ("live", "bare"))
-            delays = [answer["delay"] for answer in live[key]]
-            rows.append(
-                {
-                    "what": entry.name,
-                    "frames/s live": rate,
-                    "frames/s bare": alone,
-                    "p50 ms": float(np.percentile(delays, 50)),
-                    "p95 ms": float(np.percentile(delays, 95)),
-                    "queue p95 ms": float(np.percentile([a["milliseconds"]["queue"] for a in live[key]], 95)),
-                    "dropped": live[key][-1]["dropped"],
-                }
-            )
-            targets.append(
-                Target(f"{entry.name}: live rate / bare rate", rate / alone, _SHARE, "x", at_least=True)
-            )
+        rows, targets = rates(dashboard, ModelService(given.weights), frames, given.turns, given.seconds)
+        slides = slides_beside_camera(dashboard, frames, given.moves)
+        targets.append(Target("slider move beside a live session, slowest", slides["slowest"], _SLIDER, "ms"))
         if given.minutes:
             growth = memory_growth(dashboard, frames, 60 * given.minutes)
             targets.append(Target("server memory from the fifth minute on", growth, _MEMORY, "MB"))
     title = f"Live view, {_SIZE[0]} x {_SIZE[1]}, {given.turns} phases of {given.seconds:.0f} s"
-    return report(title, rows, targets, given.json)
+    return report(title, rows, targets, given.json, slider_moves=slides)
+
+
+def rates(
+    dashboard: Dashboard, service: ModelService, frames: list[bytes], turns: int, seconds: float
+) -> tuple[list[dict[str, object]], list[Target]]:
+    """Measure live and bare models in turns; return a row and a target per model."""
+    watch(dashboard, frames, 5.0)  # warm-up of both
+    bare(service, frames, 2.0)
+    live: dict[str, list[dict]] = defaultdict(list)
+    rate: dict[str, dict[str, list[float]]] = {"live": defaultdict(list), "bare": defaultdict(list)}
+    for _ in range(turns):
+        for key, answers in watch(dashboard, frames, seconds).items():
+            live[key] += answers
+            rate["live"][key].append(len(answers) / seconds)
+        for key, count in bare(service, frames, seconds).items():
+            rate["bare"][key].append(count / seconds)
+    rows, targets = [], []
+    for key, entry in MODELS.items():
+        delivered, alone = (float(np.median(rate[kind][key])) for kind in ("live", "bare"))
+        p50, p95 = np.percentile([answer["delay"] for answer in live[key]], (50, 95)).tolist()
+        waited = np.percentile([answer["milliseconds"]["queue"] for answer in live[key]], 95)
+        rows.append(
+            {
+                "what": entry.name,
+                "frames/s live": delivered,
+                "frames/s bare": alone,
+                "p50 ms": p50,
+                "p95 ms": p95,
+                "queue p95 ms": float(waited),
+                "dropped": live[key][-1]["dropped"],
+            }
+        )
+        targets.append(
+            Target(f"{entry.name}: live rate / bare rate", delivered / alone, _SHARE, "x", at_least=True)
+        )
+    return rows, targets
+
+
+def slides_beside_camera(dashboard: Dashboard, frames: list[bytes], moves: int) -> dict[str, float]:
+    """Move a slider of the Detection page while a camera is watched; return the spread in milliseconds."""
+    with Visitor(dashboard.address, "detection") as visitor, ThreadPoolExecutor(1) as threads:
+        stop = threading.Event()
+        camera = threads.submit(watch, dashboard, frames, math.inf, stop)
+        try:
+            times = [visitor.slide(page_labels.CONFIDENCE, 0.3 + 0.01 * (turn % 40)) for turn in range(moves)]
+        finally:
+            stop.set()
+        if not camera.result():
+            raise SystemExit("The live session answered nothing while the slider moved.")
+    return spread(times)
 
 
 def camera_frames() -> list[bytes]:
@@ -98,15 +128,17 @@ def camera_frames() -> list[bytes]:
     return frames
 
 
-def watch(dashboard: Dashboard, frames: list[bytes], seconds: float) -> dict[str, list[dict]]:
-    """Offer frames for some seconds and return each model's answers with the delay of each, in ms."""
+def watch(
+    dashboard: Dashboard, frames: list[bytes], seconds: float, stop: threading.Event | None = None
+) -> dict[str, list[dict]]:
+    """Offer frames for some seconds, or until `stop`; return each model's answers with their delay in ms."""
     sent: dict[int, float] = {}
     answers: dict[str, list[dict]] = defaultdict(list)
+    stop = stop or threading.Event()
     address = dashboard.address.replace("http", "ws", 1) + "/live/frames"
     with connect(address, origin=dashboard.address, max_size=None) as socket:
         socket.send(json.dumps({"token": "benchmark"}))
         assert json.loads(socket.recv()) == {"ready": True}
-        stop = threading.Event()
 
         def send() -> None:
             number = 0
@@ -120,11 +152,11 @@ def watch(dashboard: Dashboard, frames: list[bytes], seconds: float) -> dict[str
         camera.start()
         end = time.perf_counter() + seconds
         try:
-            while (left := end - time.perf_counter()) > 0:
+            while not stop.is_set() and (left := end - time.perf_counter()) > 0:
                 try:
-                    answer = json.loads(socket.recv(timeout=left))
+                    answer = json.loads(socket.recv(timeout=min(left, 1.0)))
                 except TimeoutError:
-                    break
+                    continue
                 answer["delay"] = 1000 * (time.perf_counter() - sent[answer["frame"]])
                 answers[answer["model"]].append(answer)
         finally:

@@ -153,11 +153,11 @@ def _print_summary(faces: VideoFaces, keys: list[str]) -> None:
 def _save(arguments: argparse.Namespace, faces: VideoFaces, keys: list[str]) -> None:
     from featherface.files import write_files
     from featherface.models import MODELS
-    from featherface.video.encoding import encode_webm, frames_per_second, side_by_side
+    from featherface.video.encoding import encode_webm, side_by_side
 
     data = Path(arguments.video).read_bytes()
     images = side_by_side(data, faces, {key: MODELS[key].colour for key in keys})
-    write_files({arguments.save: encode_webm(images, frames_per_second(faces))})
+    write_files({arguments.save: encode_webm(images, faces)})
 
 
 COMMAND = Command(

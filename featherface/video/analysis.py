@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from featherface.detection.agreement import Agreement, agreement
@@ -15,6 +16,8 @@ from featherface.video.tracks import Stability, Track, stability, track_faces
 __all__ = ["Detect", "FrameFaces", "VideoFaces", "analyse_frames", "analyse_video"]
 
 Detect = Callable[[Photo], Detections]
+
+_FRAMES_AT_ONCE = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,16 +87,25 @@ def analyse_video(
 ) -> Generator[FrameFaces]:
     """Yield the faces of every `every`-th frame, in order, as each is done.
 
-    detect: by model key, what finds the faces of one frame; the models run side by side, each in a thread.
-    Memory does not grow with the length of the video, but for what the caller keeps. Raises VideoError where
-    no frame can be decoded, and what `detect` raises.
+    detect: by model key, what finds the faces of one frame; called in several threads at once. The next frame
+    is under way before one is done, so that a slow model leaves no core idle. Memory does not grow with the
+    length of the video, but for what the caller keeps. Raises VideoError where no frame can be decoded, and
+    what `detect` raises.
     """
     yield from analyse_frames(decode_frames(data, name, every), detect)
 
 
 def analyse_frames(frames: Iterable[Frame], detect: Mapping[str, Detect]) -> Generator[FrameFaces]:
     """Yield the faces of each of `frames`, in order; arguments and errors as for `analyse_video`."""
-    with ThreadPoolExecutor(max(1, len(detect)), "video") as threads:
+    running: deque[tuple[Frame, dict[str, Future[Detections]]]] = deque()
+    with ThreadPoolExecutor(_FRAMES_AT_ONCE * max(1, len(detect)), "video") as threads:
         for frame in frames:
-            passes = {key: threads.submit(find, frame.photo) for key, find in detect.items()}
-            yield FrameFaces(frame.index, frame.seconds, {key: run.result() for key, run in passes.items()})
+            running.append((frame, {key: threads.submit(find, frame.photo) for key, find in detect.items()}))
+            if len(running) == _FRAMES_AT_ONCE:
+                yield _finished(*running.popleft())
+        while running:
+            yield _finished(*running.popleft())
+
+
+def _finished(frame: Frame, passes: Mapping[str, Future[Detections]]) -> FrameFaces:
+    return FrameFaces(frame.index, frame.seconds, {key: run.result() for key, run in passes.items()})

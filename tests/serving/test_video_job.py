@@ -41,14 +41,13 @@ def test_to_the_end() -> None:
 def test_progress_and_stopping_keep_what_is_done() -> None:
     store, detector = VideoStore(), Gated()
     job = store.analyse(store.open("clip.mp4", CLIP), {"a": detector}, every=1)
-    for _ in range(3):
-        assert detector.entered.acquire(timeout=60)
-        detector.gate.release()
-    assert detector.entered.acquire(timeout=60)  # three frames are done, the fourth is under way
+    detector.gate.release(3)
+    for _ in range(5):
+        assert detector.entered.acquire(timeout=60)  # three frames are done, two are under way
     assert (job.state, job.frames_done) == ("running", 3)
     assert job.seconds_left > 0
     job.stop()
-    detector.gate.release()
+    detector.gate.release(2)
     job.wait()
     assert job.state == "stopped"
     assert job.frames_done == 4

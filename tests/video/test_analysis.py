@@ -11,10 +11,10 @@ import pytest
 
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
-from featherface.video.analysis import VideoFaces, analyse_video
+from featherface.video.analysis import FrameFaces, VideoFaces, analyse_video
 from featherface.video.anonymising import anonymised, hidden_boxes
 from featherface.video.decoding import VideoError, decode_frames
-from featherface.video.encoding import encode_webm, frames_per_second, side_by_side
+from featherface.video.encoding import encode_webm, side_by_side
 from featherface.video.exports import video_csv, video_json, video_mot
 from tests.video.seeded import faces, grey_levels, number_of
 
@@ -84,7 +84,7 @@ def test_boxes_in_files_end_where_the_frame_does(clip: bytes) -> None:
 def test_side_by_side_video_plays(clip: bytes) -> None:
     found = analysed(clip, a=steady, b=forgetful)
     images = side_by_side(clip, found, {"a": "#3b82f6", "b": "#f97316"})
-    video = encode_webm(images, frames_per_second(found))
+    video = encode_webm(images, found)
     decoded = list(decode_frames(video, "out.webm"))
     assert len(decoded) == 12
     assert decoded[0].photo.pixels.shape == (48, 128, 3)
@@ -95,17 +95,26 @@ def test_side_by_side_video_plays(clip: bytes) -> None:
 
 def test_no_frame_is_no_video() -> None:
     with pytest.raises(VideoError, match="no frame"):
-        encode_webm([], 10.0)
+        encode_webm([], VideoFaces("clip.avi", 64, 48, 1, ()))
+
+
+def test_variable_frame_rates_keep_their_times() -> None:
+    starts = (0, 1, 2, 5, 6)  # frames of 10 per second; the third one lasts for three
+    frames = tuple(FrameFaces(number, start / 10, {}) for number, start in enumerate(starts))
+    video = encode_webm(grey_levels(len(starts)), VideoFaces("clip.avi", 64, 48, 1, frames))
+    decoded = list(decode_frames(video, "out.webm"))
+    assert [number_of(frame.photo.pixels) for frame in decoded] == [0, 1, 2, 2, 2, 3, 4]
+    assert decoded[5].seconds == pytest.approx(0.5, abs=0.01)
 
 
 def test_gaps_are_hidden_too(encoded) -> None:
     rng = np.random.default_rng(1)
-    noise = rng.integers(0, 256, (48, 64, 3), np.uint8)
-    clip = encoded([noise] * 12, ".avi", "MJPG")
-    lost = iter(range(12))
+    noise = rng.integers(0, 256, (48, 48, 3), np.uint8)
+    numbers = grey_levels(12, 16, 48)  # beside the face
+    clip = encoded([np.hstack((noise, number)) for number in numbers], ".avi", "MJPG")
 
     def blinking(photo: Photo) -> Detections:
-        return Detections.empty() if next(lost) in (0, 4, 5, 6, 11) else faces(BOX)
+        return Detections.empty() if number_of(photo.pixels[:, 52:]) in (0, 4, 5, 6, 11) else faces(BOX)
 
     found = analysed(clip, a=blinking)
     assert [len(boxes) for boxes in hidden_boxes(found, ["a"])] == [1] * 12

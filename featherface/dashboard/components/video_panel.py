@@ -29,7 +29,7 @@ from featherface.serving.video_job import OpenVideo, VideoJob
 from featherface.video.analysis import Detect, FrameFaces, VideoFaces
 from featherface.video.anonymising import anonymised
 from featherface.video.decoding import MAX_SECONDS, MAX_VIDEO_BYTES, VideoError, frame_at
-from featherface.video.encoding import encode_webm, frames_per_second, side_by_side
+from featherface.video.encoding import encode_webm, side_by_side
 from featherface.video.exports import video_csv, video_json, video_mot
 from featherface.video.tracks import Stability
 
@@ -317,15 +317,14 @@ def _show_downloads(video: OpenVideo, faces: VideoFaces, keys: Sequence[str]) ->
     st.subheader("Downloads", anchor=False)
     stem = Path(video.name).stem or "video"
     colours = {key: MODELS[key].colour for key in keys}
-    rate = frames_per_second(faces)
 
     def hidden(hide: Hide) -> bytes:
-        return encode_webm(anonymised(video.data, faces, keys, hide), rate)
+        return encode_webm(anonymised(video.data, faces, keys, hide), faces)
 
     with st.container(horizontal=True):
         download_button(
             "Side-by-side video (WebM)",
-            lambda: encode_webm(side_by_side(video.data, faces, colours), rate),
+            lambda: encode_webm(side_by_side(video.data, faces, colours), faces),
             f"{stem}.faces.webm",
             "video/webm",
             icon=":material/movie:",
