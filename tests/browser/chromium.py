@@ -93,6 +93,7 @@ def start_afresh(window: WebDriver, folder: Path) -> None:
     window.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
     prefer(window, dark=False)
     resize(window, 1440, 1000)
+    window.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
     for log in ("browser", "performance"):  # drop what came before
         window.get_log(log)
 

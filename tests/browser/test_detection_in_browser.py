@@ -59,6 +59,15 @@ for (const view of arguments[0]) {
 }
 return outside;
 """
+# The centre of an element, which comes to the middle of the window; its distance from the window's top; and
+# the pixels of the photo per pixel of the window.
+_CENTRE = """
+arguments[0].scrollIntoView({ block: "center" });
+const { x, y, width, height } = arguments[0].getBoundingClientRect();
+return [x + width / 2, y + height / 2];
+"""
+_TOP = "return arguments[0].getBoundingClientRect().top"
+_UNIT = "return Number(arguments[0].style.getPropertyValue('--unit'))"
 # Bring a view to the middle of the window and return the centre of one of its faces.
 _A_FACE = """
 const [view] = arguments;
@@ -372,11 +381,41 @@ def test_a_box_drawn_in_the_photo_asks_why_a_face_was_missed(
     chain.perform()
     until(window, lambda _: window.find_elements(By.XPATH, "//*[contains(text(), 'Mirrored: ')]"))
     until(window, at_rest)
-    unit = float(
-        window.execute_script(
-            "return arguments[0].style.getPropertyValue('--unit')", in_viewer(window, "svg.photo")[0]
-        )
-    )
+    unit = window.execute_script(_UNIT, in_viewer(window, "svg.photo")[0])
+    _, _, width, height = spot(window)
+    assert width == pytest.approx(120 * unit, abs=2)
+    assert height == pytest.approx(80 * unit, abs=2)
+
+
+def test_a_finger_draws_a_box_and_scrolls_the_page(window: WebDriver, address: str) -> None:
+    """With "Draw a box" on, a finger on a photo draws; beside the photo, and with it off, it scrolls."""
+    window.get(f"{address}/detection?photo=grace_hopper&conf=0.99&scales_fit=false")
+    until(window, shows("Grace Hopper"))
+    until(window, at_rest)
+
+    def middle_of(element: WebElement) -> tuple[float, float]:
+        return tuple(window.execute_script(_CENTRE, element))
+
+    def drag_up(element: WebElement) -> float:
+        """Drag up by finger from the middle of an element and return by how much the page has scrolled."""
+        x, y = middle_of(element)
+        before = window.execute_script(_TOP, element)
+        move_finger(window, *((x, y - step) for step in range(0, 161, 20)))
+        return before - window.execute_script(_TOP, element)
+
+    view = in_viewer(window, ".view")[0]
+    assert drag_up(view) > 40
+    draw = next(each for each in in_viewer(window, ".tools button") if each.text == "Draw a box")
+    move_finger(window, middle_of(draw))
+    heading = window.find_element(By.TAG_NAME, "h3")
+    assert drag_up(heading) > 40
+    x, y = middle_of(view)
+    top = window.execute_script(_TOP, view)
+    move_finger(window, *((x + 12 * step, y + 8 * step) for step in range(-5, 6)))
+    assert window.execute_script(_TOP, view) == top
+    until(window, lambda _: window.find_elements(By.XPATH, "//*[contains(text(), 'Mirrored: ')]"))
+    until(window, at_rest)
+    unit = window.execute_script(_UNIT, in_viewer(window, "svg.photo")[0])
     _, _, width, height = spot(window)
     assert width == pytest.approx(120 * unit, abs=2)
     assert height == pytest.approx(80 * unit, abs=2)
@@ -385,10 +424,7 @@ def test_a_box_drawn_in_the_photo_asks_why_a_face_was_missed(
 def test_a_tap_shows_the_numbers_of_a_face(window: WebDriver, address: str) -> None:
     window.get(f"{address}/detection?photo=grace_hopper")
     until(window, shows("Grace Hopper"))
-    window.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
-    x, y = window.execute_script(_A_FACE, in_viewer(window, ".view")[0])
-    for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
-        window.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    move_finger(window, window.execute_script(_A_FACE, in_viewer(window, ".view")[0]))
     (tip,) = in_viewer(window, ".tip")
     until(window, lambda _: tip.is_displayed() and tip.text.startswith("Score "))
     until(window, at_rest)
@@ -420,6 +456,15 @@ def test_photo_without_a_face_above_the_threshold(window: WebDriver, address: st
     until(window, shows("Chelsea the cat"))
     for message in in_viewer(window, ".message"):
         assert message.text.startswith("No face")
+
+
+def move_finger(window: WebDriver, *places: tuple[float, float]) -> None:
+    """Put a finger down at the first place, move it through the others, and lift it."""
+    window.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    for number, (x, y) in enumerate(places):
+        kind, point = "touchMove" if number else "touchStart", {"x": x, "y": y}
+        window.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    window.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 def click(window: WebDriver, element: WebElement) -> None:
