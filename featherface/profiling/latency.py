@@ -10,13 +10,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import nn
 
 from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.detection.detector import Detector
+from featherface.detection.face_finder import FaceFinder
+from featherface.detection.other_detectors import OtherDetector, load_finder
 from featherface.detection.settings import DetectionSettings
 from featherface.engines.choice import ENGINES, default_engine, load_engine
 from featherface.engines.protocol import Engine, Precision
@@ -179,17 +183,22 @@ class Progress:
 
 
 def benchmark(
-    networks: Mapping[str, nn.Module], points: Sequence[LatencySettings], photo: bytes | None = None
+    networks: Mapping[str, nn.Module],
+    points: Sequence[LatencySettings],
+    photo: bytes | None = None,
+    detectors: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Iterator[Progress]:
     """Time the networks against each other at each point; yields after every round.
 
     Stop by dropping the iterator; the last progress holds what was measured. With `photo`, the bytes of an
     image file, everything from decoding to faces is timed, fitted to each point's longer side; otherwise the
-    networks alone on random pixels. Both run in each point's engine. Raises BenchmarkError and EngineError.
+    networks alone on random pixels. Both run in each point's engine. `detectors` are checked ONNX models of
+    other detectors by key; they run in the engine of their own, and their network time includes the decoding
+    of its outputs. Raises BenchmarkError, EngineError and FinderError.
     """
     if photo is not None and any(point.batch > 1 for point in points):
         raise BenchmarkError("End-to-end timing processes one photo at a time; set the batch size to 1.")
-    runners = _runners(networks, photo)
+    runners = _runners(networks, photo, detectors)
     finished: list[LatencyResult] = []
     total = sum(point.warmup + point.runs for point in points)
     work = sum(_work(point) * (point.warmup + point.runs) for point in points)
@@ -283,7 +292,7 @@ _Runner = Callable[[], Mapping[str, float]]  # runs one model once; milliseconds
 
 
 def _runners(
-    networks: Mapping[str, nn.Module], photo: bytes | None
+    networks: Mapping[str, nn.Module], photo: bytes | None, detectors: Mapping[str, bytes]
 ) -> Callable[[LatencySettings], tuple[dict[str, _Runner], str]]:
     """Return a function that makes the runners of one point, and tells the version of their engine."""
 
@@ -299,6 +308,10 @@ def _runners(
         named = None if key == default_engine() else key  # the default runs networks without ONNX form too
         return {model: load_engine(network, named, threads, precision) for model, network in networks.items()}
 
+    @cache
+    def finders(threads: int) -> dict[str, FaceFinder]:
+        return {key: load_finder(key, model, threads) for key, model in detectors.items()}
+
     def runners(point: LatencySettings) -> tuple[dict[str, _Runner], str]:
         loaded = engines(point.engine, point.threads, point.precision)
         made = {
@@ -307,14 +320,19 @@ def _runners(
             else _photo_runner(Detector(engine), photo, point)
             for model, engine in loaded.items()
         }
-        return made, next(iter(loaded.values())).info.version
+        for key, finder in finders(point.threads).items():
+            made[key] = (
+                _finder_runner(finder, point)
+                if photo is None
+                else _photo_runner(OtherDetector(finder), photo, point)
+            )
+        return made, next((engine.info.version for engine in loaded.values()), "")
 
     return runners
 
 
 def _network_runner(engine: Engine, point: LatencySettings) -> _Runner:
-    shape = (point.batch, point.height, point.width, 3)
-    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    images = _random_images(point)
 
     def run() -> Mapping[str, float]:
         start = time.perf_counter()
@@ -324,7 +342,24 @@ def _network_runner(engine: Engine, point: LatencySettings) -> _Runner:
     return run
 
 
-def _photo_runner(detector: Detector, source: bytes, point: LatencySettings) -> _Runner:
+def _finder_runner(finder: FaceFinder, point: LatencySettings) -> _Runner:
+    images = _random_images(point)
+
+    def run() -> Mapping[str, float]:
+        start = time.perf_counter()
+        for image in images:  # one by one: these detectors take no batches
+            finder.find(image)
+        return {"network": _milliseconds_since(start)}
+
+    return run
+
+
+def _random_images(point: LatencySettings) -> npt.NDArray[np.uint8]:
+    shape = (point.batch, point.height, point.width, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def _photo_runner(detector: Detector | OtherDetector, source: bytes, point: LatencySettings) -> _Runner:
     settings = DetectionSettings(input_size=max(point.height, point.width))
     return lambda: timed_detection(detector, source, settings)
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from featherface.detection.detector import Detector
 from featherface.detection.images import decode_photo
 from featherface.detection.postprocess import select
 from featherface.detection.settings import DetectionSettings
 
+if TYPE_CHECKING:  # it loads ONNX Runtime, which not every measured process should hold
+    from featherface.detection.other_detectors import OtherDetector
+
 __all__ = ["STAGES", "timed_detection"]
 
 STAGES = ("decode", "preprocess", "network", "postprocess")  # in this order
 
 
-def timed_detection(detector: Detector, source: bytes, settings: DetectionSettings) -> Mapping[str, float]:
+def timed_detection(
+    detector: Detector | OtherDetector, source: bytes, settings: DetectionSettings
+) -> Mapping[str, float]:
     """Detect the faces in the photo file `source` and return the milliseconds of each of STAGES."""
     start = time.perf_counter()
     photo = decode_photo(source)

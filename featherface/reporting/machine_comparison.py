@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from featherface.engines.choice import ENGINES
-from featherface.models import MODELS, detector_entry
+from featherface.models import MODELS, OTHER_DETECTORS, detector_entry
 from featherface.profiling.latency import LatencyResult, noise, speed_up, summary
 from featherface.profiling.machine import Machine
 from featherface.reporting.figures.style import chart_layout
@@ -65,7 +65,8 @@ def machine_text_lines(machine: Machine) -> dict[str, str]:
 
 def machine_bars(found: Sequence[MachineResult]) -> go.Figure:
     """Return each model's median latency per image, one group of bars per machine, engine and precision."""
-    keys = [key for key in MODELS if any(key in one.result.milliseconds for one in found)]
+    known = (*MODELS, *OTHER_DETECTORS)
+    keys = [key for key in known if any(key in one.result.milliseconds for one in found)]
     traces = [
         {
             "type": "bar",

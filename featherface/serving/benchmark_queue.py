@@ -13,6 +13,8 @@ from typing import Literal, TypeVar
 
 from torch import nn
 
+from featherface.checkpoints import WeightsFile
+from featherface.checkpoints.detector_files import detector_model
 from featherface.errors import FeatherFaceError
 from featherface.profiling.latency import LatencyResult, LatencySettings, Progress, benchmark
 
@@ -34,10 +36,16 @@ class BenchmarkBusyError(FeatherFaceError):
 
 @dataclass(frozen=True)
 class BenchmarkRequest:
-    """What to measure: points one after the other; `photo` as in `profiling.latency.benchmark`."""
+    """What to measure: points one after the other; `photo` as in `profiling.latency.benchmark`.
+
+    models: keys of the models and other detectors to measure; all models if empty. files: the model files of
+        the other detectors among them.
+    """
 
     points: tuple[LatencySettings, ...]
     photo: bytes | None = None
+    models: tuple[str, ...] = ()
+    files: tuple[WeightsFile, ...] = ()
 
 
 class QueuedJob(ABC):
@@ -124,7 +132,10 @@ class BenchmarkJob(QueuedJob):
         if self.must_stop():
             return "stopped"
         self.state = "running"
-        for progress in benchmark(networks, self.request.points, self.request.photo):
+        request = self.request
+        chosen = {key: network for key, network in networks.items() if key in (request.models or networks)}
+        detectors = {file.key: detector_model(file) for file in request.files}
+        for progress in benchmark(chosen, request.points, request.photo, detectors):
             self.progress = progress
             if progress.done < progress.total and self.must_stop():
                 return "stopped"
@@ -179,9 +190,10 @@ class BenchmarkQueue:
             return tuple(self._results)
 
     def latest(self, settings: LatencySettings) -> LatencyResult | None:
-        """Return the newest complete result of the networks alone at `settings`."""
+        """Return the newest complete result of all models' networks alone at `settings`."""
         for request, result in reversed(self.results()):
-            if result.settings == settings and result.complete and request.photo is None:
+            as_asked = result.settings == settings and result.complete
+            if as_asked and request.photo is None and not request.models:
                 return result
         return None
 

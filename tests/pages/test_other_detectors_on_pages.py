@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from featherface.checkpoints.detector_files import inspect_detector
+from featherface.dashboard.state.shared_service import benchmark_queue
 from featherface.models import MODELS, OTHER_DETECTORS
 from featherface.serving.model_service import ModelService
 from tests.detector_models import centerface_model, yunet_model
@@ -120,6 +121,21 @@ def test_the_live_view_gets_the_chosen_detector_and_its_file(
     ((models, *_, files),) = shown
     assert models == ("v2", "yunet")
     assert files == {"yunet": inspect_detector(weights_folder / "yunet_2026.onnx")}
+
+
+def test_the_latency_page_measures_the_chosen_pair(open_page: Open, weights_folder: Path) -> None:
+    page = open_page("speed", detectors=PAIR, bench_input_size="128", runs="5", warmup="0")
+    next(button for button in page.button if button.label == "Run benchmark").click().run()
+    assert benchmark_queue().wait(60)
+    page.run()
+
+    assert not page.exception
+    assert not page.error
+    assert {"FeatherFace V2", "YuNet", "YuNet speed-up"} <= {metric.label for metric in page.metric}
+    assert "FeatherFace V1" not in {metric.label for metric in page.metric}
+    assert any("V2 and YuNet, network only" in box.value for box in page.selectbox if box.label == "Result")
+    (detail,) = (block.help for block in page.markdown if block.help and "5 rounds" in block.help)
+    assert "YuNet in OpenCV with the decoding of its outputs" in detail
 
 
 @pytest.mark.parametrize("name", ["detection", "live", "speed"])

@@ -3,12 +3,14 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from featherface.checkpoints.detector_files import detector_model, inspect_detector
 from featherface.engines.choice import default_engine
 from featherface.engines.protocol import EngineInfo, Precision
 from featherface.engines.pytorch_engine import PyTorchEngine
@@ -28,6 +30,7 @@ from featherface.profiling.latency import (
 )
 from featherface.profiling.layers import InputSizeError
 from featherface.profiling.machine import this_machine
+from tests.detector_models import centerface_model, yunet_model
 
 SMALL = LatencySettings(height=64, width=64, runs=4, warmup=1)
 
@@ -180,3 +183,29 @@ def test_impossible_settings_are_refused(change, error, message):
 def test_a_photo_is_not_batched(networks):
     with pytest.raises(BenchmarkError, match="set the batch size to 1"):
         next(benchmark(networks, [LatencySettings(batch=2)], b"photo"))
+
+
+@pytest.mark.parametrize(("batch", "whole"), [(1, False), (2, False), (1, True)])
+def test_other_detectors_are_timed_beside_a_model(networks, batch, whole):
+    models = {"yunet": yunet_model(), "centerface": centerface_model()}
+    detectors = {
+        key: detector_model(inspect_detector(Path("own.onnx"), data)) for key, data in models.items()
+    }
+    file = io.BytesIO()
+    Image.new("RGB", (80, 60), "teal").save(file, "PNG")
+    point = replace(SMALL, height=128, width=128, batch=batch)
+    chosen = {"v2": networks["v2"]}
+    *_, last = benchmark(chosen, [point], file.getvalue() if whole else None, detectors)
+
+    (result,) = last.results
+    assert list(result.milliseconds) == ["v2", "yunet", "centerface"]
+    assert all(tuple(stages) == result.stages for stages in result.milliseconds.values())
+    assert speed_up(result, "v2", "yunet").ratio > 0
+
+
+def test_other_detectors_are_timed_without_a_model():
+    detectors = {"yunet": detector_model(inspect_detector(Path("own.onnx"), yunet_model()))}
+    *_, last = benchmark({}, [SMALL], None, detectors)
+
+    assert last.results[0].complete
+    assert last.results[0].engine_version == ""

@@ -29,7 +29,7 @@ class Bench:
         self.points: list[LatencySettings] = []  # measured, in order
 
     def __call__(
-        self, _: object, points: Sequence[LatencySettings], photo: bytes | None
+        self, _: object, points: Sequence[LatencySettings], photo: bytes | None, detectors: object
     ) -> Iterator[Progress]:
         (point,) = points
         self.points.append(point)

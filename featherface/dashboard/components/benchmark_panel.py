@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from featherface.checkpoints import WeightsFile
 from featherface.config import DEFAULT_INPUT_SIZE, INPUT_SIZE_RANGE
+from featherface.dashboard.components.detector_files_panel import (
+    choose_detector_files,
+    show_detectors_popover,
+)
+from featherface.dashboard.components.model_pair import choose_detector_pair
 from featherface.dashboard.components.queue_panel import own_job, show_queue
 from featherface.dashboard.components.timings import ALONE, AXES, WHOLE
 from featherface.dashboard.components.widgets import plain, required_choice, whole_number
+from featherface.dashboard.state.own_detectors import available_detectors
 from featherface.dashboard.state.photos import SAMPLES
 from featherface.dashboard.state.shared_service import benchmark_queue, machine
 from featherface.engines.choice import ENGINES, default_engine, installed_engines
@@ -28,10 +35,11 @@ _OWN = "benchmark_job"  # in the session's state
 
 def show_start() -> None:
     """Show the settings of the next benchmark and the button that starts it."""
+    models, files = _choose_models()
     timed, vary = _choose_kind()
     base = _choose_setting()
     try:
-        request = BenchmarkRequest(_points(base, vary), _photo(timed))
+        request = BenchmarkRequest(_points(base, vary), _photo(timed), models, files)
         if request.photo is not None and any(point.batch > 1 for point in request.points):
             raise BenchmarkError(
                 "End-to-end benchmarks process one photo at a time: set the batch size to 1."
@@ -51,6 +59,15 @@ def show_start() -> None:
 def show_benchmarks() -> None:
     """Show the queue; the page runs again when there is a new result."""
     show_queue(_OWN, _newest_result, "Rounds measured so far are kept.")
+
+
+def _choose_models() -> tuple[tuple[str, ...], tuple[WeightsFile, ...]]:
+    """Return the pair to measure and the model files in it; empty for all models, as without model files."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        pair = choose_detector_pair() if available_detectors() else ()
+        files = tuple(choose_detector_files(pair).values())
+        show_detectors_popover()
+    return (pair if files else ()), files
 
 
 def _choose_kind() -> tuple[str, str]:

@@ -17,7 +17,7 @@ from featherface.dashboard.state.machine_results import (
 )
 from featherface.engines.choice import ENGINES
 from featherface.files import short_name
-from featherface.models import MODELS
+from featherface.models import detector_entry
 from featherface.profiling.bench_file import MAX_BENCH_BYTES, BenchFileError
 from featherface.profiling.latency import summary
 from featherface.reporting.machine_comparison import (
@@ -81,10 +81,11 @@ def _take_files() -> None:
 
 def _newest(found: Sequence[MachineResult]) -> list[MachineResult]:
     """Return the first result, which is the newest, of each engine, precision and setting."""
-    newest: dict[tuple[str, str, str], MachineResult] = {}
+    newest: dict[tuple[tuple[str, ...], str, str, str], MachineResult] = {}
     for one in found:
         settings = one.result.settings
-        newest.setdefault((settings.engine, settings.precision, setting_name(one.result)), one)
+        models = tuple(one.result.milliseconds)
+        newest.setdefault((models, settings.engine, settings.precision, setting_name(one.result)), one)
     return list(newest.values())
 
 
@@ -94,7 +95,7 @@ def _show_comparison(found: Sequence[MachineResult]) -> None:
         f"{one.result.machine.processor}, {ENGINES[one.result.settings.engine].name} "
         f"{one.result.settings.precision}: "
         + ", ".join(
-            f"{MODELS[key].short_name} {summary(one.result, key).median:.1f} ms"
+            f"{detector_entry(key).short_name} {summary(one.result, key).median:.1f} ms"
             for key in one.result.milliseconds
         )
         for one in found

@@ -20,8 +20,8 @@ from featherface.dashboard.components.timings import (
 )
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
 from featherface.engines.choice import ENGINES
-from featherface.models import detector_entry
-from featherface.profiling.latency import STAGES, SpeedUp, noise, summary
+from featherface.models import CENTERFACE, MODELS, OTHER_DETECTORS, YUNET, detector_entry
+from featherface.profiling.latency import STAGES, LatencyResult, SpeedUp, noise, summary
 from featherface.reporting.figures.timing import histogram, stage_bars, sweep_lines
 from featherface.reporting.wording import machine_text, when_text
 from featherface.study.provenance import Badge
@@ -78,13 +78,26 @@ def _show_cards(timing: Timing) -> None:
     origin_badge(
         Badge.MEASURED,
         f"{when_text(result.when)}, on {machine_text(result.machine)}, "
-        f"{ENGINES[settings.engine].name} {result.engine_version}. {result.rounds} rounds after "
+        f"{_engine_text(result)}. {result.rounds} rounds after "
         f"{settings.warmup} warm-up rounds; in each round all models run on the same input, with threads "
         f"limited to {settings.threads}. Latency is the median; confidence intervals are bootstrapped over "
         f"rounds. Speed-up: median latency of {detector_entry(baseline).short_name} divided by that of the "
         "model.",
     )
     _show_cautions(timing, speed_ups)
+
+
+def _engine_text(result: LatencyResult) -> str:
+    """Return what ran each detector: the chosen engine the models, a library of its own each other one."""
+    engines = {YUNET: "OpenCV", CENTERFACE: "ONNX Runtime"}
+    parts = []
+    if any(key in MODELS for key in result.milliseconds):
+        parts.append(f"{ENGINES[result.settings.engine].name} {result.engine_version}")
+    others = [key for key in result.milliseconds if key in OTHER_DETECTORS]
+    parts += [
+        f"{detector_entry(key).name} in {engines[key]} with the decoding of its outputs" for key in others
+    ]
+    return ", ".join(parts)
 
 
 def _show_card(label: str, value: str, detail: str) -> None:

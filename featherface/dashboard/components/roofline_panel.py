@@ -88,7 +88,8 @@ def _newest_timing(height: int, width: int, threads: int) -> LatencyResult | Non
     wanted = (height, width, 1, threads)
     for request, result in reversed(benchmark_queue().results()):
         at = result.settings
-        counted = request.photo is None and ENGINES[at.engine].folds_batch_norm
+        all_models = request.photo is None and not request.models
+        counted = all_models and ENGINES[at.engine].folds_batch_norm
         if counted and (at.height, at.width, at.batch, at.threads) == wanted:
             return result
     return None

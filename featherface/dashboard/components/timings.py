@@ -70,8 +70,11 @@ class Timing:
 
     @property
     def title(self) -> str:
-        """Date, what was timed and the setting, in one line."""
-        return f"{when_text(self.result.when)}: {self.timed.lower()}, {setting_text(self.result.settings)}"
+        """Date, the models unless all of them, what was timed and the setting, in one line."""
+        models = " and ".join(detector_entry(key).short_name for key in self.request.models)
+        named = f"{models}, " if models else ""
+        setting = setting_text(self.result.settings)
+        return f"{when_text(self.result.when)}: {named}{self.timed.lower()}, {setting}"
 
     def speed_up(self, baseline: str, model: str) -> SpeedUp:
         """Return how many times faster `model` is than `baseline`, by key."""
@@ -81,7 +84,7 @@ class Timing:
         """Return whether the same was timed in the same setting; the number of rounds may differ."""
         mine = self.result.settings
         same_setting = replace(other.result.settings, runs=mine.runs, warmup=mine.warmup) == mine
-        return same_setting and other.request.photo == self.request.photo
+        return same_setting and replace(other.request, points=()) == replace(self.request, points=())
 
 
 def setting_text(settings: LatencySettings) -> str:
@@ -99,7 +102,7 @@ def sweep_points(
     points: dict[int | str, Timing] = {}
     for found in timings:
         settings = found.result.settings
-        if found.request.photo == timing.request.photo and all(
+        if replace(found.request, points=()) == replace(timing.request, points=()) and all(
             other.place(settings) == other.place(timing.result.settings) for other in others
         ):
             points.setdefault(axis.place(settings), found)
