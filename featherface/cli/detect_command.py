@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ from featherface.cli.common import (
     error_line,
     find_photos,
     model_keys,
-    print_json,
 )
 from featherface.files import printable
 
@@ -78,25 +78,37 @@ def _run(arguments: argparse.Namespace) -> int:
     _report_skipped(found.skipped)
     if arguments.save_dir is not None:
         arguments.save_dir.mkdir(parents=True, exist_ok=True)
-    entries: list[dict[str, object]] = []
-    interrupted = False
+    if arguments.json:
+        _print_json_start(detections_document(weights, dict.fromkeys(weights, settings), []))
+    done, failed, interrupted = 0, False, False
     try:
-        _detect_all(arguments, found.photos, service, weights, settings, entries)
+        for entry in _detect_all(arguments, found.photos, service, weights, settings):
+            done, failed = done + 1, failed or "error" in entry
+            if arguments.json:
+                print(("" if done == 1 else ",") + json.dumps(entry), flush=True)
     except KeyboardInterrupt:  # what is done by then is kept
         interrupted = True
-        print(error_line(f"Stopped after {len(entries)} of {len(found.photos)} photos."), file=sys.stderr)
-    if arguments.json:
-        document = detections_document(weights, dict.fromkeys(weights, settings), entries)
-        if found.skipped:
-            document["skipped"] = [
-                {"path": printable(str(path)), "reason": reason} for path, reason in found.skipped
-            ]
-        if interrupted:
-            document["interrupted"] = True
-        print_json(document)
+        print(error_line(f"Stopped after {done} of {len(found.photos)} photos."), file=sys.stderr)
+    finally:
+        if arguments.json:
+            _print_json_end(found.skipped, interrupted=interrupted)
     if interrupted:
         return INTERRUPTED
-    return ERROR if any("error" in entry for entry in entries) else 0
+    return ERROR if failed else 0
+
+
+def _print_json_start(document: Mapping[str, object]) -> None:
+    """Print a document up to its photos, which are its last key and follow in one line each."""
+    print(json.dumps(document).removesuffix("]}"), flush=True)
+
+
+def _print_json_end(skipped: Sequence[tuple[Path, str]], *, interrupted: bool) -> None:
+    ending: dict[str, object] = {}
+    if skipped:
+        ending["skipped"] = [{"path": printable(str(path)), "reason": reason} for path, reason in skipped]
+    if interrupted:
+        ending["interrupted"] = True
+    print("]" + "".join(f', "{key}": {json.dumps(value)}' for key, value in ending.items()) + "}")
 
 
 def _report_skipped(skipped: Sequence[tuple[Path, str]]) -> None:
@@ -132,9 +144,8 @@ def _detect_all(
     service: ModelService,
     weights: Mapping[str, WeightsFile],
     settings: DetectionSettings,
-    entries: list[dict[str, object]],
-) -> None:
-    """Run the models on each photo, print and save the results, and append the photo's JSON to `entries`."""
+) -> Iterator[dict[str, object]]:
+    """Run the models on each photo, save and summarise the result, and yield the photo's JSON."""
     from tqdm import tqdm
 
     from featherface.detection.images import ImageError
@@ -150,15 +161,14 @@ def _detect_all(
                 entry["saved"] = printable(str(saved_path))
         except ImageError as error:
             tqdm.write(error_line(str(error)), file=sys.stderr)
-            entries.append({"photo": printable(str(path)), "error": str(error)})
+            yield {"photo": printable(str(path)), "error": str(error)}
             continue
         if photo.notice:
             entry["notice"] = photo.notice
-        entries.append(entry)
-        if photo.notice:
             tqdm.write(error_line(f"{comparison.name}: {photo.notice}"), file=sys.stderr)
         if not arguments.json:
             tqdm.write(_summary(comparison), file=sys.stdout)
+        yield entry
 
 
 def _compared(
@@ -211,6 +221,7 @@ COMMAND = Command(
     "A file that cannot be read is reported on standard error and in the JSON; the other photos are still\n"
     "processed, and the exit status is 2. What a folder holds besides photos is named on standard error and\n"
     "in the JSON. Ctrl-C stops the run and keeps what is done; the exit status is then 130.\n\n"
+    "The JSON is one document, printed as it grows: each photo is one line, as soon as it is done.\n"
     'JSON: {"weights": {MODEL: {"file", "sha256", "source"}, ...},\n'
     '  "settings": {MODEL: {"confidence", "nms_iou", "top_k", "resize", "input_size", "scales",\n'
     '    "rotated"}, ...}, "photos": [\n'

@@ -159,6 +159,8 @@ def test_ctrl_c_keeps_what_is_done(as_json, write_photo, tmp_path, monkeypatch, 
         document = json.loads(out)
         assert document["interrupted"] is True
         assert [Path(entry["photo"]).name for entry in document["photos"]] == ["a.png", "b.png"]
+        _, *lines, _ = out.splitlines()  # each photo is a line of its own, printed as soon as it is done
+        assert [json.loads(line.removeprefix(",")) for line in lines] == document["photos"]
     else:
         assert len(out.splitlines()) == 2
 
@@ -181,7 +183,7 @@ def test_odd_names_reach_the_json_and_the_saved_file(name, shown, write_photo, t
         assert main(["detect", str(path), *options, *extra]) == 0
         out, _ = capsys.readouterr()
         out.encode()  # standard output takes only what is UTF-8
-        assert len(out.splitlines()) == 1
+        assert len(out.splitlines()) == (3 if extra else 1)  # JSON: the start, the photo and the end
         if extra:
             (entry,) = json.loads(out)["photos"]
             assert Path(entry["photo"]).name == shown
