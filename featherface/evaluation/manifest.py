@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,11 +51,13 @@ class Record:
 def read_manifest(path: Path, source: str | None = None) -> list[Record]:
     """Read the records of `path`, or only those of one `source`.
 
-    The images of a source lie in `STEM-SOURCE.zip` beside the manifest `STEM.jsonl`. Raises `ManifestError`
-    for an unreadable file, a malformed record, a box outside its image and an image that the zip lacks.
+    The images of a source lie in `STEM-SOURCE.zip` beside the manifest `STEM.jsonl`. Zips of other systems
+    are read too: paths may have backslashes or further folders, and accents may be composed or not. Raises
+    `ManifestError` for an unreadable file, a malformed record, a box outside its image and an image that the
+    zip lacks.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(sentence(f"{path} cannot be read as a manifest: {error}.")) from error
     records = [
@@ -68,7 +71,7 @@ def read_manifest(path: Path, source: str | None = None) -> list[Record]:
         known = ", ".join(sources) or "none"
         raise ManifestError(sentence(f"{path} has no {wanted}; its sources are: {known}."))
     for record in records:
-        if record.image not in _members(record):
+        if _member(record) is None:
             raise ManifestError(sentence(f"{record.origin}: {record.archive} has no image {record.image}."))
     return records
 
@@ -78,7 +81,7 @@ def read_image_bytes(record: Record) -> bytes:
     try:
         if record.archive.is_dir():
             return (record.archive / record.image).read_bytes()
-        return _archive(record.archive, os.getpid()).read(record.image)
+        return _archive(record.archive, os.getpid()).read(_member(record) or record.image)
     except Exception as error:  # zipfile raises nearly every kind of exception on damaged files
         raise ManifestError(
             sentence(f"{record.origin}: {record.image} in {record.archive}: {error}.")
@@ -92,14 +95,27 @@ def _archive(path: Path, process: int) -> zipfile.ZipFile:
 
 
 @lru_cache(maxsize=32)
-def _names(path: Path) -> frozenset[str]:
+def _members(path: Path) -> dict[tuple[str, ...], str | None]:
+    """Return the names of a zip's members by each ending of their path; None for an ending of several."""
+    members: dict[tuple[str, ...], str | None] = {}
     with zipfile.ZipFile(path) as archive:
-        return frozenset(archive.namelist())
+        paths = {_parts(name): name for name in archive.namelist()}
+    for parts, name in paths.items():
+        if parts[0] == "__MACOSX":  # Finder's notes on files of the same names
+            continue
+        for start in range(1, len(parts)):
+            members[parts[start:]] = None if parts[start:] in members else name
+    return {**members, **paths}
 
 
-def _members(record: Record) -> frozenset[str]:
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(unicodedata.normalize("NFC", name).replace("\\", "/").split("/"))
+
+
+def _member(record: Record) -> str | None:
+    """Return the name that the record's image has in its zip; None if it has none."""
     try:
-        return _names(record.archive)
+        return _members(record.archive).get(_parts(record.image))
     except Exception as error:  # as above
         raise ManifestError(
             sentence(f"{record.origin}: {record.archive} cannot be opened: {error}.")

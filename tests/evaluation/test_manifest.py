@@ -49,6 +49,31 @@ def test_a_record_and_its_image(manifest):
     assert read_image_bytes(record) == b"the image"
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        pytest.param(["dev-street/dev/street/0.jpg"], id="one folder deeper"),
+        pytest.param(["dev\\street\\0.jpg"], id="backslashes"),
+        pytest.param(["__MACOSX/dev/street/0.jpg", "a/dev/street/0.jpg"], id="Finder's notes"),
+        pytest.param(["dev/street/0.jpg", "old/dev/street/0.jpg"], id="the path itself wins"),
+    ],
+)
+def test_zips_and_manifests_of_other_systems(manifest, tmp_path: Path, members: list[str]) -> None:
+    with zipfile.ZipFile(tmp_path / "dev-windows.zip", "w") as archive:
+        for name in members:
+            archive.writestr(name, b"notes" if name.startswith(("__MACOSX", "old")) else b"the image")
+    (record,) = read_manifest(manifest("\ufeff" + json.dumps({**GOOD, "source": "windows"})))
+    assert read_image_bytes(record) == b"the image"
+
+
+def test_an_image_that_a_zip_has_twice_in_other_folders_is_absent(manifest, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "dev-twice.zip", "w") as archive:
+        for folder in ("a", "b"):
+            archive.writestr(f"{folder}/dev/street/0.jpg", b"one of two")
+    with pytest.raises(ManifestError, match=r"dev-twice\.zip has no image dev/street/0\.jpg"):
+        read_manifest(manifest({**GOOD, "source": "twice"}))
+
+
 def test_a_image_without_labels(manifest):
     (record,) = read_manifest(manifest(GOOD | {"boxes": [], "ignore": [], "landmarks": []}))
     assert (record.boxes.shape, record.ignore.shape, record.landmarks.shape) == ((0, 4), (0,), (0, 5, 2))
