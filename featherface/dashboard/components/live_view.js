@@ -13,7 +13,7 @@ const RATES = [5, 10, 15, 30, 60];
 const CLOSE_NO_TOKEN = 4401;
 const CLOSE_TOO_BUSY = 4429;
 
-const RUNNING = "The camera is on. Click the strip below to open a frame of the last minute on the Detection page.";
+const RUNNING = "The camera is on. Choose a moment in the strip below to open its frame on the Detection page.";
 const CAMERA_ERRORS = {
   NotAllowedError: "Camera access was denied. Allow it in the address bar of your browser, then press Start camera.",
   AbortError: "The camera stopped working. Connect it again, then press Start camera.",
@@ -515,7 +515,7 @@ class LiveView {
     const counts = [...this.panels.values()].map(({ model }) => `${model.short}: ${moment.faces.get(model.key) ?? "–"}`);
     const agreed = moment.agreement ? `, agreed: ${moment.agreement.both}` : "";
     this.strip.setAttribute("aria-valuenow", seconds);
-    this.strip.setAttribute("aria-valuetext", `${-seconds} seconds ago, faces ${counts.join(", ")}${agreed}`);
+    this.strip.setAttribute("aria-valuetext", `${-seconds} ${seconds === -1 ? "second" : "seconds"} ago, faces ${counts.join(", ")}${agreed}`);
     this.strip.title = this.strip.getAttribute("aria-valuetext");
   }
 

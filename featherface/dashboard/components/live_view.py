@@ -23,7 +23,9 @@ _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "featherface_live_view",
     html='<div class="live"></div>\n\n',  # Streamlit takes a string of one line for the name of a file
-    css=(_HERE / "live_view.css").read_text(encoding="utf-8"),
+    css="\n".join(
+        (_HERE / name).read_text(encoding="utf-8") for name in ("model_views.css", "live_view.css")
+    ),
     js=(_HERE / "live_view.js").read_text(encoding="utf-8"),
 )
 

@@ -23,7 +23,7 @@ _COORDINATES = "viewer"  # Streamlit drops a session's earlier file at the same 
 _component = st.components.v2.component(
     "featherface_viewer",
     html='<div class="viewer"></div>\n\n',  # Streamlit takes a string of one line for the name of a file
-    css=(_HERE / "viewer.css").read_text(encoding="utf-8"),
+    css="\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("model_views.css", "viewer.css")),
     js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
 )
 
