@@ -14,7 +14,7 @@ from featherface.dashboard.state.shared_service import benchmark_queue
 
 show_title("Latency on this machine")
 st.caption(
-    "All models run alternately on the same input, with the Detection page's settings, so that background "
+    "The models run alternately on the same input, with the Detection page's settings, so that background "
     "load affects them equally. One benchmark runs at a time; those of other visitors are queued."
 )
 show_start()

@@ -54,6 +54,7 @@ __all__ = [
     "add_weights_option",
     "add_worker_options",
     "chosen_weights",
+    "detector_keys",
     "error_line",
     "find_photos",
     "finished_points",
@@ -116,6 +117,23 @@ def model_keys(choice: str) -> list[str]:
     if choice not in MODELS:
         raise CommandError(f"There is no model {choice!r}; choose {', '.join(MODELS)} or {ALL_MODELS}.")
     return [choice]
+
+
+def detector_keys(choice: str) -> list[str]:
+    """Return the keys, with commas between them, of models and other detectors; the models for "all".
+
+    Raises CommandError.
+    """
+    from featherface.models import MODELS, OTHER_DETECTORS
+
+    if choice == ALL_MODELS:
+        return list(MODELS)
+    known = [*MODELS, *OTHER_DETECTORS]
+    keys = list(dict.fromkeys(choice.split(",")))
+    for key in keys:
+        if key not in known:
+            raise CommandError(f"There is no model {key!r}; choose {', '.join(known)} or {ALL_MODELS}.")
+    return keys
 
 
 def add_input_size_option(parser: argparse.ArgumentParser, explanation: str = "input size in pixels") -> None:
@@ -319,9 +337,6 @@ def chosen_weights(
 
     Raises CommandError and WeightsError.
     """
-    from featherface.checkpoints import inspect_checkpoint
-    from featherface.models import MODELS
-
     unused = set(own) - set(keys)
     if unused:
         raise CommandError(
@@ -330,13 +345,27 @@ def chosen_weights(
     chosen = {}
     for key in keys:
         if key in own:
-            chosen[key] = inspect_checkpoint(own[key], MODELS[key])
+            chosen[key] = _own_weights(key, own[key])
             continue
         status = service.weights_info(key)
         if status.weights is None:
             raise CommandError(f"{status.message} Pass others with --weights {key}=FILE, or choose --model.")
         chosen[key] = status.weights
     return chosen
+
+
+def _own_weights(key: str, path: Path) -> WeightsFile:
+    from featherface.checkpoints import inspect_checkpoint
+    from featherface.checkpoints.detector_files import inspect_detector
+    from featherface.models import MODELS, detector_entry
+
+    if key in MODELS:
+        return inspect_checkpoint(path, MODELS[key])
+    weights = inspect_detector(path)
+    if weights.key != key:
+        given, wanted = detector_entry(weights.key).name, detector_entry(key).name
+        raise CommandError(f"{path.name} is a model file of {given}, not of {wanted}.")
+    return weights
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featherface.cli.common import (
+    ALL_MODELS,
     ERROR,
     INTERRUPTED,
     Command,
-    add_model_option,
     add_network_options,
     add_threshold_options,
     chosen_weights,
+    detector_keys,
     error_line,
     find_photos,
-    model_keys,
 )
 from featherface.files import printable
 
@@ -44,7 +44,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recursive", action="store_true", help="also detect faces in photos in sub-folders of folders"
     )
-    add_model_option(parser)
+    parser.add_argument(
+        "--model",
+        default=ALL_MODELS,
+        metavar="MODEL",
+        help="keys of models with commas between them, such as v1,yunet, or all; yunet and centerface need a "
+        "model file (ONNX) in the weights folder or in --weights (default: %(default)s, without those)",
+    )
     add_network_options(parser, resize="fit")
     add_threshold_options(parser)
     parser.add_argument(
@@ -73,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     settings = _settings(arguments)
     service = ModelService(engine=arguments.engine)
-    weights = chosen_weights(service, model_keys(arguments.model), dict(arguments.weights))
+    weights = chosen_weights(service, detector_keys(arguments.model), dict(arguments.weights))
     found = find_photos(arguments.photos, recursive=arguments.recursive)
     _report_skipped(found.skipped)
     if arguments.save_dir is not None:
@@ -189,11 +195,11 @@ def _compared(
 
 
 def _summary(comparison: Comparison) -> str:
-    from featherface.models import MODELS
+    from featherface.models import detector_entry
     from featherface.reporting.wording import faces_text
 
     parts = [
-        f"{MODELS[key].short_name} {faces_text(len(faces))} in "
+        f"{detector_entry(key).short_name} {faces_text(len(faces))} in "
         f"{sum(comparison.results[key].milliseconds.values()):.0f} ms"
         for key, faces in comparison.faces.items()
     ]

@@ -16,6 +16,7 @@ from featherface.detection.settings import DetectionSettings, Scales
 from featherface.models import MODELS
 from featherface.reporting.comparison import compare
 from featherface.serving import model_service
+from tests.detector_models import centerface_model, yunet_model
 
 pytestmark = pytest.mark.usefixtures("only_v2")
 
@@ -234,7 +235,9 @@ def test_a_panorama_is_saved_with_the_models_stacked(write_photo, tmp_path, trai
     ("options", "message"),
     [
         pytest.param([], "required: PHOTO", id="no photo"),
-        pytest.param(["a.png", "--model", "v9"], "choose v1, v2 or all", id="unknown model"),
+        pytest.param(
+            ["a.png", "--model", "v9"], "choose v1, v2, yunet, centerface or all", id="unknown model"
+        ),
         pytest.param(["a.png", "--conf", "0.01"], "between 0.02 and 0.99", id="confidence"),
         pytest.param(["a.png", "--conf", "nan"], "between 0.02 and 0.99", id="not a number"),
         pytest.param(["a.png", "--conf", "high"], "invalid float value: 'high'", id="no number"),
@@ -291,3 +294,44 @@ def test_several_sizes_are_the_default_where_the_photo_is_fitted(options, scales
     photo = str(write_photo("a.png"))
     assert main(["detect", photo, "--model", "v2", "--size", "128", "--json", *options]) == 0
     assert json.loads(capsys.readouterr().out)["settings"]["v2"]["scales"] == scales
+
+
+def test_other_detectors_from_the_folder_and_from_a_named_file(write_photo, tmp_path, monkeypatch, capsys):
+    folder, named = tmp_path / "models", tmp_path / "named.onnx"
+    folder.mkdir()
+    (folder / "yunet.onnx").write_bytes(yunet_model())
+    named.write_bytes(centerface_model())
+    service = model_service.ModelService(folder)
+    monkeypatch.setattr(model_service, "ModelService", lambda **_: service)
+    command = ["detect", str(write_photo("a.png")), "--model", "yunet,centerface", "--size", "128", "--json"]
+
+    assert main([*command, "--weights", f"centerface={named}"]) == 0
+
+    result = json.loads(capsys.readouterr().out)
+    assert {key: weights["file"] for key, weights in result["weights"].items()} == {
+        "yunet": "yunet.onnx",
+        "centerface": "named.onnx",
+    }
+    assert set(result["photos"][0]["models"]) == {"yunet", "centerface"}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--model", "v2,v9"], "There is no model 'v9'; choose v1, v2, yunet, centerface or all."),
+        (["--model", "yunet"], "There is no model file of YuNet (ONNX) yet."),
+        (
+            ["--model", "yunet", "--weights", "yunet=own.onnx"],
+            "own.onnx is a model file of CenterFace, not of",
+        ),
+    ],
+)
+def test_a_detector_that_is_not_there_is_a_sentence(
+    write_photo, tmp_path, monkeypatch, capsys, options, sentence
+):
+    photo = write_photo("a.png")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.onnx").write_bytes(centerface_model())
+
+    assert main(["detect", str(photo), *options]) == 2
+    assert sentence in capsys.readouterr().err

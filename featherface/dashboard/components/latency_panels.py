@@ -94,9 +94,7 @@ def _engine_text(result: LatencyResult) -> str:
     if any(key in MODELS for key in result.milliseconds):
         parts.append(f"{ENGINES[result.settings.engine].name} {result.engine_version}")
     others = [key for key in result.milliseconds if key in OTHER_DETECTORS]
-    parts += [
-        f"{detector_entry(key).name} in {engines[key]} with the decoding of its outputs" for key in others
-    ]
+    parts += [f"{detector_entry(key).name} in {engines[key]}" for key in others]
     return ", ".join(parts)
 
 
