@@ -127,7 +127,8 @@ def _watched(
     most = arguments.frames
     expected = total if most is None or (total is not None and total < most) else most
     try:
-        frames.extend(tqdm(islice(steps, most), total=expected, unit="frame", file=sys.stderr))
+        bar = tqdm(islice(steps, most), total=expected, unit="frame", file=sys.stderr, delay=0.5)
+        frames.extend(bar)
     except KeyboardInterrupt:
         return tuple(frames), True
     return tuple(frames), False
@@ -136,7 +137,8 @@ def _watched(
 def _print_summary(faces: VideoFaces, keys: list[str]) -> None:
     from featherface.models import MODELS
 
-    print(f"{faces.name}: {len(faces.frames)} frames analysed")
+    count = len(faces.frames)
+    print(f"{faces.name}: {count} {'frame' if count == 1 else 'frames'} analysed")
     for key in keys:
         counts = [len(frame.faces[key]) for frame in faces.frames]
         mean = sum(counts) / len(counts) if counts else 0.0
