@@ -358,7 +358,7 @@ class LiveView {
 
   async show(panel, message, blob) {
     const bitmap = this.showsAnalysed() ? await createImageBitmap(blob) : null;
-    if (panel.result?.frame > message.frame) return bitmap?.close();
+    if (!this.stream || panel.result?.frame > message.frame) return bitmap?.close();
     panel.bitmap?.close();
     Object.assign(panel, { result: message, bitmap });
   }
