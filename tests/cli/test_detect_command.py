@@ -296,23 +296,28 @@ def test_several_sizes_are_the_default_where_the_photo_is_fitted(options, scales
     assert json.loads(capsys.readouterr().out)["settings"]["v2"]["scales"] == scales
 
 
-def test_other_detectors_from_the_folder_and_from_a_named_file(write_photo, tmp_path, monkeypatch, capsys):
-    folder, named = tmp_path / "models", tmp_path / "named.onnx"
-    folder.mkdir()
-    (folder / "yunet.onnx").write_bytes(yunet_model())
-    named.write_bytes(centerface_model())
-    service = model_service.ModelService(folder)
-    monkeypatch.setattr(model_service, "ModelService", lambda **_: service)
-    command = ["detect", str(write_photo("a.png")), "--model", "yunet,centerface", "--size", "128", "--json"]
+def test_other_detectors_from_files_of_the_user(write_photo, tmp_path, capsys):
+    contents = {"yunet": yunet_model(), "centerface": centerface_model()}
+    command = [
+        "detect",
+        str(write_photo("a.png")),
+        "--model",
+        "yunet,centerface,v2",
+        "--size",
+        "128",
+        "--json",
+    ]
+    for key, content in contents.items():
+        path = tmp_path / f"own_{key}.onnx"
+        path.write_bytes(content)
+        command += ["--weights", f"{key}={path}"]
 
-    assert main([*command, "--weights", f"centerface={named}"]) == 0
+    assert main(command) == 0
 
     result = json.loads(capsys.readouterr().out)
-    assert {key: weights["file"] for key, weights in result["weights"].items()} == {
-        "yunet": "yunet.onnx",
-        "centerface": "named.onnx",
-    }
-    assert set(result["photos"][0]["models"]) == {"yunet", "centerface"}
+    files = {key: weights["file"] for key, weights in result["weights"].items()}
+    assert (files["yunet"], files["centerface"]) == ("own_yunet.onnx", "own_centerface.onnx")
+    assert list(result["photos"][0]["models"]) == ["yunet", "centerface", "v2"]
 
 
 @pytest.mark.parametrize(
