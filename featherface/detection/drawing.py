@@ -41,17 +41,19 @@ def annotate(
     scores: bool = True,
     hide: Hide | None = None,
     only: Sequence[int] | np.ndarray | None = None,
+    line: int | None = None,
 ) -> _Pixels:
     """Return a copy of the photo, (H, W, 3) uint8 RGB, with boxes in `colour` ("#rrggbb").
 
     landmarks, scores: draw the five landmarks, write the score at the box. hide: make every face of
-    `detections` unrecognisable. only: indices of the faces to draw; the others are still hidden.
+    `detections` unrecognisable. only: indices of the faces to draw; the others are still hidden. line: width
+    in pixels (default: by the size of the photo).
     Raises ImageError when memory runs out.
     """
     canvas = photo.pixels.copy() if hide is None else hide_faces(photo.pixels, detections.boxes, hide)
     shown = detections if only is None else detections[only]
     rgb = _parsed(colour)
-    line = max(1, round((photo.width * photo.height) ** 0.5 / _LINES_PER_SIDE))
+    line = line or max(1, round((photo.width * photo.height) ** 0.5 / _LINES_PER_SIDE))
     corners = clip_boxes(np.round(shown.boxes), photo.width - 1, photo.height - 1).astype(int)
     for x1, y1, x2, y2 in corners.tolist():
         cv2.rectangle(canvas, (x1, y1), (x2, y2), rgb, line)

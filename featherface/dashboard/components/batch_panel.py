@@ -31,6 +31,7 @@ from featherface.reporting.wording import faces_text
 __all__ = ["show_all_photos"]
 
 _CELL_WIDTH = 260  # pixels, at least; the grid has as many columns as fit
+_LINE = 2  # pixels of a photo of up to 480, which is shown smaller still
 _BOTH_COLOUR = "#ffffff"  # of faces that both models found
 
 
@@ -112,7 +113,9 @@ def _annotated(file: PhotoFile, comparison: Comparison, hide: Hide | None) -> by
             (_BOTH_COLOUR, np.flatnonzero(partners >= 0)),
             (detector_entry(key).colour, np.flatnonzero(partners < 0)),
         ):
-            small = Photo(annotate(small, shown, colour, landmarks=False, scores=False, only=only))
+            small = Photo(
+                annotate(small, shown, colour, landmarks=False, scores=False, only=only, line=_LINE)
+            )
     return encode_image(small.pixels, "jpeg")
 
 

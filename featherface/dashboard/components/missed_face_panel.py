@@ -25,6 +25,7 @@ from featherface.profiling.receptive_field import receptive_fields
 from featherface.reporting.comparison import Comparison
 from featherface.reporting.missed_face_text import missed_face_text
 from featherface.robustness.missed_faces import Attempt, Cause, Spot, attempts, explain
+from featherface.robustness.suggested_box import suggested_box
 from featherface.serving.model_service import UntrainedError
 from featherface.serving.network_queue import ServiceBusyError
 
@@ -33,7 +34,7 @@ __all__ = ["show_missed_faces"]
 _LONGEST = 2560  # pixels; a larger photo is scaled down first, which the networks do too
 _THUMBNAIL = 150  # pixels, longer side
 _AROUND = 2.0  # a thumbnail shows so many times the face
-_NO_SIZE = 0.05  # of the photo's longer side, where the size of the face is not known
+_CHOICE_WIDTH, _NUMBER_WIDTH = 420, 140  # pixels; two numbers fit beside each other on a phone
 
 
 def show_missed_faces(
@@ -70,21 +71,22 @@ def _choose_spot(photo_key: str, comparison: Comparison, marked: Spot | None) ->
         x1, y1, x2, y2 = marked.box or (marked.x1, marked.y1, marked.x1, marked.y1)
         _mark(names, [int(value) for value in (x1, y1, x2 - x1, y2 - y1)])
     differences = _differences(comparison)
-    choice, *fields = st.columns([3, 1, 1, 1, 1], vertical_alignment="bottom")
     chosen = f"missed_choice_{photo_key}"
-    choice.selectbox(
-        "Face found by one model only",
-        list(differences),
-        index=None,
-        key=chosen,
-        placeholder="Choose a face" if differences else "None in this photo",
-        disabled=not differences,
-        on_change=partial(_mark_chosen, names, differences, chosen),
-    )
     limits = (comparison.width - 1, comparison.height - 1, comparison.width, comparison.height)
     labels = ("x (px)", "y (px)", "Width (px)", "Height (px)")
-    for field, label, limit, name in zip(fields, labels, limits, names, strict=True):
-        field.number_input(label, 0, limit, value=None, step=1, key=name)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Face found by one model only",
+            list(differences),
+            index=None,
+            key=chosen,
+            placeholder="Choose a face" if differences else "None in this photo",
+            disabled=not differences,
+            on_change=partial(_mark_chosen, names, differences, chosen),
+            width=_CHOICE_WIDTH,
+        )
+        for label, limit, name in zip(labels, limits, names, strict=True):
+            st.number_input(label, 0, limit, value=None, step=1, key=name, width=_NUMBER_WIDTH)
     return examined_spot(photo_key)
 
 
@@ -136,12 +138,13 @@ def _show_model(
     if explanation.cause is Cause.TOO_LARGE:  # only then is the receptive field worth seconds
         explanation = explain(candidates, here, settings, scale, tried, _receptive_field(key))
     st.markdown(plain(missed_face_text(detector_entry(key).name, explanation, settings)))
+    around = np.array(_face_at(spot, comparison)) * factor
     with st.container(horizontal=True):
         for attempt in tried:
             verdict = "found" if attempt.found else "missed"
             outcome = f"{attempt.score:.2f}, {verdict}" if attempt.box else "no candidate"
             st.image(
-                _thumbnail(photo, here, attempt, detector_entry(key).colour),
+                _thumbnail(photo, around, attempt, detector_entry(key).colour),
                 caption=f"{attempt.change.name.capitalize()}: {outcome}",
                 width=_THUMBNAIL,
                 alt=f"The marked face {attempt.change.name}; {detector_entry(key).name}: {outcome}",
@@ -179,12 +182,16 @@ def _scaled(spot: Spot, factor: float) -> Spot:
     return Spot(*(value * factor for value in spot.box))
 
 
-def _thumbnail(photo: Photo, spot: Spot, attempt: Attempt, colour: str) -> np.ndarray:
-    """Return what surrounds the spot, changed as the photo was, with the box that was found."""
-    box = attempt.box or spot.box
-    if box is None:
-        half = _NO_SIZE * max(photo.width, photo.height) / 2
-        box = (spot.x1 - half, spot.y1 - half, spot.x1 + half, spot.y1 + half)
+def _face_at(spot: Spot, comparison: Comparison) -> tuple[float, float, float, float]:
+    """Return the box that a face at the spot would have, in pixels of the photo."""
+    candidates = [result.detections for result in comparison.results.values()]
+    neighbours = np.concatenate([faces.boxes for faces in comparison.faces.values()])
+    return suggested_box(spot, candidates, neighbours, (comparison.width, comparison.height))
+
+
+def _thumbnail(photo: Photo, face: np.ndarray, attempt: Attempt, colour: str) -> np.ndarray:
+    """Return what surrounds the box of the face, changed as the photo was, with the box that was found."""
+    box = face if attempt.box is None else attempt.box
     centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half = _AROUND * max(box[2] - box[0], box[3] - box[1]) / 2
     window = np.array([[centre_x - half, centre_y - half, centre_x + half, centre_y + half]])
