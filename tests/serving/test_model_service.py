@@ -13,16 +13,18 @@ import pytest
 import torch
 
 from featherface.checkpoints import WeightsError, inspect_checkpoint, load_network, save_weights
+from featherface.checkpoints.detector_files import inspect_detector
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
 from featherface.engines.choice import load_engine
-from featherface.models import MODELS
+from featherface.models import MODELS, YUNET
 from featherface.serving import model_service as service_module
 from featherface.serving.model_service import ModelService, UntrainedError
 from featherface.serving.network_queue import NetworkQueue, ServiceBusyError
+from tests.detector_models import edited, yunet_model
 
 V1, V2 = MODELS["v1"], MODELS["v2"]
 SETTINGS = DetectionSettings(input_size=128)
@@ -345,3 +347,34 @@ def test_several_passes_are_merged_and_each_is_kept(trained, passes):
     assert (again.from_cache, len(passes)) == (True, 4)
     assert same(again.detections, first.detections)
     assert same(service.merged_candidates(photo(0), "v2", SETTINGS).detections, plain.detections)
+
+
+def test_another_detector_runs_once_per_photo_and_file(tmp_path):
+    (tmp_path / "own.onnx").write_bytes(yunet_model())
+    service = ModelService(tmp_path)
+
+    first = service.merged_candidates(photo(0), YUNET, SETTINGS)
+    again = service.merged_candidates(photo(0), YUNET, SETTINGS)
+
+    assert (first.from_cache, again.from_cache) == (False, True)
+    assert (first.weights.path.name, first.engine.name, first.input_size) == ("own.onnx", "OpenCV", (96, 128))
+    assert len(first.detections) > 0
+    assert service.detector_weights(YUNET, first.weights.sha256) == first.weights
+
+
+def test_another_detector_without_a_file_is_a_sentence(tmp_path):
+    service = ModelService(tmp_path)
+
+    assert service.weights_info(YUNET).message == "There is no model file of YuNet (ONNX) yet."
+    with pytest.raises(UntrainedError, match="There is no model file of YuNet"):
+        service.detect_frame(photo(0), YUNET, SETTINGS)
+
+
+def test_a_model_file_that_cannot_be_run_is_a_sentence(tmp_path):
+    def break_node(model):
+        model.graph.node[-1].input[0] = "nowhere"
+
+    uploaded = inspect_detector(Path("own.onnx"), edited(yunet_model(), break_node))
+
+    with pytest.raises(WeightsError, match=r"own\.onnx cannot be used: The model file cannot be run"):
+        ModelService(tmp_path).candidates(photo(0), YUNET, Resize.FIT, 128, weights=uploaded)
