@@ -59,7 +59,9 @@ _WORDINGS = {
         engine="ONNX Runtime",
         package="onnxruntime",
         format=f"ONNX, opset {OPSET}, any input size",
-        imports="import onnxruntime",
+        imports="import os\n\n"
+        'os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at the import\n'
+        "import onnxruntime",
         run='session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])\n'
         'loc, conf, landm = (output[0] for output in session.run(None, {"image": image}))',
         note="",
