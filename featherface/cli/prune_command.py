@@ -1,4 +1,4 @@
-"""`featherface prune`: average precision of a model without its smallest weights."""
+"""`featherface prune`: what a model loses without its smallest weights, and what training gives back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from featherface.cli.common import Command, add_measurement_options, image_set_name, measured_model
 
 if TYPE_CHECKING:
+    from featherface.study.pruned_training import PrunedTraining
     from featherface.study.pruning_curve import PruningCurve
 
 __all__ = ["COMMAND"]
@@ -16,18 +17,75 @@ __all__ = ["COMMAND"]
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_measurement_options(parser)
+    parser.add_argument(
+        "--trained",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="measure these weights, which `featherface train` made by a recipe with [pruning], instead of "
+        "the curve; may be repeated",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from featherface.study.pruned_training import save_pruned_training
     from featherface.study.pruning_curve import save_pruning_curve
 
-    curve = _measured(arguments)
-    save_pruning_curve(arguments.out, curve)
+    if arguments.trained:
+        found = _measured_training(arguments)
+        save_pruned_training(arguments.out, found)
+        lines = _training_lines(found)
+    else:
+        curve = _measured(arguments)
+        save_pruning_curve(arguments.out, curve)
+        lines = _curve_lines(curve)
     if arguments.json:
         print(arguments.out.read_text(encoding="utf-8"), end="")
     else:
-        _print_curve(curve, arguments.out)
+        print("\n".join((*lines, f"Saved: {arguments.out}")))
     return 0
+
+
+def _measured_training(arguments: argparse.Namespace) -> PrunedTraining:
+    from featherface.evaluation.image_sets import manifest_images
+    from featherface.profiling.latency import LatencySettings
+    from featherface.profiling.machine import now
+    from featherface.study.pruned_training import PrunedTraining, measure_pruned_training
+
+    measured = measured_model(arguments, "Pruning", "prune")
+    weights, images = measured.weights, manifest_images(measured.records)
+    whole, parameters, size, engine, rows = measure_pruned_training(
+        weights, arguments.trained, images, measured.truth, LatencySettings()
+    )
+    return PrunedTraining(
+        model=weights.key,
+        weights_sha256=weights.sha256,
+        image_set=image_set_name(arguments),
+        images=len(measured.records),
+        protocol=measured.truth.protocol,
+        date=now(),
+        used_for_selection=arguments.used_for_selection,
+        whole=whole,
+        whole_parameters=parameters,
+        whole_bytes=size,
+        engine=engine,
+        rows=rows,
+    )
+
+
+def _training_lines(found: PrunedTraining) -> list[str]:
+    from featherface.models import MODELS
+
+    title = f"{MODELS[found.model].name}: mean average precision, {found.protocol}, {found.images:,} images"
+    lines = [title, f"  whole: {found.whole:.4f}, {found.whole_bytes:,} bytes"]
+    for row in found.rows:
+        low, high = row.interval
+        lines.append(
+            f"  {row.share:.0%} of the {row.of}: {row.before:.4f}, after {row.steps} steps {row.after:.4f}; "
+            f"change: 95% {low:+.3f} to {high:+.3f}; {row.file_bytes:,} bytes, {row.times_faster:.2f}x faster"
+        )
+    return lines
 
 
 def _measured(arguments: argparse.Namespace) -> PruningCurve:
@@ -54,25 +112,27 @@ def _measured(arguments: argparse.Namespace) -> PruningCurve:
     )
 
 
-def _print_curve(curve: PruningCurve, path: Path) -> None:
+def _curve_lines(curve: PruningCurve) -> list[str]:
     from featherface.models import MODELS
     from featherface.study.pruning_curve import TOLERATED_LOSS, tolerated_shares
 
-    print(f"{MODELS[curve.model].name}: mean average precision, {curve.protocol}, {curve.images:,} images")
-    print(f"  unpruned  {curve.whole:.4f}")
+    title = f"{MODELS[curve.model].name}: mean average precision, {curve.protocol}, {curve.images:,} images"
+    lines = [title, f"  unpruned  {curve.whole:.4f}"]
     for point in curve.scores:
         low, high = point.interval
-        print(f"  {point.share:<8.0%}  {point.score:.4f}  change: 95% {low:+.3f} to {high:+.3f}")
+        lines.append(f"  {point.share:<8.0%}  {point.score:.4f}  change: 95% {low:+.3f} to {high:+.3f}")
     tolerated, _ = tolerated_shares(curve)
-    print(f"Largest share with a loss below {TOLERATED_LOSS}: {tolerated:.0%}")
-    print(f"Saved: {path}")
+    return [*lines, f"Largest share with a loss below {TOLERATED_LOSS}: {tolerated:.0%}"]
 
 
 COMMAND = Command(
     summary="measure average precision without the smallest weights",
     description="Measure the mean average precision of a model with its smallest weights set to zero, and\n"
     "the 95% paired bootstrap interval of the change. Nothing is retrained.\n\n"
-    "In weights/evaluation/pruning/ the file is what the claims audit reads.\n\n"
+    "With --trained: networks whose weights or channels were pruned and that were trained since, before and\n"
+    "after that training; the bytes of the ONNX file and the latency without the removed channels.\n\n"
+    "In weights/evaluation/pruning/ or, with --trained, pruned_training/, the file is what the claims audit\n"
+    "reads.\n\n"
     'JSON: {"model", "weights_sha256", "image_set", "images", "protocol", "date", "used_for_selection",\n'
     '  "whole": AP, "scores": [{"share", "score", "interval": [LOW, HIGH]}, ...]}, as in the file.',
     add_options=_add_options,

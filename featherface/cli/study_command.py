@@ -52,6 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
         load_networks,
         shipped_checksums,
         shipped_engines,
+        shipped_pruned_training,
         shipped_pruning,
     )
     from featherface.study.story import evidence, story
@@ -75,6 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
         shipped_pruning(folder, checksums),
         shipped_engines(folder, checksums),
         tuple(results[1:]),
+        shipped_pruned_training(folder, checksums),
     )
     summary = study.write(measurements, arguments.out)
     steps = story(measurements, evidence(folder, checksums))

@@ -10,6 +10,7 @@ from featherface.engines.choice import ENGINES
 from featherface.profiling.latency import noise, speed_up
 from featherface.study.measurements import SELECTION_REMARK, V1, V2, Measurements
 from featherface.study.provenance import Badge
+from featherface.study.pruned_training import PrunedTraining
 from featherface.study.pruning_curve import TOLERATED_LOSS, tolerated_shares
 
 __all__ = ["MEASUREMENTS", "Measurement", "Reading"]
@@ -153,7 +154,26 @@ def _tolerated_pruning(measured: Measurements, model: str, _: str) -> Reading | 
     if curve.used_for_selection:
         how += SELECTION_REMARK
     tolerated, possible = tolerated_shares(curve)
+    trained = measured.models[model].pruned_training
+    if trained is not None:
+        rows = trained.rows
+        how += f". {_trained_pruning(trained)}"
+        tolerated = max(tolerated, *(trained.reduction(row) for row in rows if row.tolerated), 0.0)
+        possible = max(possible, *(trained.reduction(row) for row in rows if not row.refused), 0.0)
     return Reading(100 * tolerated, 100 * tolerated, 100 * possible, how, Badge.MEASURED)
+
+
+def _trained_pruning(trained: PrunedTraining) -> str:
+    """Return what training gave back to pruned networks, and what pruning saved."""
+    sentences = [
+        f"{row.share:.0%} of the {row.of} at zero, {trained.reduction(row):.0%} fewer parameters: "
+        f"{row.before:.3f}, and {row.after:.3f} after {row.steps} training steps of {row.images_per_step} "
+        f"images (95% change {row.interval[0]:+.3f} to {row.interval[1]:+.3f}), "
+        f"{row.file_bytes / 1e6:.2f} MB instead of {trained.whole_bytes / 1e6:.2f} MB in ONNX, "
+        f"{row.times_faster:.2f} times as fast"
+        for row in trained.rows
+    ]
+    return f"{'; '.join(sentences)}; {trained.images} images ({trained.image_set})"
 
 
 MEASUREMENTS: Mapping[str, Measurement] = MappingProxyType(

@@ -12,6 +12,7 @@ from featherface.profiling.latency import LatencyResult, Noise, SpeedUp, noise, 
 from featherface.profiling.machine import Machine
 from featherface.profiling.quantisation import QuantisedSize
 from featherface.study.provenance import Badge
+from featherface.study.pruned_training import PrunedTraining
 from featherface.study.pruning_curve import PruningCurve
 
 __all__ = [
@@ -63,6 +64,7 @@ class ModelMeasurements:
     weights: str  # which weights these are; "seeded" where only cost and latency matter
     accuracy: Accuracy | None = None
     pruning: PruningCurve | None = None
+    pruned_training: PrunedTraining | None = None
     engines: EngineAccuracy | None = None  # its files and their average precision
 
 

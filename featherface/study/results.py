@@ -3,6 +3,7 @@
 - `evaluation/*.json`: precision-recall curves, written by `featherface evaluate --curves`
 - `evaluation/paired/*.json`: paired comparisons, by `featherface evaluate --comparison`
 - `evaluation/pruning/*.json`: pruning curves, by `featherface prune`
+- `evaluation/pruned_training/*.json`: pruned networks before and after training, by the same command
 - `evaluation/hard_cases/*.json`: close-ups and images without faces, by `python -m benchmarks.hard_cases`
 - `evaluation/engines/*.json`: average precision by engine and precision, by `featherface engines`
 - `training/MODEL_STAGE_log.csv` and `..._scores.csv`: the trainer's logs
@@ -41,6 +42,11 @@ from featherface.evaluation.paired_bootstrap import (
 from featherface.models import MODELS
 from featherface.study.measurements import STUDY_MODELS, V1, Accuracy
 from featherface.study.provenance import Badge
+from featherface.study.pruned_training import (
+    PrunedTraining,
+    PrunedTrainingError,
+    load_pruned_training,
+)
 from featherface.study.pruning_curve import PruningCurve, PruningCurveError, load_pruning_curve
 
 __all__ = [
@@ -56,6 +62,7 @@ __all__ = [
     "shipped_curves",
     "shipped_engines",
     "shipped_hard_cases",
+    "shipped_pruned_training",
     "shipped_pruning",
     "training_logs",
 ]
@@ -64,9 +71,10 @@ _LOG = logging.getLogger(__name__)
 
 OFFICIAL_SUBSETS = ("easy", "medium", "hard")
 _EVALUATION, _TRAINING = "evaluation", "training"  # folders beside the weights
-_PAIRED, _PRUNING, _ENGINES, _HARD_CASES = (
+_PAIRED, _PRUNING, _PRUNED_TRAINING, _ENGINES, _HARD_CASES = (
     "paired",
     "pruning",
+    "pruned_training",
     "engines",
     "hard_cases",
 )  # folders in "evaluation"
@@ -196,6 +204,20 @@ def shipped_pruning(folder: Path, sha256: Mapping[str, str]) -> dict[str, Prunin
             continue
         if sha256.get(curve.model) == curve.weights_sha256:
             found[curve.model] = curve
+    return found
+
+
+def shipped_pruned_training(folder: Path, sha256: Mapping[str, str]) -> dict[str, PrunedTraining]:
+    """Return the pruned and trained networks of each model that were made of its weights."""
+    found: dict[str, PrunedTraining] = {}
+    for path in sorted((folder / _EVALUATION / _PRUNED_TRAINING).glob("*.json")):
+        try:
+            measured = load_pruned_training(path)
+        except PrunedTrainingError:
+            _LOG.exception("%s is not used.", path.name)
+            continue
+        if sha256.get(measured.model) == measured.weights_sha256:
+            found[measured.model] = measured
     return found
 
 

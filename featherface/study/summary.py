@@ -30,6 +30,7 @@ from featherface.study.measurements import (
     Measurements,
     ModelMeasurements,
 )
+from featherface.study.pruned_training import PrunedTraining
 from featherface.study.pruning_curve import PruningCurve
 from featherface.study.radar import radar
 from featherface.study.recommendations import recommendations
@@ -61,12 +62,13 @@ def measure(
     pruning: Mapping[str, PruningCurve] = MappingProxyType({}),
     engines: Mapping[str, EngineAccuracy] = MappingProxyType({}),
     latencies: tuple[LatencyResult, ...] = (),
+    pruned_training: Mapping[str, PrunedTraining] = MappingProxyType({}),
 ) -> Measurements:
     """Count and quantise the study's two networks and add what was timed and scored.
 
-    `weights` names each network's weights; `accuracies`, `pruning` and `engines` may lack models, and
-    `comparison` is of the images that `accuracies` were measured on. `latency` is in the default engine,
-    `latencies` are in others. Networks of further models are ignored.
+    `weights` names each network's weights; `accuracies`, `pruning`, `pruned_training` and `engines` may lack
+    models, and `comparison` is of the images that `accuracies` were measured on. `latency` is in the default
+    engine, `latencies` are in others. Networks of further models are ignored.
     """
     models = {
         key: ModelMeasurements(
@@ -76,6 +78,7 @@ def measure(
             weights=weights[key],
             accuracy=accuracies.get(key),
             pruning=pruning.get(key),
+            pruned_training=pruned_training.get(key),
             engines=engines.get(key),
         )
         for key in STUDY_MODELS

@@ -20,6 +20,7 @@ __all__ = [
     "DetectorSettings",
     "EvaluationSettings",
     "OptimiserSettings",
+    "PruningSettings",
     "Recipe",
     "RecipeError",
     "read_recipe",
@@ -107,6 +108,14 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
+class PruningSettings:
+    """What is set to zero before training and stays zero; see `featherface.profiling.pruning`."""
+
+    share: float  # 0..1
+    of: Literal["weights", "channels"] = "weights"
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One training run."""
 
@@ -117,6 +126,7 @@ class Recipe:
     blocks: BlockSettings | None = None  # exactly one of blocks
     detector: DetectorSettings | None = None  # and detector is set
     evaluation: EvaluationSettings | None = None
+    pruning: PruningSettings | None = None
     start: Path | None = None  # weights of this model to start from
     start_modules: dict[str, Path] = field(default_factory=dict)  # module name: weights to copy it from
     backbone: Path | None = None  # ImageNet classifier to start the backbone from
@@ -165,5 +175,7 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise RecipeError(f"{path}: size must be at least 32, batch and steps at least 1.")
     if optimiser.minutes is not None and optimiser.minutes <= 0:
         raise RecipeError(f"{path}: minutes must be more than 0.")
+    if recipe.pruning is not None and not 0 < recipe.pruning.share < 1:
+        raise RecipeError(f"{path}: the share to prune must be between 0 and 1.")
     if min(optimiser.pool, optimiser.repeats) < 1:
         raise RecipeError(f"{path}: pool and repeats must be at least 1.")

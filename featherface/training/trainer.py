@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -28,6 +29,7 @@ from featherface.evaluation.manifest import read_manifest
 from featherface.evaluation.run import score_network
 from featherface.models import MODELS
 from featherface.models.face_network import FaceNetwork
+from featherface.profiling.pruning import channel_masks, keep_zeros, weight_masks
 from featherface.training.batches import Batch, batches
 from featherface.training.blocks import BlockDistillation, matching_modules
 from featherface.training.composites import Composites
@@ -69,6 +71,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.entry = MODELS[recipe.model]
         self.student = _channels_last(_student(recipe).to(self.device))
+        self.masks = _masks(self.student, recipe)
+        keep_zeros(self.student, self.masks)
         self.dataset = _dataset(recipe, self.ranks)
         self.objective = self._objective()
         _set_modes(self.student, recipe.optimiser)
@@ -138,6 +142,7 @@ class Trainer:
         if self.recipe.optimiser.clip_norm:
             nn.utils.clip_grad_norm_(self.student.parameters(), self.recipe.optimiser.clip_norm)
         self.optimiser.step()
+        keep_zeros(self.student, self.masks)
         self.schedule.step()
         self.average.update_parameters(self.student)
         return {name: loss.item() for name, loss in losses.items()}
@@ -313,6 +318,7 @@ class Trainer:
             "image_size": recipe.data.size,
             "teacher": recipe.teacher.name if recipe.teacher else None,
             "started_from": recipe.start.name if recipe.start else None,
+            "pruning": asdict(recipe.pruning) if recipe.pruning else None,
             "development_ap": scores,
             "note": recipe.note,
         }
@@ -378,6 +384,13 @@ def _student(recipe: Recipe) -> FaceNetwork:
         donor = load_network(MODELS[inspect_checkpoint(path).key], path)
         student.get_submodule(name).load_state_dict(donor.get_submodule(name).state_dict())
     return student
+
+
+def _masks(student: nn.Module, recipe: Recipe) -> dict[str, Tensor]:
+    if recipe.pruning is None:
+        return {}
+    make = weight_masks if recipe.pruning.of == "weights" else channel_masks
+    return make(student, recipe.pruning.share)
 
 
 def _channels_last(network: FaceNetwork) -> FaceNetwork:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from featherface.cli.main import main
+from featherface.study.pruned_training import TrainedPruning, load_pruned_training
 from featherface.study.pruning_curve import PrunedScore, load_pruning_curve
 
 SCORES = (PrunedScore(0.05, 0.799, (-0.003, 0.001)), PrunedScore(0.1, 0.79, (-0.02, 0.002)))
@@ -57,3 +58,18 @@ def test_what_cannot_be_measured_is_refused_in_one_sentence(options, message, pr
     assert last.startswith("featherface: ")
     assert not any("featherface" in line for line in progress)
     assert not (tmp_path / "v2.json").exists()
+
+
+def test_trained_networks_are_measured_instead_of_the_curve(prune, tmp_path, monkeypatch, capsys):
+    row = TrainedPruning("channels", 0.25, 150, 8, 750, 0.4, 0.7, (-0.02, 0.0), 900, 1.2, (1.1, 1.3))
+
+    def measured(weights, trained, images, truth, latency):
+        assert (weights.key, len(trained), len(images)) == ("v2", 2, 4)
+        return 0.71, 1000, 1200, "onnxruntime 1", (row,)
+
+    monkeypatch.setattr("featherface.study.pruned_training.measure_pruned_training", measured)
+    assert prune("--model", "v2", "--trained", "a.safetensors", "--trained", "b.safetensors") == 0
+    found = load_pruned_training(tmp_path / "v2.json")
+    assert (found.whole, found.rows, found.engine) == (0.71, (row,), "onnxruntime 1")
+    printed = capsys.readouterr().out
+    assert "25% of the channels: 0.4000, after 150 steps 0.7000; change: 95% -0.020 to +0.000" in printed

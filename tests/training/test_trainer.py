@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from featherface.training.recipe import (
     DataSettings,
     DetectorSettings,
     OptimiserSettings,
+    PruningSettings,
     Recipe,
     RecipeError,
     read_recipe,
@@ -65,6 +67,23 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(settings, tmp_path):
     assert torch.equal(
         kept.state_dict()["bifpn.0.p4_w1"], resumed.average.module.state_dict()["bifpn.0.p4_w1"]
     )
+
+
+@pytest.mark.parametrize("of", ["weights", "channels"])
+def test_what_was_pruned_stays_zero_and_the_record_says_so(settings, of):
+    trainer = Trainer(replace(settings, pruning=PruningSettings(0.3, of)))
+    zeros = {name: mask == 0 for name, mask in trainer.masks.items()}
+    trainer.run()
+
+    path = settings.output / "last.safetensors"
+    state = load_network(MODELS["v2"], path).state_dict()
+    assert zeros
+    for name, zero in zeros.items():
+        assert not state[name][zero].any(), name
+    assert json.loads(path.with_suffix(".json").read_text())["provenance"]["pruning"] == {
+        "share": 0.3,
+        "of": of,
+    }
 
 
 def test_twenty_steps_overfit_a_few_faces(settings):

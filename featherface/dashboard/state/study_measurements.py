@@ -25,6 +25,7 @@ from featherface.study.results import (
     shipped_curves,
     shipped_engines,
     shipped_hard_cases,
+    shipped_pruned_training,
     shipped_pruning,
     training_logs,
 )
@@ -106,7 +107,8 @@ def _counted(
     scored = accuracies(_shipped_curves(folder, files), checksums)
     comparison = paired_comparison(shipped_comparisons(folder), checksums, scored)
     pruning, engines = shipped_pruning(folder, checksums), shipped_engines(folder, checksums)
-    return measure(networks, words, None, scored, comparison, pruning, engines)
+    trained = shipped_pruned_training(folder, checksums)
+    return measure(networks, words, None, scored, comparison, pruning, engines, pruned_training=trained)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
