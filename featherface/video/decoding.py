@@ -112,13 +112,14 @@ def decode_frames(data: bytes, name: str, every: int = 1) -> Iterator[Frame]:
             yield frame
 
 
-def frame_at(data: bytes, name: str, index: int) -> Frame:
+def frame_at(data: bytes, name: str, index: int, seconds: float | None = None) -> Frame:
     """Return exactly the frame at place `index`, counted from 0 as `decode_frames` counts.
 
-    The frames before it are decoded too: seeking is inexact in files with a variable frame rate.
-    Raises VideoError where the video has no such frame.
+    seconds: its time as told by `decode_frames`, by which it is found without decoding all frames before it.
+    Seeking by number is inexact in files with a variable frame rate. Raises VideoError where the video has no
+    such frame.
     """
-    with _decoder(data, name, Request(first=index, every=1, frames=1)) as (info, stream):
+    with _decoder(data, name, Request(first=index, every=1, frames=1, seconds=seconds)) as (info, stream):
         return next(_frames(stream, name, info))
 
 

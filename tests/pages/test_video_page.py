@@ -73,9 +73,9 @@ def test_from_upload_to_results(page: AppTest, jobs: list[VideoJob]) -> None:
 def test_frames_of_a_closed_video_are_not_kept(page: AppTest, jobs: list[VideoJob], monkeypatch) -> None:
     decoded = []
 
-    def remembered(data: bytes, name: str, index: int) -> Frame:
+    def remembered(data: bytes, name: str, index: int, seconds: float) -> Frame:
         decoded.append(index)
-        return frame_at(data, name, index)
+        return frame_at(data, name, index, seconds)
 
     monkeypatch.setattr("featherface.dashboard.components.video_panel.frame_at", remembered)
     for number in range(2):

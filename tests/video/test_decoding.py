@@ -49,6 +49,21 @@ def test_every_nth_frame_and_one_exact_frame(encoded) -> None:
     assert (found.index, number_of(found.photo.pixels), found.seconds) == (7, 7, pytest.approx(0.7))
 
 
+@pytest.mark.parametrize("name", ["h264.mp4", "hevc.mov", "vp9.webm", "rotated.mp4", "variable_rate.mp4"])
+def test_a_frame_found_by_its_time_is_the_same(name: str) -> None:
+    data = (CLIPS / name).read_bytes()
+    frames = list(decode_frames(data, name))
+    for wanted in (frames[0], frames[-2]):
+        found = frame_at(data, name, wanted.index, wanted.seconds)
+        assert (found.index, found.seconds) == (wanted.index, wanted.seconds)
+        assert np.array_equal(found.photo.pixels, wanted.photo.pixels)
+
+
+def test_a_time_that_no_frame_has_falls_back_to_the_place(encoded) -> None:
+    data = encoded(grey_levels(12), ".avi", "MJPG")
+    assert number_of(frame_at(data, "clip", 9, seconds=0.87).photo.pixels) == 9
+
+
 def test_times_of_a_variable_frame_rate_come_from_the_file() -> None:
     data = (CLIPS / "variable_rate.mp4").read_bytes()
     places = [round(24 * frame.seconds) for frame in decode_frames(data, "clip.mp4")]

@@ -242,7 +242,7 @@ def _jump(label: str, icon: str, place: int | None) -> None:
 def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> None:
     st.subheader(f"Frame {found.index} at {found.seconds:.2f} s", anchor=False)
     try:
-        photo = _frame_photo(video.digest, found.index, video)
+        photo = _frame_photo(video.digest, found.index, found.seconds, video)
     except VideoError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -264,8 +264,8 @@ def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> Non
 
 
 @st.cache_resource(scope="session", max_entries=4, show_spinner="Decoding the frame")
-def _frame_photo(digest: str, index: int, _video: OpenVideo) -> Photo:
-    return frame_at(_video.data, _video.name, index).photo
+def _frame_photo(digest: str, index: int, seconds: float, _video: OpenVideo) -> Photo:
+    return frame_at(_video.data, _video.name, index, seconds).photo
 
 
 def _notes(faces: Detections) -> list[str]:
