@@ -46,7 +46,7 @@ def test_int8_without_photos_is_calibrated_on_the_samples(tmp_path, capsys):
     assert main(options) == 0
     faces = json.loads(capsys.readouterr().out)["v2"]["parity"]
     assert faces["lost"] + faces["gained"] < 0.2 * faces["faces"]
-    assert "come from 4 photos" in (tmp_path / "README.md").read_text()
+    assert "come from 10 photos" in (tmp_path / "README.md").read_text()
 
 
 def test_a_folder_without_photos_is_one_sentence(tmp_path, capsys):

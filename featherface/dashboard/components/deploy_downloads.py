@@ -50,7 +50,7 @@ def show_downloads(weights: Mapping[str, WeightsFile]) -> None:
     st.code(command, language=None, wrap_lines=True)
     st.caption(
         f"The file is made when you download it, which takes up to ten seconds. {_needs(export_format)}"
-        "The value ranges of int8 come from four of the sample photos; `--calibration` takes your own."
+        "The value ranges of int8 come from ten of the sample photos; `--calibration` takes your own."
     )
 
 
