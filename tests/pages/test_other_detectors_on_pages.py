@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from featherface.checkpoints.detector_files import inspect_detector
 from featherface.dashboard.state.shared_service import benchmark_queue
@@ -87,6 +88,21 @@ def test_the_models_are_compared_until_a_visitor_chooses_others(
     page = open_page("detection")
 
     assert {"Only V1", "Only V2"} <= {metric.label for metric in page.metric}
+
+
+def test_a_choice_holds_on_the_next_page_until_another_is_made(open_page: Open, weights_folder: Path) -> None:
+    def pair(page: AppTest) -> Selectbox:
+        return next(box for box in page.selectbox if box.label == "Compare")
+
+    page = open_page("live")
+    page.session_state["chosen_detectors"] = PAIR  # on another page; the address does not carry it
+    page.run()
+    assert pair(page).value == PAIR
+
+    pair(page).select_index(0).run()
+    assert pair(page).value == "FeatherFace V1 vs FeatherFace V2"
+    assert pair(page.run()).value == "FeatherFace V1 vs FeatherFace V2"
+    assert not page.exception
 
 
 def test_an_explanation_that_needs_anchors_says_so(open_page: Open, weights_folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -13,6 +13,7 @@ __all__ = ["choose_detector_pair", "choose_model_pair", "select_detector"]
 
 _PAIR, _DETECTORS = "pair", "detectors"  # keys, in the page's address too
 _TO_SELECT = "detector_to_select"  # key of a detector, until the next run
+_CHOSEN = "chosen_detectors"  # name of the pair, for the other pages
 
 
 def choose_model_pair() -> tuple[str, str]:
@@ -32,12 +33,17 @@ def choose_detector_pair() -> tuple[str, str]:
     if not others:
         return choose_model_pair()
     pairs = model_pairs(others)
+    names = [_name(pair) for pair in pairs]
     new = st.session_state.pop(_TO_SELECT, None)
     if new in others:
-        st.session_state[_DETECTORS] = _name((list(MODELS)[-1], new))
-    elif st.session_state.get(_DETECTORS) not in (None, *map(_name, pairs)):  # its file was removed
+        st.session_state[_CHOSEN] = st.session_state[_DETECTORS] = _name((list(MODELS)[-1], new))
+    elif st.session_state.get(_DETECTORS) not in (None, *names):  # its file was removed
         del st.session_state[_DETECTORS]
-    return _choose(pairs, _DETECTORS)
+    elif _DETECTORS not in st.query_params and st.session_state.get(_CHOSEN) in names:
+        st.session_state[_DETECTORS] = st.session_state[_CHOSEN]  # Streamlit forgets it on another page
+    pair = _choose(pairs, _DETECTORS, on_change=_keep_choice)
+    st.session_state[_CHOSEN] = _name(pair)
+    return pair
 
 
 def select_detector(key: str) -> None:
@@ -45,11 +51,21 @@ def select_detector(key: str) -> None:
     st.session_state[_TO_SELECT] = key
 
 
-def _choose(pairs: Sequence[tuple[str, str]], key: str) -> tuple[str, str]:
+def _keep_choice() -> None:
+    """Remember a choice before the page runs: the address does not carry the first of the pairs."""
+    st.session_state[_CHOSEN] = st.session_state[_DETECTORS]
+
+
+def _choose(
+    pairs: Sequence[tuple[str, str]], key: str, on_change: Callable[[], None] | None = None
+) -> tuple[str, str]:
     named = {_name(pair): pair for pair in pairs}
     if len(named) == 1:
         return pairs[0]
-    return named[st.selectbox("Compare", list(named), key=key, width=360, bind="query-params")]
+    chosen = st.selectbox(
+        "Compare", list(named), key=key, width=360, bind="query-params", on_change=on_change
+    )
+    return named[chosen]
 
 
 def _name(pair: tuple[str, str]) -> str:
