@@ -357,6 +357,7 @@ def test_a_click_in_the_photo_asks_why_a_face_was_missed(window: WebDriver, addr
     page = window.find_element(By.TAG_NAME, "body").text
     for entry in MODELS.values():
         assert entry.name in page
+    assert page.index("Why was this face missed?") < page.index("Mean confidence")  # right below the photo
     assert in_viewer(window, ".spot")
     assert complaints(window, address) == []
 
@@ -399,9 +400,15 @@ def test_a_finger_draws_a_box_and_scrolls_the_page(window: WebDriver, address: s
     def drag_up(element: WebElement) -> float:
         """Drag up by finger from the middle of an element and return by how much the page has scrolled."""
         x, y = middle_of(element)
-        before = window.execute_script(_TOP, element)
+        tops = [window.execute_script(_TOP, element)]
         move_finger(window, *((x, y - step) for step in range(0, 161, 20)))
-        return before - window.execute_script(_TOP, element)
+
+        def is_still(_: WebDriver) -> bool:  # a page goes on scrolling for a moment after the finger has left
+            tops.append(window.execute_script(_TOP, element))
+            return tops[-1] == tops[-2] != tops[0]
+
+        until(window, is_still)
+        return tops[0] - tops[-1]
 
     view = in_viewer(window, ".view")[0]
     assert drag_up(view) > 40

@@ -73,7 +73,7 @@ def show_comparison(
         settings, display = choose_filters(tuple(results), given)
     comparison = compare(file.name, (shown.width, shown.height), results, settings)
     marked = _show_photos(file, shown, comparison, display, view)
-    hint = st.container()
+    hint, below_photos = st.container(), st.container()
     _show_numbers(comparison)
     if comparison.agreement is not None:
         chart, table = st.columns(2, gap="large")
@@ -81,7 +81,11 @@ def show_comparison(
             _show_threshold_chart(file.key, comparison)
         with table:
             _show_matches(comparison)
-    show_missed_faces(file, comparison, given.weights, marked)
+    if marked is not None:
+        st.session_state["marked_in"] = file.key
+    # Where a person has clicked in the photos, the answer belongs below them, also for what follows.
+    with below_photos if st.session_state.get("marked_in") == file.key else st.container():
+        show_missed_faces(file, comparison, given.weights, marked)
     show_ground_truth(file, comparison)
     show_face_downloads(file, comparison, display)
     with hint:  # last, as it may run the networks again
