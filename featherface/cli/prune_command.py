@@ -83,7 +83,9 @@ def _training_lines(found: PrunedTraining) -> list[str]:
         low, high = row.interval
         lines.append(
             f"  {row.share:.0%} of the {row.of}: {row.before:.4f}, after {row.steps} steps {row.after:.4f}; "
-            f"change: 95% {low:+.3f} to {high:+.3f}; {row.file_bytes:,} bytes, {row.times_faster:.2f}x faster"
+            f"change: 95% {low:+.3f} to {high:+.3f}; {row.file_bytes:,} bytes; "
+            f"{row.times_faster:.2f}x as fast: 95% {row.times_faster_interval[0]:.2f} to "
+            f"{row.times_faster_interval[1]:.2f}"
         )
     return lines
 

@@ -170,7 +170,8 @@ def _trained_pruning(trained: PrunedTraining) -> str:
         f"{row.before:.3f}, and {row.after:.3f} after {row.steps} training steps of {row.images_per_step} "
         f"images (95% change {row.interval[0]:+.3f} to {row.interval[1]:+.3f}), "
         f"{row.file_bytes / 1e6:.2f} MB instead of {trained.whole_bytes / 1e6:.2f} MB in ONNX, "
-        f"{row.times_faster:.2f} times as fast"
+        f"{row.times_faster:.2f} times as fast (95% {row.times_faster_interval[0]:.2f} to "
+        f"{row.times_faster_interval[1]:.2f})"
         for row in trained.rows
     ]
     return f"{'; '.join(sentences)}; {trained.images} images ({trained.image_set})"
