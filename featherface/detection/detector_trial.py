@@ -18,7 +18,7 @@ from featherface.detection.other_detectors import load_finder
 
 __all__: list[str] = []
 
-_MEMORY = 6 * 2**30  # bytes of address space; CenterFace at the largest input takes 1.6 GB of memory
+_MEMORY = 4 * 2**30  # bytes of address space; CenterFace at the largest input takes 1.5 GB of it
 _LARGEST = int(MAX_INPUT_PIXELS**0.5)  # pixels
 _SHAPES = ((64, 96), (320, 192), (_LARGEST, _LARGEST))  # height and width
 

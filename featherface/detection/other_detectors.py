@@ -25,7 +25,7 @@ from featherface.engines.protocol import EngineInfo
 __all__ = ["OtherDetector", "load_finder", "try_model_file"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_TRIAL_SECONDS = 60  # CenterFace takes 4 s at the largest input
+_TRIAL_SECONDS = 60  # YuNet and CenterFace take about 3 s, and four times that on a busy machine
 _TRIALS = BoundedSemaphore(1)  # files tried at once
 # by key in OTHER_DETECTORS; the registry needs PyTorch, and a trial starts faster without it
 _FINDERS: Mapping[str, Callable[[bytes, int], FaceFinder]] = {"yunet": YuNet, "centerface": CenterFace}
