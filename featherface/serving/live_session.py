@@ -101,9 +101,9 @@ class LiveSession:
 
     send: receives one dictionary per model and frame: "frame" (the browser's number), "model" (key), "faces"
     (as `Detections.to_dict`), "size" (width, height of the frame), "milliseconds" ("queue": from the frame's
-    arrival to the start of its pass, without "decode"; "preprocess", "network", "postprocess"), "dropped" (frames that
-    this model did not see), and "agreement" ("both" and "only" by key) once two models have seen the frame.
-    Where a frame cannot be used: "frame", "model" and "error", a sentence.
+    arrival to the start of its pass, without "decode"; "preprocess", "network", "postprocess"), "dropped"
+    (frames that this model did not see), and "agreement" ("both" and "only" by key) once two models have seen
+    the frame. Where a frame cannot be used: "frame", "model" and "error", a sentence.
     """
 
     def __init__(self, service: ModelService, send: Send, settings: LiveSettings) -> None:
