@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,8 @@ def pruned(network: nn.Module, share: float) -> nn.Module:
 
     Nothing is retrained, and nothing gets smaller or faster by itself: it shows how many weights matter.
     """
-    smaller = copy.deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    smaller = copy.deepcopy(network)
+    smaller.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # PyTorch's stub lacks it
     weights = [
         (module, "weight") for module in smaller.modules() if isinstance(module, (nn.Conv2d, nn.Linear))
     ]
@@ -104,10 +105,12 @@ class _InnerChannels(NamedTuple):
 
     def parameters(self) -> Iterator[tuple[str, Tensor, int]]:
         """Yield each parameter with its name and the axis of the channels."""
-        for name, layer in zip(self.names, self[:5], strict=True):
-            yield f"{name}.weight", layer.weight, int(layer is self.pointwise)
+        layers: tuple[nn.Conv2d | nn.BatchNorm2d, ...]
+        layers = self.filters, self.norm, self.depthwise, self.next_norm, self.pointwise
+        for name, layer in zip(self.names, layers, strict=True):
+            yield f"{name}.weight", layer.get_parameter("weight"), int(layer is self.pointwise)
             if layer.bias is not None:
-                yield f"{name}.bias", layer.bias, 0
+                yield f"{name}.bias", layer.get_parameter("bias"), 0
 
 
 def _inner_channels(network: nn.Module) -> Iterator[_InnerChannels]:
@@ -116,8 +119,9 @@ def _inner_channels(network: nn.Module) -> Iterator[_InnerChannels]:
         for block, following in pairwise(f"{stage}.{name}" for name in blocks):
             *_, convolution, norm, _ = (name for name, _ in network.get_submodule(block).named_children())
             names = f"{block}.{convolution}", f"{block}.{norm}", *(f"{following}.{at}" for at in (0, 1, 3))
-            layers = (network.get_submodule(name) for name in names)
-            yield _InnerChannels(*layers, names)  # type: ignore[arg-type]
+            layers: list[Any] = [network.get_submodule(name) for name in names]
+            filters, batch_norm, depthwise, next_norm, pointwise = layers
+            yield _InnerChannels(filters, batch_norm, depthwise, next_norm, pointwise, names)
 
 
 def _scale(norm: nn.BatchNorm2d) -> Tensor:
