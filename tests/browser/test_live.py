@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
-from chromium import open_browser
+from chromium import open_browser, resize, start_afresh
 from page import at_rest, button, complaints, in_viewer, link, shows, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.browser
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 SIZE = 640, 360
+_HEIGHT = 1400  # of the window, in pixels
 # Remembers camera streams, frames as they are sent and answers as they come.
 _WATCH_FRAMES = """
 window.frames_sent = {};
@@ -78,16 +79,18 @@ def film(path: Path, sample: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def camera_window(_chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+def _with_camera(_chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     with _camera(tmp_path_factory.mktemp("camera"), "eileen_collins.jpg") as window:
         yield window
 
 
 @pytest.fixture
-def camera(camera_window: WebDriver) -> Iterator[WebDriver]:
+def camera(_with_camera: WebDriver, tmp_path: Path) -> Iterator[WebDriver]:
     """A browser with a camera, which is off again after the test."""
-    yield camera_window
-    camera_window.get("about:blank")
+    start_afresh(_with_camera, tmp_path)
+    resize(_with_camera, 1440, _HEIGHT)
+    yield _with_camera
+    _with_camera.get("about:blank")
 
 
 @contextmanager
@@ -97,7 +100,7 @@ def _camera(folder: Path, sample: str) -> Iterator[WebDriver]:
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={film(folder / 'camera.mjpeg', sample)}",
     )
-    with open_browser(folder, switches=switches, height=1400) as window:
+    with open_browser(folder, switches=switches, height=_HEIGHT) as window:
         window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_FRAMES})
         yield window
 
