@@ -13,12 +13,11 @@ from featherface.dashboard.components.photo_strip import all_photos, choose_phot
 from featherface.dashboard.components.widgets import choose_chart_format, plain
 from featherface.detection.images import ImageError
 from featherface.detection.settings import SettingsError
-from featherface.models import MODELS
 
 show_title("Compare face detections")
 st.caption(
-    f"{' vs '.join(entry.name for entry in MODELS.values())} on your photos. Photos stay in memory while "
-    "the page is open and are never written to disk."
+    "See what each model finds on the same photo. Photos stay in memory while the page is open and are never "
+    "written to disk."
 )
 strip = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):

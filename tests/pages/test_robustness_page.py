@@ -108,7 +108,9 @@ def test_a_corruption_opens_by_its_link(open_page: Open, corruption: str) -> Non
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        pytest.param({"v2": ROW[:0]}, "No face in the clean photo was found by both models", id="no agreed face"),
+        pytest.param(
+            {"v2": ROW[:0]}, "No face in the clean photo was found by both models", id="no agreed face"
+        ),
         pytest.param({"v2": ServiceBusyError(7)}, "queue position 7", id="busy"),
         pytest.param({"v1": ROW, "v2": ROW}, "Neither model loses more than half", id="nothing lost"),
     ],
