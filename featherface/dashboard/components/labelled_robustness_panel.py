@@ -47,7 +47,8 @@ def show_labelled_stress() -> None:
     )
     results = shipped_stress(weights_folder(), shipped_checksums(weights_folder()))
     if results:
-        for name in dict.fromkeys(saved.image_set for saved in results):
+        most_corruptions_first = sorted(results, key=lambda saved: -len(saved.robustness.corruptions))
+        for name in dict.fromkeys(saved.image_set for saved in most_corruptions_first):
             _show_stress([saved for saved in results if saved.image_set == name])
     else:
         st.info("No result for the current weights yet. This command measures it:", icon=":material/pending:")
