@@ -34,10 +34,12 @@ window.traffic = {{ asked: 0, received: 0 }};
 window.WebSocket = class extends WebSocket {{
   constructor(...values) {{
     super(...values);
+    this.ofStreamlit = new URL(this.url).pathname.endsWith("/_stcore/stream"); // not that of live frames
+    if (!this.ofStreamlit) return;
     this.addEventListener("message", () => (window.traffic.received = performance.now()));
   }}
   send(data) {{
-    if (data[0] === {_RERUN}) window.traffic.asked = performance.now();
+    if (this.ofStreamlit && data[0] === {_RERUN}) window.traffic.asked = performance.now();
     super.send(data);
   }}
 }};

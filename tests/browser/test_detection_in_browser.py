@@ -121,7 +121,7 @@ def test_slider_moved_back_and_forth(window: WebDriver, address: str) -> None:
     before = counts(window)
     confidence = window.find_element(By.CSS_SELECTOR, "input[type=range][aria-label=Confidence]")
     window.execute_script("arguments[0].focus()", confidence)
-    for _ in range(12):  # the page is still busy with earlier moves
+    for _ in range(4):  # the page is still busy with earlier moves
         press(window, *[Keys.ARROW_RIGHT] * 10)
         until(window, lambda _: "conf=0.6" in window.current_url)
         press(window, *[Keys.ARROW_LEFT] * 10)
