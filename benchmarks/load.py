@@ -265,7 +265,7 @@ def full_queue(dashboard: Dashboard, diary: Diary, visitors: int) -> Burst:
                 )
                 ready.append(number)
                 together.wait()
-                visitor.slide(page_labels.INPUT_SIZE, _LARGE)
+                visitor.slide(page_labels.LONGER_SIDE, _LARGE)
                 return visitor.told
         except Exception as error:  # whatever it was: the diary fails the run
             diary.wrong(f"visitor {number} of the full queue: {type(error).__name__}: {error}")

@@ -10,6 +10,7 @@ __all__ = [
     "FACES_JSON",
     "HTML_REPORT",
     "INPUT_SIZE",
+    "LONGER_SIDE",
     "NMS_IOU",
     "PHOTOS",
     "ROUNDS",
@@ -20,7 +21,7 @@ __all__ = [
 PHOTOS = "Upload photos"
 CONFIDENCE = "Confidence"
 NMS_IOU = "NMS IoU"
-INPUT_SIZE = "Input size: longer side (px)"
+LONGER_SIDE = "Input size: longer side (px)"
 FACES_JSON = "Faces (JSON)"
 FACES_CSV = "Faces (CSV)"
 ANNOTATED_JPEG = "Annotated photos (JPEG)"

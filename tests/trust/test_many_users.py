@@ -141,14 +141,14 @@ def test_a_full_queue_tells_the_position_and_loses_nobody(dashboard, gate):
         moves = [threads.submit(visitor.slide, page_labels.INPUT_SIZE, LARGE) for visitor in waiting]
         places = {f"Waiting: position {place} in the queue." for place in (1, 2, 3, 4)}
         full = eventually(lambda: places <= set().union(*(visitor.told for visitor in waiting)))
-        last.slide(page_labels.INPUT_SIZE, LARGE)
+        last.slide(page_labels.LONGER_SIDE, LARGE)
         gate.touch()
         for move in moves:
             move.result()
     assert full
     refusal = "All models are busy (queue position 5). Try again in a few seconds."
     assert refusal in {text.replace("\\", "") for text in last.told}
-    last.slide(page_labels.INPUT_SIZE, LARGE)
+    last.slide(page_labels.LONGER_SIDE, LARGE)
     for visitor in visitors:
         assert visitor.elements("bidi_component"), "the faces are shown in the end"
         visitor.vanish()
