@@ -138,7 +138,7 @@ def test_a_full_queue_tells_the_position_and_loses_nobody(dashboard, gate):
         visitor.upload(page_labels.PHOTOS, "own.jpg", photos(100 + number, 1)[0])
     *waiting, last = visitors
     with ThreadPoolExecutor(len(waiting)) as threads:
-        moves = [threads.submit(visitor.slide, page_labels.INPUT_SIZE, LARGE) for visitor in waiting]
+        moves = [threads.submit(visitor.slide, page_labels.LONGER_SIDE, LARGE) for visitor in waiting]
         places = {f"Waiting: position {place} in the queue." for place in (1, 2, 3, 4)}
         full = eventually(lambda: places <= set().union(*(visitor.told for visitor in waiting)))
         last.slide(page_labels.LONGER_SIDE, LARGE)
