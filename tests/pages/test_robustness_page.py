@@ -157,6 +157,7 @@ def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weig
         robustness = Robustness("WIDER FACE", 20, ("jpeg",), (1,), *measures, scores)
         about = (model, checksum, "Made up", "original", 640, "2026-01-02T03:04:05+00:00", False)
         rows.append(SavedStress(*about, robustness))
+        rows.append(replace(rows[-1], image_set="Another made up"))
     slices = (
         Slice("blur", "clear", "16-32 px", 40, 20, half, half),
         Slice("blur", "heavy blur", "16-32 px", 0, 0, None, None, "No face counts in this subset."),

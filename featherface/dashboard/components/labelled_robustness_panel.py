@@ -48,14 +48,16 @@ def show_labelled_stress() -> None:
     results = shipped_stress(weights_folder(), shipped_checksums(weights_folder()))
     if results:
         most_corruptions_first = sorted(results, key=lambda saved: -len(saved.robustness.corruptions))
-        for name in dict.fromkeys(saved.image_set for saved in most_corruptions_first):
-            _show_stress([saved for saved in results if saved.image_set == name])
+        sets = dict.fromkeys(saved.image_set for saved in most_corruptions_first)
+        for number, name in enumerate(sets, 1):
+            chart = f"robustness_by_corruption_{number}"
+            _show_stress([saved for saved in results if saved.image_set == name], chart)
     else:
         st.info("No result for the current weights yet. This command measures it:", icon=":material/pending:")
     st.code(_STRESS_COMMAND, language="bash", wrap_lines=True)
 
 
-def _show_stress(results: Sequence[SavedStress]) -> None:
+def _show_stress(results: Sequence[SavedStress], chart: str) -> None:
     first = results[0]
     badge_line(Badge.MEASURED, plain(_origin(first, first.robustness.images)))
     st.table(
@@ -83,7 +85,7 @@ def _show_stress(results: Sequence[SavedStress]) -> None:
     )
     show_chart(
         corruption_bars(scores),
-        name="robustness_by_corruption",
+        name=chart,
         alt=f"Mean average precision per corruption. {summary}",
         data=pd.DataFrame({MODELS[key].name: part for key, part in scores.items()})
         .rename_axis("Corruption")
