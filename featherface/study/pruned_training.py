@@ -30,7 +30,7 @@ from featherface.files import write_files
 from featherface.models import MODELS
 from featherface.profiling.latency import LatencySettings, benchmark, speed_up
 from featherface.profiling.pruning import channel_masks, keep_zeros, weight_masks, without_zero_channels
-from featherface.study.pruning_curve import TOLERATED_LOSS
+from featherface.study.pruning_curve import JudgedChange
 
 __all__ = [
     "PrunedTraining",
@@ -52,7 +52,7 @@ class PrunedTrainingError(FeatherFaceError):
 
 
 @dataclass(frozen=True)
-class TrainedPruning:
+class TrainedPruning(JudgedChange):
     """One pruned network before and after its training; precisions are means over the subsets, 0..1."""
 
     of: Pruned
@@ -66,16 +66,6 @@ class TrainedPruning:
     file_bytes: int  # of the ONNX file in float32
     times_faster: float  # median latency of the whole network / of this one, alternating rounds
     times_faster_interval: tuple[float, float]  # 95% bootstrap
-
-    @property
-    def tolerated(self) -> bool:
-        """Return whether the interval rules out a loss of TOLERATED_LOSS or more."""
-        return self.interval[0] > -TOLERATED_LOSS
-
-    @property
-    def refused(self) -> bool:
-        """Return whether the interval rules out a loss below TOLERATED_LOSS."""
-        return self.interval[1] <= -TOLERATED_LOSS
 
 
 @dataclass(frozen=True)

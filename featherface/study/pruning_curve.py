@@ -27,6 +27,7 @@ from featherface.profiling.pruning import pruned
 __all__ = [
     "PRUNED_SHARES",
     "TOLERATED_LOSS",
+    "JudgedChange",
     "PrunedScore",
     "PruningCurve",
     "PruningCurveError",
@@ -44,15 +45,9 @@ class PruningCurveError(FeatherFaceError):
     """A pruning curve cannot be measured or read; the message names the file or the model."""
 
 
-@dataclass(frozen=True)
-class PrunedScore:
-    """A network with `share` of its weights at zero: its mean average precision, 0..1, and the change.
+class JudgedChange:
+    """A change of average precision that its 95% interval judges."""
 
-    `interval` is the 95% paired bootstrap interval of the change, against the whole network on these images.
-    """
-
-    share: float
-    score: float
     interval: tuple[float, float]
 
     @property
@@ -64,6 +59,18 @@ class PrunedScore:
     def refused(self) -> bool:
         """Return whether the interval rules out a loss below TOLERATED_LOSS."""
         return self.interval[1] <= -TOLERATED_LOSS
+
+
+@dataclass(frozen=True)
+class PrunedScore(JudgedChange):
+    """A network with `share` of its weights at zero: its mean average precision, 0..1, and the change.
+
+    `interval` is the 95% paired bootstrap interval of the change, against the whole network on these images.
+    """
+
+    share: float
+    score: float
+    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,20 @@ A result counts only for the weights that it was measured with.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite, nan
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import torch
 from torch import nn
 
 from featherface.checkpoints import WeightsError, load_network, shipped_weights
+from featherface.errors import FeatherFaceError
 from featherface.evaluation.curves import CurvesError, SavedCurves, load_curves
 from featherface.evaluation.engine_accuracy import (
     EngineAccuracy,
@@ -68,6 +70,7 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
+_Loaded = TypeVar("_Loaded")
 
 OFFICIAL_SUBSETS = ("easy", "medium", "hard")
 _EVALUATION, _TRAINING = "evaluation", "training"  # folders beside the weights
@@ -119,13 +122,8 @@ def load_networks(folder: Path) -> tuple[dict[str, nn.Module], dict[str, str]]:
 
 def shipped_curves(folder: Path) -> list[SavedCurves]:
     """Return the evaluations beside the weights in `folder`, file by file; unreadable files are logged."""
-    found: list[SavedCurves] = []
-    for path in sorted((folder / _EVALUATION).glob("*.json")):
-        try:
-            found += load_curves(path)
-        except CurvesError:
-            _LOG.exception("%s is not used.", path.name)
-    return [saved for saved in found if saved.model in MODELS]
+    files = _readable(folder / _EVALUATION, load_curves, CurvesError)
+    return [saved for curves in files for saved in curves if saved.model in MODELS]
 
 
 def accuracy(saved: SavedCurves) -> Accuracy | None:
@@ -184,24 +182,14 @@ def paired_comparison(
 
 def shipped_comparisons(folder: Path) -> list[SavedComparison]:
     """Return the paired comparisons beside the weights in `folder`; unreadable files are logged."""
-    found: list[SavedComparison] = []
-    for path in sorted((folder / _EVALUATION / _PAIRED).glob("*.json")):
-        try:
-            found += load_comparisons(path)
-        except ComparisonError:
-            _LOG.exception("%s is not used.", path.name)
-    return found
+    files = _readable(folder / _EVALUATION / _PAIRED, load_comparisons, ComparisonError)
+    return [saved for comparisons in files for saved in comparisons]
 
 
 def shipped_pruning(folder: Path, sha256: Mapping[str, str]) -> dict[str, PruningCurve]:
     """Return the pruning curve of each model that was measured with its weights, `sha256` by model."""
     found: dict[str, PruningCurve] = {}
-    for path in sorted((folder / _EVALUATION / _PRUNING).glob("*.json")):
-        try:
-            curve = load_pruning_curve(path)
-        except PruningCurveError:
-            _LOG.exception("%s is not used.", path.name)
-            continue
+    for curve in _readable(folder / _EVALUATION / _PRUNING, load_pruning_curve, PruningCurveError):
         if sha256.get(curve.model) == curve.weights_sha256:
             found[curve.model] = curve
     return found
@@ -210,12 +198,9 @@ def shipped_pruning(folder: Path, sha256: Mapping[str, str]) -> dict[str, Prunin
 def shipped_pruned_training(folder: Path, sha256: Mapping[str, str]) -> dict[str, PrunedTraining]:
     """Return the pruned and trained networks of each model that were made of its weights."""
     found: dict[str, PrunedTraining] = {}
-    for path in sorted((folder / _EVALUATION / _PRUNED_TRAINING).glob("*.json")):
-        try:
-            measured = load_pruned_training(path)
-        except PrunedTrainingError:
-            _LOG.exception("%s is not used.", path.name)
-            continue
+    for measured in _readable(
+        folder / _EVALUATION / _PRUNED_TRAINING, load_pruned_training, PrunedTrainingError
+    ):
         if sha256.get(measured.model) == measured.weights_sha256:
             found[measured.model] = measured
     return found
@@ -224,12 +209,7 @@ def shipped_pruned_training(folder: Path, sha256: Mapping[str, str]) -> dict[str
 def shipped_engines(folder: Path, sha256: Mapping[str, str]) -> dict[str, EngineAccuracy]:
     """Return the average precision by engine of each model measured with its weights, `sha256` by model."""
     found: dict[str, EngineAccuracy] = {}
-    for path in sorted((folder / _EVALUATION / _ENGINES).glob("*.json")):
-        try:
-            measured = load_engine_accuracy(path)
-        except EngineAccuracyError:
-            _LOG.exception("%s is not used.", path.name)
-            continue
+    for measured in _readable(folder / _EVALUATION / _ENGINES, load_engine_accuracy, EngineAccuracyError):
         if sha256.get(measured.model) == measured.weights_sha256:
             found[measured.model] = measured
     return found
@@ -238,12 +218,7 @@ def shipped_engines(folder: Path, sha256: Mapping[str, str]) -> dict[str, Engine
 def shipped_hard_cases(folder: Path, sha256: Mapping[str, str]) -> list[SavedHardCases]:
     """Return the results on hard cases of models that were measured with their weights, `sha256` by model."""
     found: dict[str, SavedHardCases] = {}
-    for path in sorted((folder / _EVALUATION / _HARD_CASES).glob("*.json")):
-        try:
-            results = load_hard_cases(path)
-        except HardCasesError:
-            _LOG.exception("%s is not used.", path.name)
-            continue
+    for results in _readable(folder / _EVALUATION / _HARD_CASES, load_hard_cases, HardCasesError):
         found |= {saved.model: saved for saved in results if sha256.get(saved.model) == saved.weights_sha256}
     return [found[key] for key in MODELS if key in found]
 
@@ -299,3 +274,16 @@ def _table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
         if isinstance(when, str):
             datetime.fromisoformat(when)  # raises for a malformed time
     return table.drop_duplicates("step", keep="last").sort_values("step", ignore_index=True)
+
+
+def _readable(
+    folder: Path, load: Callable[[Path], _Loaded], unreadable: type[FeatherFaceError]
+) -> Iterator[_Loaded]:
+    """Yield what `load` reads from each JSON file in `folder`, by name; `unreadable` ones are logged."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            loaded = load(path)
+        except unreadable:
+            _LOG.exception("%s is not used.", path.name)
+        else:
+            yield loaded
