@@ -2,11 +2,12 @@
 
     python -m featherface.training.accelerator pack FOLDER RECIPE.toml [RECIPE.toml ...] --parts 3
     python -m featherface.training.accelerator unpack FOLDER
-    python -m featherface.training.accelerator train FOLDER RECIPE.toml --minutes 8
+    python -m featherface.training.accelerator train FOLDER RECIPE.toml [RECIPE.toml ...] --minutes 8
 
 `FOLDER/part-1` and so on have at most 64 MiB each and can be moved one at a time. Each has labelled images of
 at most 640 pixels; the first also has the recipes, the teacher and the weights to start from. Unpacking joins
-the parts that are there. Training saves its state every two minutes and continues from it when started again.
+the parts that are there. Several recipes train on the same images and share one teacher. Training saves its
+state every two minutes and continues from it when started again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from featherface.errors import FeatherFaceError
 from featherface.evaluation.manifest import Record, read_manifest
 from featherface.training.image_store import ImageStore
 from featherface.training.recipe import Recipe, RecipeError, read_recipe
-from featherface.training.trainer import Trainer
+from featherface.training.trainer import Trainer, train_together
 
 __all__ = ["main", "pack", "train", "unpack"]
 
@@ -84,16 +85,24 @@ def pack(recipe_paths: Sequence[Path], folder: Path, *, parts: int = 1, limit: i
     return sum(path.stat().st_size for part in folders for path in part.iterdir())
 
 
-def train(folder: Path, recipe_name: str, *, minutes: float | None = None) -> Path:
-    """Train with an unpacked `folder` and return the file of the averaged weights.
+def train(folder: Path, recipe_names: Sequence[str], *, minutes: float | None = None) -> list[Path]:
+    """Train with an unpacked `folder` and return the files of the averaged weights, one per recipe.
 
-    The run lasts for `minutes`, or for the recipe's steps. Raises FeatherFaceError.
+    The run lasts for `minutes`, or until the first recipe reaches its steps. Raises RecipeError for recipes
+    that cannot be trained together, or another FeatherFaceError.
     """
-    recipe = _unpacked_recipe(folder, recipe_name)
-    if minutes is not None:
-        recipe = replace(recipe, optimiser=replace(recipe.optimiser, minutes=minutes, steps=_MOST_STEPS))
-    Trainer(recipe).run()
-    return recipe.output / "last.safetensors"
+    recipes = [_unpacked_recipe(folder, name) for name in recipe_names]
+    first = recipes[0]
+    for recipe, name in zip(recipes, recipe_names, strict=True):
+        if (recipe.data, recipe.teacher) != (first.data, first.teacher):
+            raise RecipeError(f"{name}: [data] and `teacher` must be the same as in {recipe_names[0]}.")
+        if minutes is not None:
+            settings = replace(recipe.optimiser, minutes=minutes, steps=_MOST_STEPS)
+            recipes[recipes.index(recipe)] = replace(recipe, optimiser=settings)
+    trainers = [Trainer(recipes[0])]
+    trainers += [Trainer(recipe, trainers[0].teacher) for recipe in recipes[1:]]
+    train_together(trainers)
+    return [recipe.output / "last.safetensors" for recipe in recipes]
 
 
 def unpack(folder: Path) -> Path:
@@ -128,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unpacking.add_argument("folder", type=Path)
     training = commands.add_parser("train", help="train with an unpacked folder")
     training.add_argument("folder", type=Path)
-    training.add_argument("recipe", help="file name of the recipe")
+    training.add_argument("recipes", nargs="+", metavar="RECIPE", help="file name of a recipe")
     training.add_argument("--minutes", type=float)
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
@@ -139,7 +148,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif given.command == "unpack":
             print(f"{unpack(given.folder)} is ready.")
         else:
-            print(f"The weights are in {train(given.folder, given.recipe, minutes=given.minutes)}.")
+            made = train(given.folder, given.recipes, minutes=given.minutes)
+            print(f"The weights are in {', '.join(map(str, made))}.")
     except FeatherFaceError as error:
         print(f"featherface: {error}", file=sys.stderr)
         return 2

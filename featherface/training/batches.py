@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,13 +37,25 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on `device`."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in memory that a CUDA device reads by itself; a DataLoader calls this."""
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, move: Callable[[Tensor], Tensor]) -> Batch:
+        counts = [len(boxes) for boxes in self.boxes]
+
+        def moved(part: list[Tensor]) -> list[Tensor]:
+            return list(torch.split(move(torch.cat(part)), counts))  # one transfer for all images
+
         return Batch(
-            self.pixels.to(device, non_blocking=True),
-            [boxes.to(device) for boxes in self.boxes],
-            [points.to(device) for points in self.landmarks],
-            [scores.to(device) for scores in self.scores],
-            [weights.to(device) for weights in self.weights],
-            self.complete.to(device),
+            move(self.pixels),
+            moved(self.boxes),
+            moved(self.landmarks),
+            moved(self.scores),
+            moved(self.weights),
+            move(self.complete),
         )
 
 
@@ -77,6 +89,7 @@ def batches(
         batch_sampler=numbers,
         num_workers=workers,
         collate_fn=collated,
+        pin_memory=torch.cuda.is_available(),
         worker_init_fn=_use_one_thread,
         generator=torch.Generator(),  # the default draws from the run's own generator, which a resume repeats
     )

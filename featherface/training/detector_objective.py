@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from weakref import WeakKeyDictionary
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from featherface.models.face_network import FaceNetwork, HeadOutputs
-from featherface.models.inference import inference_copy
 from featherface.training.batches import Batch, network_input
 from featherface.training.losses import distillation_losses, hint_loss, multibox_losses
-from featherface.training.mending import mended
 from featherface.training.mixing import cutmix, dropblock, mixup
 from featherface.training.recipe import DetectorSettings
 from featherface.training.targets import anchor_tensor, image_targets
+from featherface.training.teacher import Teacher
 
 __all__ = ["DetectorObjective"]
 
 _LANDMARK_SHARE = 0.3  # weight of distilled landmarks: ten values per face should not outweigh its box
-
-
-class _Taught:
-    """A teacher's answer for one batch: its outputs and its pyramid features."""
-
-    def __init__(self, outputs: HeadOutputs, levels: Sequence[Tensor]) -> None:
-        self.outputs, self.levels = outputs, levels
 
 
 class DetectorObjective(nn.Module):
@@ -37,40 +28,52 @@ class DetectorObjective(nn.Module):
     hints.
     """
 
-    def __init__(self, student: FaceNetwork, teacher: FaceNetwork | None, settings: DetectorSettings) -> None:
+    def __init__(
+        self,
+        student: FaceNetwork,
+        teacher: Teacher | None,
+        settings: DetectorSettings,
+        *,
+        compiled: bool = False,
+    ) -> None:
         super().__init__()
-        self._student = (student,)  # in a tuple: its weights are not this module's
-        self._teach = None if teacher is None else inference_copy(_WithFeatures(teacher))
-        self._answers: WeakKeyDictionary[Batch, _Taught] = WeakKeyDictionary()
+        self._parts = student.pyramid, student.heads  # methods: the student's weights are not this module's
+        if compiled:
+            self._parts = torch.compile(student.pyramid), torch.compile(student.heads)
+        self._teacher = teacher
         self.settings = settings
         self._weights = {"class": settings.class_weight, "box": settings.box_weight, "landmark": 1.0}
         hints = settings.hints and teacher is not None
-        self.adapters = nn.ModuleList(_adapters(student, teacher) if hints and teacher is not None else ())
+        self.adapters = nn.ModuleList(
+            _adapters(student, teacher.network) if hints and teacher is not None else ()
+        )
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted loss terms of `batch` by name, scalars."""
         settings = self.settings
-        (student,) = self._student
+        pyramid, heads = self._parts
         batch = self._mixed(batch)
         pixels = network_input(batch.pixels)
-        levels = student.pyramid(pixels)
+        levels = pyramid(pixels)
         if settings.dropblock:
             fine, middle, coarse = (dropblock(level, settings.dropblock) for level in levels)
             levels = fine, middle, coarse
-        outputs = _as_float32(student.heads(levels))
+        outputs = _as_float32(heads(levels))
         losses: dict[str, Tensor] = {}
         if settings.labels:
             losses |= self._label_losses(outputs, batch)
-        if self._teach is not None:
-            taught = self._taught(batch, pixels)
+        if self._teacher is not None:
+            taught = self._teacher(batch)
             distilled = distillation_losses(
                 outputs,
                 taught.outputs,
                 settings.temperature,
                 settings.score_power,
                 per_image=settings.per_image,
+                located=taught.located,
+                anchors=self._anchors(batch) if settings.overlap_weight else None,
             )
-            weights = self._weights | {"landmark": _LANDMARK_SHARE}
+            weights = self._weights | {"landmark": _LANDMARK_SHARE, "overlap": settings.overlap_weight}
             for name, loss in distilled.items():
                 losses[f"distilled_{name}"] = settings.distillation * weights[name] * loss
             if settings.hints:
@@ -78,36 +81,18 @@ class DetectorObjective(nn.Module):
                 losses["hints"] = settings.hints * hint_loss(mine, taught.levels)
         return losses
 
-    def _taught(self, batch: Batch, pixels: Tensor) -> _Taught:
-        """Return the teacher's answer, computed once for as long as the batch is kept."""
-        if self._teach is None:
-            raise RuntimeError("There is no teacher.")
-        if batch not in self._answers:
-            settings = self.settings
-            with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
-                loc, conf, landm, *levels = self._teach(pixels)
-                outputs = loc, conf, landm
-                if settings.mended_score:
-                    anchors = anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
-                    outputs = mended(
-                        outputs,
-                        batch,
-                        anchors,
-                        match_iou=settings.match_iou,
-                        face_score=settings.mended_score,
-                    )
-            self._answers[batch] = _Taught(outputs, levels if settings.hints else ())
-        return self._answers[batch]
-
     def _label_losses(self, outputs: HeadOutputs, batch: Batch) -> dict[str, Tensor]:
         settings = self.settings
-        anchors = anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
+        anchors = self._anchors(batch)
         labels = zip(batch.boxes, batch.landmarks, batch.scores, batch.weights, strict=True)
         targets = [image_targets(*label, anchors, settings.match_iou) for label in labels]
         terms = multibox_losses(outputs, targets, batch.complete, settings.negatives)
         return {
             f"labelled_{name}": settings.labels * self._weights[name] * loss for name, loss in terms.items()
         }
+
+    def _anchors(self, batch: Batch) -> Tensor:
+        return anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
 
     def _mixed(self, batch: Batch) -> Batch:
         """Apply CutMix or MixUp, with PyTorch's generator, whose state is saved."""
@@ -122,18 +107,6 @@ class DetectorObjective(nn.Module):
             share = float(rng.beta(settings.mixup_alpha, settings.mixup_alpha))
             return mixup(batch, max(share, 1 - share))
         return batch
-
-
-class _WithFeatures(nn.Module):
-    """A network that returns its pyramid levels after its three outputs."""
-
-    def __init__(self, network: FaceNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        levels = self.network.pyramid(pixels)
-        return (*self.network.heads(levels), *levels)
 
 
 def _adapters(student: FaceNetwork, teacher: FaceNetwork) -> Iterator[nn.Module]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from featherface.models.face_network import HeadOutputs
-from featherface.training.targets import Targets
+from featherface.training.targets import Targets, decode_boxes, generalized_iou
 
 __all__ = ["distillation_losses", "hint_loss", "multibox_losses"]
 
@@ -68,6 +68,8 @@ def distillation_losses(
     score_power: float = 1.0,
     *,
     per_image: bool = False,
+    located: Tensor | None = None,
+    anchors: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return the losses `class`, `box` and `landmark` of the student against the teacher, scalars from 0.
 
@@ -75,10 +77,12 @@ def distillation_losses(
     Kullback-Leibler divergence of scores softened by `temperature`, times its square, weighted by the higher
     of the two scores to the power of `score_power`: a lower power gives uncertain anchors more weight. It is
     averaged over all anchors of the batch, or, with `per_image`, first over those of each image, so that
-    images with few faces or none count as much as crowds. Boxes and landmarks are weighted by the teacher's
-    score; landmarks count only where they are finite.
+    images with few faces or none count as much as crowds. Boxes and landmarks are weighted by `located`
+    (N, A), which is the teacher's score if None; landmarks count only where they are finite. With `anchors`
+    (A, 4) there is also the loss `overlap`, 1 - GIoU of the boxes with the teacher's.
 
-    Reference: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
+    Reference: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531;
+    Rezatofighi et al., Generalized Intersection over Union, arXiv:1902.09630.
     """
     loc, logits, landm = student
     wanted_loc, probabilities, wanted_landm = teacher
@@ -92,16 +96,21 @@ def distillation_losses(
     divergence = divergence - functional.binary_cross_entropy_with_logits(
         wanted_odds / temperature, soft, reduction="none"
     )
-    faces = seen.sum().clamp_min(1)
+    located = seen if located is None else located
+    faces = located.sum().clamp_min(1)
     known = torch.isfinite(wanted_landm).all(dim=-1, keepdim=True)
     wanted_landm = torch.where(known, wanted_landm, landm.detach())
     box = functional.smooth_l1_loss(loc, wanted_loc, reduction="none", beta=0.5).sum(dim=-1)
     points = functional.smooth_l1_loss(landm, wanted_landm, reduction="none", beta=0.5).sum(dim=-1)
-    return {
+    losses = {
         "class": temperature**2 * _weighted_mean(divergence, weight, per_image=per_image),
-        "box": (box * seen).sum() / faces,
-        "landmark": (points * seen).sum() / faces,
+        "box": (box * located).sum() / faces,
+        "landmark": (points * located).sum() / faces,
     }
+    if anchors is not None:
+        mine, theirs = (decode_boxes(values, anchors) for values in (loc, wanted_loc))
+        losses["overlap"] = ((1 - generalized_iou(mine, theirs)) * located).sum() / faces
+    return losses
 
 
 def _weighted_mean(values: Tensor, weights: Tensor, *, per_image: bool) -> Tensor:

@@ -17,33 +17,42 @@ from torch.nn.utils.rnn import pad_sequence
 from featherface.models.face_network import HeadOutputs
 from featherface.training.batches import Batch
 from featherface.training.samples import CERTAIN
-from featherface.training.targets import best_overlaps, decode_boxes, encode_boxes, encode_landmarks, iou
+from featherface.training.targets import assign, decode_boxes, encode_boxes, encode_landmarks, iou
 
-__all__ = ["mended"]
+__all__ = ["Mended", "mended"]
 
 _TRUSTED = 0.5  # from this score the teacher's own box and landmarks are kept
 _SUSPECT = 0.05  # from this score a teacher's detection away from the labels is corrected
 _BACKGROUND = 0.01  # score that replaces a false positive's
 _ON_FACE = 0.3  # least IoU of a teacher's box with a label for a true positive
 _VISIBLE_FACE = 24  # pixels of the longer side from which a labelled face is recognisable
+_LABEL_IS_MORE_EXACT = 32  # pixels of the longer side up to which the label's box replaces the teacher's
 _LARGE_FACE = 64  # pixels of height from which eyes and mouths are detected as faces of their own
 _CORE = 0.8  # middle of a face as a share of its sides; another face can be visible in its corners
 _PART_AREA = 0.2  # most area of such a part as a share of the face's
 
 
+class Mended(NamedTuple):
+    """A teacher's corrected outputs, and the weight (N, A) in 0..1 of each anchor's box and landmarks."""
+
+    outputs: HeadOutputs
+    located: Tensor
+
+
 def mended(
     outputs: HeadOutputs, batch: Batch, anchors: Tensor, *, match_iou: float, face_score: float
-) -> HeadOutputs:
+) -> Mended:
     """Return the teacher's outputs corrected by the labels.
 
     `outputs` are loc (N, A, 4), class probabilities (N, A, 2) and landm (N, A, 10); anchors (A, 4) cx cy w h
     in pixels.
 
-    - An anchor whose IoU with a certain face reaches `match_iou` scores at least `face_score`. If the teacher
-      scored it below 0.5, it also gets the label's box and landmarks (NaN where unknown). For a face under 24
-      pixels, which may not be recognisable at this scale, the score is the mean, in log-odds, of the
-      teacher's and the label's (at most `face_score`). Taught with 0.9, such faces made V2 report faces in
-      textures: 7.5 false positives per image without faces, against 1.5 before.
+    - An anchor that is responsible for a certain face (see `assign`) scores at least `face_score`. If the
+      teacher scored it below 0.5 or the face is under 32 pixels, it also gets the label's box and landmarks
+      (NaN where unknown): labels from enlarged images are more exact. For a face under 24 pixels, which may
+      not be recognisable at this scale, the score is the mean, in log-odds, of the teacher's and the label's
+      (at most `face_score`). Taught with 0.9, such faces made V2 report faces in textures: 7.5 false
+      positives per image without faces, against 1.5 before. Its box counts fully whatever the score.
     - A small detection inside a large labelled face becomes background; in complete images, so does every
       detection away from all labels.
     - An anchor on an uncertain box keeps the teacher's output.
@@ -52,13 +61,16 @@ def mended(
     taught = probabilities[..., 1]
     labels = _padded(batch)
     certain = labels.boxes * (labels.scores >= CERTAIN)[..., None]  # an empty box overlaps nothing
-    best = [
-        best_overlaps(faces[: len(own)], anchors) for faces, own in zip(certain, batch.boxes, strict=True)
-    ]
-    overlap, index = (torch.stack(values) for values in zip(*best, strict=True))  # (N, A)
-    boxes, points, scores = (_gathered(values, index.clamp_min(0)) for values in labels)
-    on_face = overlap >= match_iou
-    replaced = (on_face & (taught < _TRUSTED))[..., None]
+    face_of = torch.stack(
+        [
+            assign(faces[: len(own)], anchors, match_iou)
+            for faces, own in zip(certain, batch.boxes, strict=True)
+        ]
+    )  # (N, A)
+    on_face = face_of >= 0
+    boxes, points, scores = (_gathered(values, face_of.clamp_min(0)) for values in labels)
+    sides = (boxes[..., 2:] - boxes[..., :2]).amax(dim=-1)
+    replaced = (on_face & ((taught < _TRUSTED) | (sides < _LABEL_IS_MORE_EXACT)))[..., None]
     every_anchor = anchors.repeat(len(loc), 1)
     mended_loc = encode_boxes(boxes.flatten(0, 1), every_anchor).view_as(loc)
     mended_landm = encode_landmarks(points.flatten(0, 1), every_anchor).view_as(landm)
@@ -70,14 +82,15 @@ def mended(
         away = _away_from(found[batch.complete], labels.boxes[batch.complete])
         false[batch.complete] |= away
     face = torch.where((taught > _SUSPECT) & ~on_face & false, _BACKGROUND, taught)
-    wanted = _face_scores(face, boxes, scores, face_score)
+    wanted = _face_scores(face, sides, scores, face_score)
     face = torch.where(on_face, torch.maximum(face, wanted), face)
     changed = (face != taught)[..., None]
-    return (
+    corrected = (
         torch.where(replaced, mended_loc, loc),
         torch.where(changed, torch.stack((1 - face, face), dim=-1), probabilities),
         torch.where(replaced, mended_landm, landm),
     )
+    return Mended(corrected, torch.maximum(face, on_face.float()))
 
 
 class _Labels(NamedTuple):
@@ -102,15 +115,14 @@ def _gathered(values: Tensor, index: Tensor) -> Tensor:
     return values[image, index]
 
 
-def _face_scores(taught: Tensor, boxes: Tensor, scores: Tensor, face_score: float) -> Tensor:
-    """Return the least score (N, A) for anchors, by the label each lies on: boxes (N, A, 4), scores (N, A).
+def _face_scores(taught: Tensor, sides: Tensor, scores: Tensor, face_score: float) -> Tensor:
+    """Return the least score (N, A) of anchors by the label of each: its longer side and its score (N, A).
 
     `taught` (N, A) are the teacher's scores.
     """
     certain = scores.clamp(max=face_score)
     between = ((torch.logit(taught, 1e-6) + torch.logit(certain, 1e-6)) / 2).sigmoid()
-    visible = (boxes[..., 2:] - boxes[..., :2]).amax(dim=-1) >= _VISIBLE_FACE
-    return torch.where(visible, face_score, between)
+    return torch.where(sides >= _VISIBLE_FACE, face_score, between)
 
 
 def _inside_a_large_face(found: Tensor, faces: Tensor) -> Tensor:

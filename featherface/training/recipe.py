@@ -90,6 +90,7 @@ class DetectorSettings:
     negatives: int = 7  # hard negatives per positive
     class_weight: float = 1.0
     box_weight: float = 2.0
+    overlap_weight: float = 0.0  # of 1 - GIoU with the teacher's boxes
     mixup_alpha: float = 0.0  # parameter of MixUp's Beta(alpha, alpha); 0 turns it off
     cutmix: float = 0.0  # probability of CutMix
     dropblock: float = 0.0  # share of the pyramid's cells dropped in 3 x 3 blocks
@@ -134,6 +135,7 @@ class Recipe:
     teacher_model: str = field(default_factory=lambda: next(iter(MODELS)))  # key in the registry
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
+    compiled: bool = False  # by torch.compile: it takes a minute to start and is faster on an accelerator
     save_seconds: float = 45.0  # between saved states: the most that an interrupted run loses
     note: str = ""  # added to the record of the saved weights
 

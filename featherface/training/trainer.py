@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -40,9 +40,10 @@ from featherface.training.recipe import OptimiserSettings, Recipe
 from featherface.training.run_state import RunStateError, load_run_state, save_run_state
 from featherface.training.samples import Sample
 from featherface.training.selection import half_of
+from featherface.training.teacher import Teacher
 from featherface.training.wider_labels import read_wider_labels
 
-__all__ = ["LOG_STEPS", "DivergedError", "Trainer"]
+__all__ = ["LOG_STEPS", "DivergedError", "Trainer", "train_together"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class DivergedError(FeatherFaceError):
 class Trainer:
     """One run of `recipe`, resumed from the state in its output folder if there is one.
 
+    `teacher` replaces the one that the recipe names, so that several students share its answers.
+
     Writes `last.pt` (state), `best.safetensors` and `last.safetensors` (averaged weights with their records),
     `log.csv` (losses) and `scores.csv` (development scores). Under torchrun every process takes its share of
     the batches, and only the first one writes files.
@@ -63,8 +66,9 @@ class Trainer:
     Raises RecipeError, ManifestError, WeightsError or RunStateError for files that cannot be used.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, teacher: Teacher | None = None) -> None:
         self.recipe = recipe
+        self.teacher = teacher
         self.rank, self.ranks = _join_processes()
         self.device = torch.device("cuda", self.rank) if torch.cuda.is_available() else torch.device("cpu")
         recipe.output.mkdir(parents=True, exist_ok=True)
@@ -90,42 +94,45 @@ class Trainer:
         )
         self.step = 0
         self.best = -1.0
+        self.recent: list[dict[str, float]] = []  # losses of the steps that are not yet in the log
         self.images_per_second = 0.0  # over the last LOG_STEPS steps, of all processes
-        self.saved_at = self.scored_at = time.monotonic()
+        self.saved_at = self.scored_at = self.logged_at = time.monotonic()
         torch.manual_seed(recipe.seed + self.rank)
         self._resume()
+        self.finished = self.step >= recipe.optimiser.steps
 
     def run(self) -> dict[str, float]:
         """Train to the last step and return the development scores there, empty on all but the first process.
 
         Raises DivergedError if the loss is not finite.
         """
-        steps = self.recipe.optimiser.steps
-        recent: list[dict[str, float]] = []
-        self.clock = logged_at = time.monotonic()
-        feed = self._batches()
-        finished = self.step >= steps
-        while not finished:
-            recent.append(self._learn(next(feed)))
-            self.step += 1
-            if self.step % LOG_STEPS == 0:
-                images = len(recent) * self.recipe.data.batch * self.ranks
-                self.images_per_second = images / (time.monotonic() - logged_at)
-                self._log({name: fmean(row[name] for row in recent) for name in recent[0]})
-                recent.clear()
-                logged_at = time.monotonic()
-            save, score, out_of_time = self._due()
-            if save:
-                self._save()
-            if score:
-                self._score()
-            finished = out_of_time or self.step >= steps
+        return train_together([self])[0]
+
+    def start_clock(self) -> None:
+        """Count the time from now on, for runs of some minutes."""
+        self.clock = self.logged_at = time.monotonic()
+
+    def take(self, batch: Batch) -> None:
+        """Learn from one batch; log, save and score when due."""
+        self.recent.append(self._learn(batch))
+        self.step += 1
+        if self.step % LOG_STEPS == 0:
+            images = len(self.recent) * self.recipe.data.batch * self.ranks
+            self.images_per_second = images / (time.monotonic() - self.logged_at)
+            self._log({name: fmean(row[name] for row in self.recent) for name in self.recent[0]})
+            self.recent.clear()
+            self.logged_at = time.monotonic()
+        save, score, out_of_time = self._due()
+        if save:
+            self._save()
+        if score:
+            self._score()
+        self.finished = out_of_time or self.step >= self.recipe.optimiser.steps
+
+    def finish(self) -> dict[str, float]:
+        """Save and score; return the development scores, empty on all but the first process."""
         self._save()
-        scores = self._score()
-        if self.ranks > 1:
-            distributed.barrier()
-            distributed.destroy_process_group()
-        return scores
+        return self._score()
 
     def _learn(self, batch: Batch) -> dict[str, float]:
         with self._precision():
@@ -152,7 +159,7 @@ class Trainer:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def _batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
         """Yield one batch per step from now on: each pool in order, then shuffled `repeats` - 1 times."""
         settings, data = self.recipe.optimiser, self.recipe.data
         length = settings.pool * settings.repeats
@@ -186,16 +193,18 @@ class Trainer:
 
     def _objective(self) -> nn.Module:
         recipe = self.recipe
-        teacher = None
-        if recipe.teacher is not None:
-            teacher = load_network(MODELS[recipe.teacher_model], recipe.teacher).requires_grad_(False)
-            teacher = _channels_last(teacher.to(self.device))
         if recipe.detector is not None:
-            return DetectorObjective(self.student, teacher, recipe.detector).to(self.device)
+            if self.teacher is None and recipe.teacher is not None:
+                self.teacher = Teacher(_teacher_network(recipe, self.device), recipe.detector)
+            objective = DetectorObjective(
+                self.student, self.teacher, recipe.detector, compiled=recipe.compiled
+            )
+            return objective.to(self.device)
         blocks = recipe.blocks
-        if blocks is None or teacher is None:
+        if blocks is None:
             raise RuntimeError("The recipe was not checked.")
-        objective = BlockDistillation(
+        teacher = _teacher_network(recipe, self.device)
+        blockwise = BlockDistillation(
             self.student, teacher, local=blocks.local, whole=blocks.whole, window=blocks.window
         )
         some = batches(
@@ -205,8 +214,8 @@ class Trainer:
             count=blocks.calibration,
             workers=recipe.data.workers,
         )
-        objective.calibrate([batch.to(self.device) for batch in some])
-        return objective
+        blockwise.calibrate([batch.to(self.device) for batch in some])
+        return blockwise
 
     def _share_gradients(self) -> None:
         """Average the gradients over all processes."""
@@ -365,6 +374,32 @@ class Trainer:
             writer.writerow(
                 {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
             )
+
+
+def train_together(trainers: Sequence[Trainer]) -> list[dict[str, float]]:
+    """Train students on the same batches, those of the first, and return the development scores of each.
+
+    It ends when one of them is finished. Raises DivergedError.
+    """
+    for trainer in trainers:
+        trainer.start_clock()
+    feed = trainers[0].batches()
+    while not any(trainer.finished for trainer in trainers):
+        batch = next(feed)
+        for trainer in trainers:
+            trainer.take(batch)
+    scores = [trainer.finish() for trainer in trainers]
+    if trainers[0].ranks > 1:
+        distributed.barrier()
+        distributed.destroy_process_group()
+    return scores
+
+
+def _teacher_network(recipe: Recipe, device: torch.device) -> FaceNetwork:
+    if recipe.teacher is None:
+        raise RuntimeError("The recipe was not checked.")
+    network = load_network(MODELS[recipe.teacher_model], recipe.teacher).requires_grad_(False)
+    return _channels_last(network.to(device))
 
 
 def _join_processes() -> tuple[int, int]:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from featherface.checkpoints import load_network, save_weights
+from featherface.checkpoints import inspect_checkpoint, load_network, save_weights
 from featherface.evaluation.manifest import read_manifest
 from featherface.models import MODELS
 from featherface.training.accelerator import main, pack, train, unpack
+from featherface.training.recipe import RecipeError
 
 RECIPE = """
 model = "v2"
@@ -67,7 +68,7 @@ def test_packed_parts_keep_to_their_limit_and_train_fifty_steps(recipe, tmp_path
     assert {record.source for record in records} == {"scenes", "portraits", "blank"}
 
     with caplog.at_level(logging.INFO):
-        made = train(folder, recipe.name)
+        (made,) = train(folder, [recipe.name])
     assert "Step 40 of 50" in caplog.text
     assert "images/s" in caplog.text
     trained, start = (load_network(MODELS["v2"], path) for path in (made, tmp_path / "start.safetensors"))
@@ -88,9 +89,27 @@ def test_images_without_space_are_left_out_and_a_part_that_is_missing_is_not_nee
 def test_a_run_of_minutes_ends_by_the_clock(recipe, tmp_path):
     pack([recipe], tmp_path / "folder")
     unpack(tmp_path / "folder")
-    made = train(tmp_path / "folder", recipe.name, minutes=1e-4)
+    (made,) = train(tmp_path / "folder", [recipe.name], minutes=1e-4)
     steps = json.loads(made.with_suffix(".json").read_text())["provenance"]["steps"]
     assert 0 < steps < 50
+
+
+def test_recipes_with_other_images_cannot_be_trained_together(recipe, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_text(recipe.read_text().replace("batch = 1", "batch = 2"))
+    pack([recipe, other], tmp_path / "folder")
+    unpack(tmp_path / "folder")
+    with pytest.raises(RecipeError, match="must be the same"):
+        train(tmp_path / "folder", [recipe.name, other.name])
+
+
+def test_two_recipes_train_in_one_run(recipe, tmp_path):
+    text = recipe.read_text().replace('"v2"', '"v1"').replace("start.", "teacher.")
+    (tmp_path / "other.toml").write_text(text)
+    pack([recipe, tmp_path / "other.toml"], tmp_path / "folder")
+    unpack(tmp_path / "folder")
+    made = train(tmp_path / "folder", [recipe.name, "other.toml"], minutes=1e-4)
+    assert [inspect_checkpoint(path).key for path in made] == ["v2", "v1"]
 
 
 def test_a_missing_folder_is_one_sentence(tmp_path, capsys):

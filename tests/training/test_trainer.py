@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from featherface.checkpoints import load_network, save_weights
-from featherface.models import MODELS
+from featherface.models import MODELS, FaceNetwork
 from featherface.training import trainer as trainer_module
+from featherface.training.batches import Batch
 from featherface.training.composites import CompositeSettings
 from featherface.training.recipe import (
     BlockSettings,
@@ -26,7 +27,8 @@ from featherface.training.recipe import (
     read_recipe,
 )
 from featherface.training.run_state import RunStateError, load_run_state, save_run_state
-from featherface.training.trainer import DivergedError, Trainer
+from featherface.training.teacher import Answer, Teacher
+from featherface.training.trainer import DivergedError, Trainer, train_together
 
 
 @pytest.fixture
@@ -123,24 +125,55 @@ def test_teacher_hints_and_blocks_train_too(settings, tmp_path, monkeypatch):
     assert {"step", "learning_rate", "mean", "body.stage1.0"} <= row.keys()
 
 
-def test_a_pool_is_gone_through_as_often_as_asked_and_taught_once(settings, tmp_path):
-    teacher = save_weights(MODELS["v1"].builder(), MODELS["v1"], tmp_path / "teacher.safetensors", {}).path
+class CountingTeacher(Teacher):
+    """A teacher that notes for which batches it runs its network."""
+
+    def __init__(self, network: FaceNetwork, settings: DetectorSettings) -> None:
+        super().__init__(network, settings)
+        self.asked: list[Batch] = []
+
+    def answer(self, batch: Batch) -> Answer:
+        self.asked.append(batch)
+        return super().answer(batch)
+
+
+def test_a_pool_is_gone_through_as_often_as_asked_and_taught_once(settings):
     pooled = replace(
         settings,
-        teacher=teacher,
+        teacher=Path("the one given"),
         detector=DetectorSettings(labels=0.0, distillation=1.0),
         optimiser=OptimiserSettings(steps=12, pool=3, repeats=2),
     )
-    trainer, seen, asked = Trainer(pooled), [], []
+    teacher, seen = CountingTeacher(MODELS["v1"].builder(), pooled.detector), []
+    trainer = Trainer(pooled, teacher)
     trainer.objective.register_forward_pre_hook(lambda _, batch: seen.extend(batch))
-    (taught,) = (child for child in trainer.objective.children() if not isinstance(child, nn.ModuleList))
-    taught.register_forward_pre_hook(lambda _, pixels: asked.extend(pixels))
     trainer.run()
     first, second = seen[:6], seen[6:]
     assert set(first[3:]) == set(first[:3])
     assert set(second[3:]) == set(second[:3])
     assert not set(first) & set(second)
-    assert len(asked) == 6
+    assert len(teacher.asked) == 6
+
+
+def test_two_students_see_the_same_batches_and_share_a_teacher(settings, tmp_path):
+    distilled = replace(
+        settings,
+        teacher=Path("the one given"),
+        detector=DetectorSettings(labels=0.0, distillation=1.0),
+        optimiser=OptimiserSettings(steps=3),
+    )
+    teacher = CountingTeacher(MODELS["v1"].builder(), distilled.detector)
+    trainers = [
+        Trainer(replace(distilled, model=key, output=tmp_path / key), teacher) for key in ("v2", "v1")
+    ]
+    seen: list[list[Batch]] = [[], []]
+    for trainer, mine in zip(trainers, seen, strict=True):
+        trainer.objective.register_forward_pre_hook(lambda _, batch, mine=mine: mine.extend(batch))
+    train_together(trainers)
+    assert seen[0] == seen[1] == teacher.asked
+    assert [trainer.step for trainer in trainers] == [3, 3]
+    for key in ("v2", "v1"):
+        load_network(MODELS[key], tmp_path / key / "last.safetensors")
 
 
 def test_a_loss_that_is_no_number_stops_the_run(settings):
