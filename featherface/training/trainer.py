@@ -70,7 +70,7 @@ class Trainer:
         self.recipe = recipe
         self.teacher = teacher
         self.rank, self.ranks = _join_processes()
-        self.device = torch.device("cuda", self.rank) if torch.cuda.is_available() else torch.device("cpu")
+        self.device = _device(self.rank)
         recipe.output.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
         self.entry = MODELS[recipe.model]
@@ -408,6 +408,15 @@ def _join_processes() -> tuple[int, int]:
     if ranks > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return int(os.environ.get("RANK", "0")), ranks
+
+
+def _device(rank: int) -> torch.device:
+    """Return the device of process `rank`; an accelerator is set for batches that all have one shape."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")  # convolutions already run in TF32
+    return torch.device("cuda", rank)
 
 
 def _student(recipe: Recipe) -> FaceNetwork:
