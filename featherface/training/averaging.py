@@ -36,18 +36,22 @@ def averaged_state(
     return averaged
 
 
-def recalibrated_state(state: Mapping[str, Tensor], log_odds: float) -> dict[str, Tensor]:
-    """Return the state dict of a network whose face scores are lower by `log_odds` in log-odds.
+def recalibrated_state(
+    state: Mapping[str, Tensor], log_odds: float, *, scale: float = 1.0
+) -> dict[str, Tensor]:
+    """Return the state dict of a network whose face log-odds are `scale` times as high, less `log_odds`.
 
-    The order of detections, and so average precision, stays the same. Use it when training has changed how
-    many faces a confidence of 0.5 finds. Raises ValueError for a network without class heads that it knows.
+    The order of detections, and so average precision, stays the same but for detections that pass the lowest
+    score that counts, or no longer do. Use it when training has changed how many faces a confidence of 0.5
+    finds. Raises ValueError for a network without class heads that it knows.
     """
     changed = dict(state)
-    biases = [name for name in state if re.search(_CLASS_BIASES, name)]
-    if not biases:
+    layers = [name.removesuffix(".bias") for name in state if re.search(_CLASS_BIASES, name)]
+    if not layers:
         raise ValueError("The network has no class heads called ClassHead or cls_head.")
-    for name in biases:
-        shift = torch.zeros_like(state[name])
+    for layer in layers:
+        weight, bias = state[f"{layer}.weight"], state[f"{layer}.bias"]
+        shift = torch.zeros_like(bias)
         shift[1::2] = log_odds
-        changed[name] = state[name] - shift
+        changed |= {f"{layer}.weight": weight * scale, f"{layer}.bias": bias * scale - shift}
     return changed

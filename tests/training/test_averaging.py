@@ -17,16 +17,17 @@ def test_the_mean_of_two_stages(weights, expected):
     assert mean["batches"] == 9
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.8])
 @pytest.mark.parametrize("entry", MODELS.values(), ids=lambda entry: entry.key)
-def test_recalibrating_lowers_every_score_by_the_same_log_odds(entry):
+def test_recalibrating_scales_and_lowers_the_log_odds_of_every_score(entry, scale):
     torch.manual_seed(0)
     network = entry.builder().eval()
     pixels = torch.randn(1, 3, 64, 64) * 60
     with torch.no_grad():
         before = network(pixels)
-        network.load_state_dict(recalibrated_state(network.state_dict(), 0.7))
+        network.load_state_dict(recalibrated_state(network.state_dict(), 0.7, scale=scale))
         after = network(pixels)
     odds = [(conf[..., 1] / conf[..., 0]).log() for _, conf, _ in (before, after)]
-    torch.testing.assert_close(odds[0] - odds[1], torch.full_like(odds[0], 0.7), atol=1e-4, rtol=0)
+    torch.testing.assert_close(odds[1], scale * odds[0] - 0.7, atol=1e-4, rtol=0)
     assert torch.equal(before[0], after[0])
     assert torch.equal(before[2], after[2])
