@@ -71,9 +71,8 @@ class DetectorObjective(nn.Module):
                 settings.score_power,
                 per_image=settings.per_image,
                 located=taught.located,
-                anchors=self._anchors(batch) if settings.overlap_weight else None,
             )
-            weights = self._weights | {"landmark": _LANDMARK_SHARE, "overlap": settings.overlap_weight}
+            weights = self._weights | {"landmark": _LANDMARK_SHARE}
             for name, loss in distilled.items():
                 losses[f"distilled_{name}"] = settings.distillation * weights[name] * loss
             if settings.hints:
@@ -83,16 +82,13 @@ class DetectorObjective(nn.Module):
 
     def _label_losses(self, outputs: HeadOutputs, batch: Batch) -> dict[str, Tensor]:
         settings = self.settings
-        anchors = self._anchors(batch)
+        anchors = anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
         labels = zip(batch.boxes, batch.landmarks, batch.scores, batch.weights, strict=True)
         targets = [image_targets(*label, anchors, settings.match_iou) for label in labels]
         terms = multibox_losses(outputs, targets, batch.complete, settings.negatives)
         return {
             f"labelled_{name}": settings.labels * self._weights[name] * loss for name, loss in terms.items()
         }
-
-    def _anchors(self, batch: Batch) -> Tensor:
-        return anchor_tensor(batch.pixels.shape[-1], batch.pixels.device)
 
     def _mixed(self, batch: Batch) -> Batch:
         """Apply CutMix or MixUp, with PyTorch's generator, whose state is saved."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from featherface.models.face_network import HeadOutputs
-from featherface.training.targets import Targets, decode_boxes, generalized_iou
+from featherface.training.targets import Targets
 
 __all__ = ["distillation_losses", "hint_loss", "multibox_losses"]
 
@@ -69,7 +69,6 @@ def distillation_losses(
     *,
     per_image: bool = False,
     located: Tensor | None = None,
-    anchors: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return the losses `class`, `box` and `landmark` of the student against the teacher, scalars from 0.
 
@@ -78,11 +77,9 @@ def distillation_losses(
     of the two scores to the power of `score_power`: a lower power gives uncertain anchors more weight. It is
     averaged over all anchors of the batch, or, with `per_image`, first over those of each image, so that
     images with few faces or none count as much as crowds. Boxes and landmarks are weighted by `located`
-    (N, A), which is the teacher's score if None; landmarks count only where they are finite. With `anchors`
-    (A, 4) there is also the loss `overlap`, 1 - GIoU of the boxes with the teacher's.
+    (N, A), which is the teacher's score if None; landmarks count only where they are finite.
 
-    Reference: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531;
-    Rezatofighi et al., Generalized Intersection over Union, arXiv:1902.09630.
+    Reference: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
     """
     loc, logits, landm = student
     wanted_loc, probabilities, wanted_landm = teacher
@@ -102,15 +99,11 @@ def distillation_losses(
     wanted_landm = torch.where(known, wanted_landm, landm.detach())
     box = functional.smooth_l1_loss(loc, wanted_loc, reduction="none", beta=0.5).sum(dim=-1)
     points = functional.smooth_l1_loss(landm, wanted_landm, reduction="none", beta=0.5).sum(dim=-1)
-    losses = {
+    return {
         "class": temperature**2 * _weighted_mean(divergence, weight, per_image=per_image),
         "box": (box * located).sum() / faces,
         "landmark": (points * located).sum() / faces,
     }
-    if anchors is not None:
-        mine, theirs = (decode_boxes(values, anchors) for values in (loc, wanted_loc))
-        losses["overlap"] = ((1 - generalized_iou(mine, theirs)) * located).sum() / faces
-    return losses
 
 
 def _weighted_mean(values: Tensor, weights: Tensor, *, per_image: bool) -> Tensor:

@@ -90,7 +90,6 @@ class DetectorSettings:
     negatives: int = 7  # hard negatives per positive
     class_weight: float = 1.0
     box_weight: float = 2.0
-    overlap_weight: float = 0.0  # of 1 - GIoU with the teacher's boxes
     mixup_alpha: float = 0.0  # parameter of MixUp's Beta(alpha, alpha); 0 turns it off
     cutmix: float = 0.0  # probability of CutMix
     dropblock: float = 0.0  # share of the pyramid's cells dropped in 3 x 3 blocks

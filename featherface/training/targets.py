@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +13,6 @@ from featherface.detection import anchors as anchor_grid
 from featherface.training.samples import CERTAIN
 
 __all__ = [
-    "Overlaps",
     "Targets",
     "anchor_tensor",
     "assign",
@@ -22,7 +20,6 @@ __all__ = [
     "decode_boxes",
     "encode_boxes",
     "encode_landmarks",
-    "generalized_iou",
     "image_targets",
     "iou",
 ]
@@ -63,41 +60,32 @@ def assign(boxes: Tensor, anchors: Tensor, match_iou: float) -> Tensor:
     overlaps most if their IoU reaches `match_iou`; every face with an anchor of IoU 0.2 or more also gets its
     best one.
     """
-    overlaps = best_overlaps(boxes, anchors)
-    faces = torch.where(overlaps.of_anchor >= match_iou, overlaps.box, -1)
-    learnable = overlaps.of_box >= _FORCED_IOU
-    nowhere = len(anchors)  # a place more, so that an accelerator is not asked how many faces are learnable
-    faces = torch.cat((faces, faces.new_full((1,), -1)))
-    faces[torch.where(learnable, overlaps.anchor, nowhere)] = torch.arange(len(boxes), device=faces.device)
-    return faces[:nowhere]
+    faces = torch.full((len(anchors),), -1, dtype=torch.long, device=anchors.device)
+    if not len(boxes):
+        return faces
+    overlaps = iou(boxes, _corners(anchors))
+    best_overlap, best_face = overlaps.max(dim=0)
+    faces = torch.where(best_overlap >= match_iou, best_face, faces)
+    best_of_face, best_anchor = overlaps.max(dim=1)
+    learnable = best_of_face >= _FORCED_IOU
+    faces[best_anchor[learnable]] = torch.arange(len(boxes), device=anchors.device)[learnable]
+    return faces
 
 
-class Overlaps(NamedTuple):
-    """The highest IoU of each of A anchors with F boxes, and of each box with the anchors; 0 for none."""
+def best_overlaps(boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each anchor's highest IoU with a box, (A,) float32, and the index of that box, (A,) int64.
 
-    of_anchor: Tensor  # (A,) float32
-    box: Tensor  # (A,) int64, the box it is with, -1 for none
-    of_box: Tensor  # (F,) float32
-    anchor: Tensor  # (F,) int64, the anchor it is with
-
-
-def best_overlaps(boxes: Tensor, anchors: Tensor) -> Overlaps:
-    """Return the highest overlaps of boxes (F, 4) x1 y1 x2 y2 and anchors (A, 4) cx cy w h in one unit."""
+    boxes (F, 4) x1 y1 x2 y2 and anchors (A, 4) cx cy w h in the same unit. 0 and -1 where nothing overlaps.
+    """
     overlap = anchors.new_zeros(len(anchors))
     index = torch.full((len(anchors),), -1, dtype=torch.long, device=anchors.device)
     corners = _corners(anchors)
-    of_boxes = [anchors.new_zeros(0)]
-    places = [index[:0]]
     for start in range(0, len(boxes), _BOXES_AT_ONCE):
-        overlaps = iou(boxes[start : start + _BOXES_AT_ONCE], corners)
-        value, place = overlaps.max(dim=0)
+        value, place = iou(boxes[start : start + _BOXES_AT_ONCE], corners).max(dim=0)
         better = value > overlap
         overlap = torch.where(better, value, overlap)
         index = torch.where(better, place + start, index)
-        best, anchor = overlaps.max(dim=1)
-        of_boxes.append(best)
-        places.append(anchor)
-    return Overlaps(overlap, index, torch.cat(of_boxes), torch.cat(places))
+    return overlap, index
 
 
 def encode_boxes(boxes: Tensor, anchors: Tensor) -> Tensor:
@@ -114,10 +102,10 @@ def encode_boxes(boxes: Tensor, anchors: Tensor) -> Tensor:
 
 
 def decode_boxes(loc: Tensor, anchors: Tensor) -> Tensor:
-    """Decode offsets (..., N, 4) against anchors (N, 4) cx cy w h into boxes (..., N, 4) x1 y1 x2 y2."""
-    centres = anchors[:, :2] + loc[..., :2] * _CENTRE_VARIANCE * anchors[:, 2:]
-    halves = anchors[:, 2:] * torch.exp(loc[..., 2:] * _SIZE_VARIANCE) / 2
-    return torch.cat((centres - halves, centres + halves), dim=-1)
+    """Decode offsets (N, 4) against anchors (N, 4) cx cy w h into boxes (N, 4) x1 y1 x2 y2."""
+    centres = anchors[:, :2] + loc[:, :2] * _CENTRE_VARIANCE * anchors[:, 2:]
+    halves = anchors[:, 2:] * torch.exp(loc[:, 2:] * _SIZE_VARIANCE) / 2
+    return torch.cat((centres - halves, centres + halves), dim=1)
 
 
 def encode_landmarks(landmarks: Tensor, anchors: Tensor) -> Tensor:
@@ -139,7 +127,7 @@ def image_targets(
     boxes (F, 4), landmarks (F, 5, 2), scores and weights (F,), anchors (A, 4) cx cy w h in pixels.
     """
     certain = scores >= CERTAIN
-    uncertain = best_overlaps(boxes[~certain], anchors).of_anchor >= match_iou
+    uncertain = best_overlaps(boxes[~certain], anchors)[0] >= match_iou
     boxes, landmarks, weights = boxes[certain], landmarks[certain], weights[certain]
     face = assign(boxes, anchors, match_iou)
     positive = face >= 0
@@ -161,23 +149,6 @@ def iou(boxes: Tensor, others: Tensor) -> Tensor:
     areas = (boxes[:, 2:] - boxes[:, :2]).clamp_min(0).prod(dim=1)
     other_areas = (others[:, 2:] - others[:, :2]).clamp_min(0).prod(dim=1)
     return shared / (areas[:, None] + other_areas[None] - shared).clamp_min(1e-9)
-
-
-def generalized_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Return the GIoU (..., ), -1..1, of boxes (..., 4) with others (..., 4), x1 y1 x2 y2, pair by pair.
-
-    Reference: Rezatofighi et al., Generalized Intersection over Union, arXiv:1902.09630.
-    """
-    low, high = torch.maximum(boxes[..., :2], others[..., :2]), torch.minimum(boxes[..., 2:], others[..., 2:])
-    shared = (high - low).clamp_min(0).prod(dim=-1)
-    areas = [(corners[..., 2:] - corners[..., :2]).prod(dim=-1) for corners in (boxes, others)]
-    union = (areas[0] + areas[1] - shared).clamp_min(1e-9)
-    hull_low, hull_high = (
-        torch.minimum(boxes[..., :2], others[..., :2]),
-        torch.maximum(boxes[..., 2:], others[..., 2:]),
-    )
-    hull = (hull_high - hull_low).prod(dim=-1).clamp_min(1e-9)
-    return shared / union - (hull - union) / hull
 
 
 def _corners(anchors: Tensor) -> Tensor:

@@ -103,20 +103,15 @@ def test_boxes_count_only_where_the_teacher_sees_a_face():
     assert losses["box"].item() == pytest.approx(0, abs=1e-6)
 
 
-def test_a_box_counts_as_asked_and_its_overlap_is_learned():
-    """A face that the teacher does not see: twice as wide a box has GIoU 1/2."""
-    anchors = torch.tensor([[8.0, 8.0, 16.0, 16.0]])
+def test_a_located_box_counts_whatever_the_teacher_scores_it():
     unseen = torch.tensor([[[30.0, 0.0]]]).softmax(-1)
-    wide = torch.tensor([[[0.0, 0.0, math.log(2) / 0.2, 0.0]]])
     losses = distillation_losses(
-        (wide, torch.zeros(1, 1, 2), torch.zeros(1, 1, 10)),
+        (torch.ones(1, 1, 4), torch.zeros(1, 1, 2), torch.zeros(1, 1, 10)),
         (torch.zeros(1, 1, 4), unseen, torch.zeros(1, 1, 10)),
         2.0,
         located=torch.ones(1, 1),
-        anchors=anchors,
     )
-    assert losses["box"].item() == pytest.approx(math.log(2) / 0.2 - 0.25)
-    assert losses["overlap"].item() == pytest.approx(0.5)
+    assert losses["box"].item() == pytest.approx(4 * (1 - 0.25))
 
 
 def test_unknown_landmarks_have_no_distillation_loss():

@@ -15,7 +15,6 @@ from featherface.training.targets import (
     best_overlaps,
     encode_boxes,
     encode_landmarks,
-    generalized_iou,
     image_targets,
     iou,
 )
@@ -78,13 +77,11 @@ def test_best_overlaps_agree_with_the_whole_matrix_for_a_crowd():
     corners = torch.rand(600, 2, generator=torch.Generator().manual_seed(4)) * 100
     boxes = torch.cat((corners, corners + 20), dim=1)
     anchors = anchor_tensor(SIZE, CPU)
-    overlap, index, of_box, anchor = best_overlaps(boxes, anchors)
+    overlap, index = best_overlaps(boxes, anchors)
     low_high = torch.cat((anchors[:, :2] - anchors[:, 2:] / 2, anchors[:, :2] + anchors[:, 2:] / 2), dim=1)
     expected = iou(boxes, low_high)
     torch.testing.assert_close(overlap, expected.amax(dim=0))
     torch.testing.assert_close(expected[index, torch.arange(len(anchors))], overlap)
-    torch.testing.assert_close(of_box, expected.amax(dim=1))
-    torch.testing.assert_close(expected[torch.arange(len(boxes)), anchor], of_box)
 
 
 def test_targets_of_an_image_without_faces_are_background():
@@ -94,18 +91,3 @@ def test_targets_of_an_image_without_faces_are_background():
     )
     assert (targets.face == -1).all()
     assert targets.weights.eq(1).all()
-
-
-@pytest.mark.parametrize(
-    ("other", "expected"),
-    [
-        ([0.0, 0.0, 10.0, 10.0], 1.0),
-        ([0.0, 0.0, 10.0, 20.0], 0.5),
-        ([20.0, 0.0, 30.0, 10.0], -1 / 3),
-    ],
-    ids=["the same", "half inside", "apart by the width of one"],
-)
-def test_generalized_iou(other, expected):
-    assert generalized_iou(torch.tensor([0.0, 0.0, 10.0, 10.0]), torch.tensor(other)).item() == pytest.approx(
-        expected
-    )
