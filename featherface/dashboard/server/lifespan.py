@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from featherface.dashboard.server.memory_pools import limit_memory_pools
+from featherface.dashboard.server.memory_pools import collect_garbage_regularly, limit_memory_pools
 from featherface.dashboard.server.preloading import start_preloading
 from featherface.dashboard.server.streamlit_internals import (
     check_internals,
@@ -40,8 +40,10 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     hide_missing_context_warnings()
     show_reasons_of_failed_downloads()
     _log_change_of_port()
+    collecting = asyncio.create_task(collect_garbage_regularly())
     preloading = start_preloading()
     yield
+    collecting.cancel()
     await asyncio.to_thread(preloading.join)  # a process must not end while a thread runs PyTorch
 
 
