@@ -61,8 +61,8 @@ async def collect_garbage_regularly(seconds: float = 10) -> None:
     """Collect all garbage every so many seconds, unless hardly anything was allocated since; never return.
 
     This takes the place of Streamlit's collection after every run of a script (`runner.postScriptGC`), which
-    looks through the objects of all sessions while none of them gets an answer. With twenty visitors that took
-    28% of the interpreter's time, and a slider move 1.6 times as long.
+    looks through the objects of all sessions while none of them gets an answer. With twenty visitors, that
+    took 28% of the interpreter's time and made slider moves 1.6 times as long.
     """
     while True:
         await asyncio.sleep(seconds)
