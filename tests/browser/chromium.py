@@ -7,12 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
 from selenium import webdriver
 from selenium.webdriver.remote.webdriver import WebDriver
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / "assets" / "samples" / "grace_hopper.jpg"
+SAMPLES = ROOT / "assets" / "samples"
+SAMPLE = SAMPLES / "grace_hopper.jpg"
+FRAME = 640, 360  # width and height of the camera's frames in pixels
 PATIENCE = 120  # seconds to wait for anything on a page; a busy machine of two cores needs that
 
 _SWITCHES = (
@@ -88,6 +92,20 @@ def open_browser(
         yield window
     finally:
         window.quit()
+
+
+def camera_switches(folder: Path, sample: Path) -> tuple[str, ...]:
+    """Return switches for a camera that shows how a sample moves slowly; its film is written to `folder`."""
+    image = cv2.imread(str(sample))
+    scale = FRAME[1] / image.shape[0]
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    film = folder / "camera.mjpeg"
+    with film.open("wb") as file:
+        for left in range(0, 100, 5):
+            canvas = np.full((FRAME[1], FRAME[0], 3), 90, np.uint8)
+            canvas[:, left : left + image.shape[1]] = image[:, : FRAME[0] - left]
+            file.write(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    return "--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}"
 
 
 def start_afresh(window: WebDriver, folder: Path) -> None:

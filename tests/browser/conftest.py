@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from chromium import SAMPLE, find_programs, open_browser, start_afresh
+from chromium import ROOT, SAMPLE, SAMPLES, camera_switches, find_programs, open_browser, start_afresh
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from benchmarks.visitor import served
@@ -57,6 +57,14 @@ def address(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run the dashboard with the shipped weights below a path, as behind a proxy, and return its address."""
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with served(ROOT / "weights", log, base_path="tools/faces") as dashboard:
+        yield dashboard.address
+
+
+@pytest.fixture(scope="session")
 def _chromium() -> None:
     """Skip where Chromium or its driver is missing; in CI, fail."""
     if find_programs() is None:
@@ -67,8 +75,9 @@ def _chromium() -> None:
 
 @pytest.fixture(scope="session")
 def _browser(_chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    """Open one browser for all tests of this process."""
-    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
+    """Open one browser, with a camera, for all tests of this process."""
+    folder = tmp_path_factory.mktemp("browser")
+    with open_browser(folder, switches=camera_switches(folder, SAMPLES / "eileen_collins.jpg")) as opened:
         yield opened
 
 

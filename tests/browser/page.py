@@ -30,15 +30,32 @@ return document.querySelector("[data-testid=stApp]")?.dataset.testScriptState ==
 QUIET = 500  # milliseconds without a message after which a page counts as complete
 STOPS = 200  # presses of Tab; no page has as many
 
+# The name of a control, by its label or what it says.
+_NAME = """
+const nameOf = (element) => {
+  const words = [...element.querySelectorAll("p")].map((part) => part.textContent).join(" ");
+  return (element.ariaLabel || words || element.textContent).trim().slice(0, 80);
+};
+"""
 # What has the focus, also within a component: its name, role, tag and place.
-_FOCUSED = """
+_FOCUSED = f"""
+{_NAME}
 let element = document.activeElement;
 while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
 if (!element || element === document.body) return null;
-const { x, y, width, height } = element.getBoundingClientRect();
-const words = [...element.querySelectorAll("p")].map((part) => part.textContent).join(" ");
-const name = element.ariaLabel || words || element.textContent;
-return { name: name.trim().slice(0, 80), role: element.role, tag: element.localName, x, y, width, height };
+const {{ x, y, width, height }} = element.getBoundingClientRect();
+return {{ name: nameOf(element), role: element.role, tag: element.localName, x, y, width, height }};
+"""
+# Put the focus on the control of a name, also within a component; return whether there is one.
+_FOCUS_ON = f"""
+{_NAME}
+const reached = (root) => [...root.querySelectorAll("*")].some((element) => {{
+  if (element.shadowRoot) return reached(element.shadowRoot);
+  const found = element.tabIndex >= 0 && nameOf(element) === arguments[0];
+  if (found) element.focus();
+  return found;
+}});
+return reached(document);
 """
 # Each control's value: sliders, number and text fields, switches, groups of choices, and the chosen photo.
 _SETTINGS = """
@@ -131,6 +148,12 @@ def press(window: WebDriver, *keys: str, shift: bool = False) -> None:
 def focused(window: WebDriver) -> dict[str, object] | None:
     """Return name, tag, x, y, width and height of what has the focus; None for nothing."""
     return window.execute_script(_FOCUSED)
+
+
+def focus_on(window: WebDriver, name: str) -> None:
+    """Put the focus on the control `name` of the complete page, as many presses of Tab would."""
+    until(window, at_rest)
+    assert window.execute_script(_FOCUS_ON, name), f"No control is called {name!r}."
 
 
 def tab_to(window: WebDriver, name: str, role: str | None = None) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from page import complaints, in_viewer, link, shows, until
 from selenium.webdriver.remote.webdriver import WebDriver
-
-from benchmarks.visitor import served
 
 pytestmark = pytest.mark.browser
 
@@ -25,16 +20,8 @@ Promise.all([...images].map(async (shown) => {
 """
 
 
-@pytest.fixture(scope="module")
-def below_a_path(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run the dashboard below `/tools/faces` and return its address."""
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    with served(weights, log, base_path="tools/faces") as dashboard:
-        yield dashboard.address
-
-
-def test_photos_are_shown_below_a_path(window: WebDriver, below_a_path: str) -> None:
-    window.get(f"{below_a_path}/detection?photo=grace_hopper")
+def test_photos_are_shown_below_a_path(window: WebDriver, shipped: str) -> None:
+    window.get(f"{shipped}/detection?photo=grace_hopper")
     until(window, shows("Grace Hopper"))
     photos = window.execute_async_script(_PHOTOS, in_viewer(window, ".view image"))
     assert len(photos) == 2
@@ -48,4 +35,4 @@ def test_photos_are_shown_below_a_path(window: WebDriver, below_a_path: str) -> 
     assert all(
         width > 100 for _, width in window.execute_async_script(_PHOTOS, in_viewer(window, ".view image"))
     )
-    assert complaints(window, below_a_path) == []
+    assert complaints(window, shipped) == []

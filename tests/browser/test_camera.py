@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from chromium import open_browser
-from page import at_rest, button, complaints, press, shows, tab_to, until
+from page import at_rest, button, complaints, focus_on, press, shows, tab_to, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def window(_chromium: None, tmp_path: Path) -> Iterator[WebDriver]:
-    """A browser with a camera that shows a moving pattern."""
-    with open_browser(tmp_path, switches=("--use-fake-device-for-media-stream",)) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("allowed", [False, True], ids=["denied", "allowed"])
@@ -29,6 +18,7 @@ def test_camera(window: WebDriver, address: str, allowed: bool) -> None:
     window.get(f"{address}/detection")
     until(window, shows("Solvay 1927"))
     until(window, at_rest)
+    focus_on(window, "Upload")
     tab_to(window, "Camera")
     press(window, Keys.ENTER)
     camera = until(window, lambda _: window.find_element(By.CSS_SELECTOR, "[data-testid=stCameraInput]"))

@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import cv2
-import numpy as np
 import pytest
-from chromium import open_browser, resize, start_afresh
+from chromium import FRAME, SAMPLES, camera_switches, open_browser, resize
 from page import at_rest, button, complaints, in_viewer, link, shows, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -26,8 +24,6 @@ from featherface.serving.model_service import ModelService
 
 pytestmark = pytest.mark.browser
 
-SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
-SIZE = 640, 360
 _HEIGHT = 1400  # of the window, in pixels
 # Remembers camera streams, frames as they are sent and answers as they come.
 _WATCH_FRAMES = """
@@ -64,45 +60,20 @@ WebSocket.prototype.send = function (data) {
 """
 
 
-def film(path: Path, sample: str) -> Path:
-    """Write an MJPEG in which a sample moves slowly; Chromium plays it in a loop."""
-    image = cv2.imread(str(SAMPLES / sample))
-    scale = SIZE[1] / image.shape[0]
-    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    with path.open("wb") as file:
-        for step in range(20):
-            canvas = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
-            left = 5 * step
-            canvas[:, left : left + image.shape[1]] = image[:, : SIZE[0] - left]
-            file.write(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-    return path
-
-
-@pytest.fixture(scope="module")
-def _with_camera(_chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    with _camera(tmp_path_factory.mktemp("camera"), "eileen_collins.jpg") as window:
-        yield window
-
-
 @pytest.fixture
-def camera(_with_camera: WebDriver, tmp_path: Path) -> Iterator[WebDriver]:
-    """A browser with a camera, which is off again after the test."""
-    start_afresh(_with_camera, tmp_path)
-    resize(_with_camera, 1440, _HEIGHT)
-    yield _with_camera
-    _with_camera.get("about:blank")
+def camera(window: WebDriver) -> Iterator[WebDriver]:
+    """The browser with its camera, whose frames and answers are watched; the camera is off after the test."""
+    resize(window, 1440, _HEIGHT)
+    with _watching(window):
+        yield window
+        window.get("about:blank")
 
 
 @contextmanager
-def _camera(folder: Path, sample: str) -> Iterator[WebDriver]:
-    folder.mkdir(exist_ok=True)
-    switches = (
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={film(folder / 'camera.mjpeg', sample)}",
-    )
-    with open_browser(folder, switches=switches, height=_HEIGHT) as window:
-        window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_FRAMES})
-        yield window
+def _watching(window: WebDriver) -> Iterator[None]:
+    script = window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_FRAMES})
+    yield
+    window.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
 def allow(window: WebDriver, address: str, setting: str = "granted") -> None:
@@ -145,7 +116,7 @@ def assert_faces_of_own_frame(window: WebDriver, answer: dict, service: ModelSer
     """Compare an answer with the faces of a photo that is the very frame this browser sent."""
     sent = window.execute_script("return window.frames_sent[arguments[0]]", answer["frame"])
     photo = decode_photo(b64decode(sent))
-    assert answer["size"] == list(SIZE) == [photo.width, photo.height]
+    assert answer["size"] == list(FRAME) == [photo.width, photo.height]
     still = service.detect(photo, answer["model"], DetectionSettings())
     assert answer["faces"] == json.loads(still.detections.to_json())
 
@@ -207,6 +178,7 @@ def test_denied_camera_is_a_sentence(camera: WebDriver, address: str) -> None:
 def test_other_failures_of_the_camera_are_sentences(camera: WebDriver, address: str) -> None:
     open_live(camera, address)
     for name, words in (
+        ("NotFoundError", "No camera was found"),
         ("NotReadableError", "in use by another program"),
         ("OverconstrainedError", "Choose another one"),
         ("AbortError", "stopped working"),
@@ -227,15 +199,6 @@ def test_other_failures_of_the_camera_are_sentences(camera: WebDriver, address: 
         )
         press_start(camera)
         until(camera, lambda _, words=words: words in status(camera))
-
-
-@pytest.mark.usefixtures("_chromium")
-def test_no_camera_is_a_sentence(tmp_path: Path, address: str) -> None:
-    with open_browser(tmp_path) as window:
-        allow(window, address)
-        open_live(window, address)
-        press_start(window)
-        until(window, lambda _: "No camera was found" in status(window))
 
 
 def test_an_unplugged_camera_is_a_sentence_and_nothing_keeps_running(camera: WebDriver, address: str) -> None:
@@ -301,17 +264,16 @@ def test_leaving_the_page_turns_the_camera_off(camera: WebDriver, address: str) 
     assert complaints(camera, address) == []
 
 
-@pytest.mark.usefixtures("_chromium")
-def test_two_visitors_see_their_own_cameras(tmp_path: Path, address: str, weights: Path) -> None:
-    with (
-        _camera(tmp_path / "one", "eileen_collins.jpg") as one,
-        _camera(tmp_path / "other", "chelsea_the_cat.jpg") as other,
-    ):
-        for window in (one, other):
+def test_two_visitors_see_their_own_cameras(
+    camera: WebDriver, tmp_path: Path, address: str, weights: Path
+) -> None:
+    switches = camera_switches(tmp_path, SAMPLES / "chelsea_the_cat.jpg")
+    with open_browser(tmp_path, switches=switches, height=_HEIGHT) as other, _watching(other):
+        for window in (camera, other):
             allow(window, address)
             open_live(window, address)
             press_start(window)
         service = ModelService(weights)
-        for window in (one, other):
+        for window in (camera, other):
             until(window, lambda window: len(answers(window)) > 4)
             assert_faces_of_own_frame(window, answers(window)[-1], service)

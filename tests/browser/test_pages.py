@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from chromium import PATIENCE, ROOT, prefer, resize
+from chromium import PATIENCE, prefer, resize
 from page import at_rest, complaints, until
 from selenium.webdriver.remote.webdriver import WebDriver
-
-from benchmarks.visitor import served
 
 pytestmark = pytest.mark.browser
 
@@ -87,13 +84,6 @@ _PAGES = (
     "accuracy",
     "robustness",
 )
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run the dashboard with the shipped weights and return its address."""
-    with served(ROOT / "weights", tmp_path_factory.mktemp("server") / "log.txt") as dashboard:
-        yield dashboard.address
 
 
 @pytest.mark.parametrize("page", _PAGES)
