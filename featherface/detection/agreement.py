@@ -93,13 +93,9 @@ def agreement_curve(
     thresholds = -np.asarray(confidences, np.float32)
     firsts = np.searchsorted(-first.scores, thresholds, side="left")  # how many faces score above
     seconds = np.searchsorted(-second.scores, thresholds, side="left")
-    both = np.array(
-        [
-            len(match_by_iou(overlaps[:rows, :columns], iou))
-            for rows, columns in zip(firsts, seconds, strict=True)
-        ],
-        np.int64,
-    )
+    counts, which = np.unique(np.stack((firsts, seconds), axis=1), axis=0, return_inverse=True)
+    matches = [len(match_by_iou(overlaps[:rows, :columns], iou)) for rows, columns in counts]
+    both = np.array(matches, np.int64)[which.reshape(-1)]
     found = firsts + seconds - both
     share = np.divide(both, found, out=np.ones(len(found)), where=found > 0)
     return AgreementCurve(np.asarray(confidences, np.float64), firsts, seconds, both, share)

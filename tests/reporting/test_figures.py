@@ -14,7 +14,7 @@ from featherface.profiling.roofline import MachinePeak
 from featherface.reporting.figures.accuracy import curve_chart, peers_chart, precision_bars
 from featherface.reporting.figures.costs import Workload, model_bars, model_lines, roofline_chart
 from featherface.reporting.figures.radar_chart import radar_chart
-from featherface.reporting.figures.thresholds import threshold_chart
+from featherface.reporting.figures.thresholds import mark_thresholds, threshold_chart
 from featherface.reporting.figures.timing import histogram, stage_bars, sweep_lines
 from featherface.reporting.figures.training_log import losses_chart, scores_chart
 from featherface.study.radar import Axis, Radar
@@ -107,8 +107,10 @@ def test_the_radar_has_one_closed_polygon_per_model():
 def test_each_threshold_in_force_is_marked_once(current, marks):
     confidences, counts = np.linspace(0.02, 0.99, 98), np.arange(98)[::-1]
     curve = AgreementCurve(confidences, counts, counts, counts, counts / 97)
-    figure = threshold_chart(curve, MODELS["v1"], MODELS["v2"], current)
+    figure = threshold_chart(curve, MODELS["v1"], MODELS["v2"], {"v1": 0.2, "v2": 0.4})
+    mark_thresholds(figure, MODELS["v1"], MODELS["v2"], current)
     assert [mark.x0 for mark in figure.layout.shapes] == marks
+    assert figure == threshold_chart(curve, MODELS["v1"], MODELS["v2"], current)
     assert figure.layout.yaxis2.title.text == "Agreement (%)"
 
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from featherface.config import CANDIDATE_FLOOR, CONFIDENCE_RANGE, MATCH_IOU
@@ -37,7 +38,7 @@ from featherface.detection.multiscale import Pass
 from featherface.detection.postprocess import select
 from featherface.models import detector_entry
 from featherface.reporting.comparison import Comparison, compare
-from featherface.reporting.figures.thresholds import threshold_chart
+from featherface.reporting.figures.thresholds import mark_thresholds, threshold_chart
 from featherface.reporting.wording import faces_text, pass_text, when_text
 from featherface.robustness.missed_faces import Spot
 from featherface.serving.model_service import DetectionResult
@@ -249,14 +250,15 @@ def _show_threshold_chart(photo_key: str, comparison: Comparison) -> None:
         (settings.resize, settings.scales, settings.rotated) for settings in comparison.settings.values()
     )
     nms_ious = tuple(settings.nms_iou for settings in comparison.settings.values())
-    curve = _threshold_curve(photo_key, runs, modes, nms_ious, comparison)
     current = {key: settings.confidence for key, settings in comparison.settings.items()}
+    curve, figure = _curve_and_chart(photo_key, runs, modes, nms_ious, comparison)
+    mark_thresholds(figure, first, second, current)
     show_chart(
-        threshold_chart(curve, first, second, current),
+        figure,
         name="faces_by_confidence",
         alt=f"Faces found by {first.name}, by {second.name} and by both, and their agreement, by confidence "
         f"threshold; current thresholds {current[first.key]:.2f} and {current[second.key]:.2f}",
-        data=pd.DataFrame(
+        data=lambda: pd.DataFrame(
             {
                 "confidence": curve.confidences,
                 f"faces_{first.key}": curve.first,
@@ -268,15 +270,17 @@ def _show_threshold_chart(photo_key: str, comparison: Comparison) -> None:
     )
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _threshold_curve(
+@st.cache_resource(scope="session", max_entries=16, show_spinner=False)
+def _curve_and_chart(
     photo_key: str,
     runs: tuple[tuple[str, tuple[int, int]], ...],
     modes: tuple[tuple[str, str, bool], ...],
     nms_ious: tuple[float, ...],
     _comparison: Comparison,
-) -> AgreementCurve:
-    """Compute the curve once per photo, pair of network runs and NMS thresholds.
+) -> tuple[AgreementCurve, go.Figure]:
+    """Compute the curve once per photo, pair of network runs and NMS thresholds, and make its chart.
+
+    A session has a chart of its own, as each marks its thresholds in it.
 
     runs: weights and input size of each model. Two resize modes can give the same input size and still feed
     different pixels, so `modes` (resize mode, scales, rotated) are part of the key.
@@ -285,7 +289,10 @@ def _threshold_curve(
         select(result.detections, CANDIDATE_FLOOR, nms_iou)
         for result, nms_iou in zip(_comparison.results.values(), nms_ious, strict=True)
     )
-    return agreement_curve(first, second, _CONFIDENCES.tolist())
+    curve = agreement_curve(first, second, _CONFIDENCES.tolist())
+    entries = [detector_entry(key) for key in _comparison.faces]
+    current = {key: settings.confidence for key, settings in _comparison.settings.items()}
+    return curve, threshold_chart(curve, entries[0], entries[1], current)
 
 
 def _found_at(comparison: Comparison, pairs: np.ndarray) -> dict[str, list[str]]:

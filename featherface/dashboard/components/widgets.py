@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import pandas as pd
@@ -96,7 +96,9 @@ def whole_number(label: str, low: int, high: int, default: int, step: int, key: 
     return int(value)
 
 
-def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) -> None:
+def show_chart(
+    figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame | Callable[[], pd.DataFrame]
+) -> None:
     """Show a chart with its toolbar and a CSV download of `data`; saved files are called `name`.
 
     The toolbar's camera saves the chart in the format chosen by `choose_chart_format`.
@@ -107,7 +109,7 @@ def show_chart(figure: go.Figure, *, name: str, alt: str, data: pd.DataFrame) ->
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     }
     st.plotly_chart(figure, key=name, config=config, alt=alt)
-    csv_button("Data (CSV)", lambda: data, name, key=f"{name}_csv")
+    csv_button("Data (CSV)", data if callable(data) else lambda: data, name, key=f"{name}_csv")
 
 
 def choose_chart_format() -> None:
