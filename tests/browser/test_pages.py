@@ -91,13 +91,13 @@ def test_page_in_every_view(window: WebDriver, shipped: str, page: str) -> None:
     findings = []
     window.set_script_timeout(PATIENCE)
     window.get(f"{shipped}/{page}")
+    window.execute_script(_AXE)
     for width, dark in _VIEWS:
         prefer(window, dark=dark)
         resize(window, width, 1000)
         until(window, lambda _, dark=dark: _is_dark(window) == dark)
         until(window, at_rest)
         view = f"{width} pixels, {'dark' if dark else 'light'}"
-        window.execute_script(_AXE)
         findings += [f"{view}: {finding}" for finding in window.execute_async_script(_RUN_AXE)]
         findings += [f"{view}: cut off: {text}" for text in window.execute_script(_CUT)]
         if window.execute_script(_WIDER):
