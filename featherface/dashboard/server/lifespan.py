@@ -17,6 +17,7 @@ from featherface.dashboard.server.streamlit_internals import (
     hide_missing_context_warnings,
     is_port_chosen,
     keep_uploads_in_memory,
+    send_messages_at_once,
     show_reasons_of_failed_downloads,
 )
 from featherface.dashboard.server.threads import shorten_thread_switch_interval
@@ -36,6 +37,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     limit_memory_pools()
     shorten_thread_switch_interval()
     keep_uploads_in_memory()
+    send_messages_at_once()
     disable_public_ip_lookup()
     hide_missing_context_warnings()
     show_reasons_of_failed_downloads()

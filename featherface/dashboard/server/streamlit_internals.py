@@ -1,4 +1,4 @@
-"""Everything that relies on private or patched parts of Streamlit and Starlette, in one place.
+"""Everything that relies on private or patched parts of Streamlit, Starlette and Uvicorn, in one place.
 
 `check_internals` runs when the server starts and names the first part that is gone or has changed, so that an
 upgrade of a library fails at once and here, not on a page or by quietly contacting another machine. For the
@@ -11,6 +11,7 @@ import asyncio
 import inspect
 import logging
 import re
+import socket
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -50,6 +51,7 @@ __all__ = [
     "keep_uploads_in_memory",
     "release_unowned_media",
     "remove_orphaned_media",
+    "send_messages_at_once",
     "show_reasons_of_failed_downloads",
 ]
 
@@ -175,6 +177,13 @@ _PARTS: Final = (
         ("self", "session_id"),
     ),
     _Part("streamlit", "streamlit.runtime", "Runtime.media_file_mgr", "serve photos and downloads"),
+    _Part(
+        "uvicorn",
+        "uvicorn.protocols.http.auto",
+        "AutoHTTPProtocol.connection_made",
+        "send messages at once",
+        ("self", "transport"),
+    ),
     _Part("streamlit", "streamlit.file_util", "get_static_dir", "allow Streamlit's own script"),
     _Part("streamlit", "streamlit.config", "is_manually_set", "say when a port is taken", ("option_name",)),
 )
@@ -222,6 +231,25 @@ def keep_uploads_in_memory() -> None:
     from starlette.formparsers import MultiPartParser
 
     MultiPartParser.spool_max_size = 2**20 * int(st.get_option("server.maxUploadSize")) + 1
+
+
+def send_messages_at_once() -> None:
+    """Turn off Nagle's algorithm for the connections of the server (TCP_NODELAY).
+
+    asyncio does so for sockets that name TCP as their protocol, and Streamlit's does not. A run of a page is
+    a series of small messages; each one that followed another waited up to 40 ms for an acknowledgement.
+    """
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    connected = AutoHTTPProtocol.connection_made
+
+    def connection_made(self: asyncio.Protocol, transport: asyncio.BaseTransport) -> None:
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        connected(self, transport)
+
+    AutoHTTPProtocol.connection_made = connection_made  # type: ignore[method-assign, assignment]
 
 
 def disable_public_ip_lookup() -> None:

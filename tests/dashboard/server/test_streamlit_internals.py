@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import make_dataclass
@@ -23,6 +24,7 @@ from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.scriptrunner_utils import script_run_context
 from streamlit.web.server import server_util
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from featherface.dashboard.server import streamlit_internals as internals
 from featherface.dashboard.server.streamlit_internals import InternalsError, check_internals
@@ -124,6 +126,19 @@ def test_the_public_address_is_not_looked_up(monkeypatch):
     internals.disable_public_ip_lookup()
     assert not server_util.is_url_from_allowed_origins("http://elsewhere.example")
     assert asked == []
+
+
+def test_connections_send_every_message_at_once(monkeypatch):
+    """A socket as Streamlit makes it: asyncio leaves Nagle's algorithm on where the protocol is not named."""
+    connected = []
+    monkeypatch.setattr(AutoHTTPProtocol, "connection_made", lambda _, transport: connected.append(transport))
+    internals.send_messages_at_once()
+    with socket.socket(socket.AF_INET) as connection:
+        assert not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        transport = asyncio.Transport({"socket": connection})
+        AutoHTTPProtocol.connection_made(object(), transport)
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert connected == [transport]
 
 
 def outcome_of_download(make: Callable[[], bytes]) -> tuple[str, str]:
