@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from featherface.config import (
     CONFIDENCE_RANGE,
@@ -41,6 +41,7 @@ __all__ = [
     "CommandError",
     "FoundPhotos",
     "MeasuredModel",
+    "Provenance",
     "add_engine_option",
     "add_ground_truth_option",
     "add_input_size_option",
@@ -58,8 +59,8 @@ __all__ = [
     "error_line",
     "find_photos",
     "finished_points",
-    "image_set_name",
     "measured_model",
+    "measurement_provenance",
     "model_keys",
     "photo_paths",
     "print_json",
@@ -297,7 +298,30 @@ def measured_model(arguments: argparse.Namespace, subject: str, purpose: str) ->
     return MeasuredModel(weights, records, truth)
 
 
-def image_set_name(arguments: argparse.Namespace) -> str:
+class Provenance(TypedDict):
+    """Fields of a saved file that say what was measured on what, and when."""
+
+    model: str
+    weights_sha256: str
+    image_set: str
+    date: str
+    used_for_selection: bool
+
+
+def measurement_provenance(arguments: argparse.Namespace, measured: MeasuredModel) -> Provenance:
+    """Return what a saved file says about a measurement with the options of `add_measurement_options`."""
+    from featherface.profiling.machine import now
+
+    return {
+        "model": measured.weights.key,
+        "weights_sha256": measured.weights.sha256,
+        "image_set": _image_set_name(arguments),
+        "date": now(),
+        "used_for_selection": arguments.used_for_selection,
+    }
+
+
+def _image_set_name(arguments: argparse.Namespace) -> str:
     """Return what a saved file calls the images of `add_measurement_options`."""
     parts = arguments.manifest.name, arguments.source
     name = arguments.image_set or ", ".join(part for part in parts if part)

@@ -12,8 +12,8 @@ from featherface.cli.common import (
     Command,
     CommandError,
     add_measurement_options,
-    image_set_name,
     measured_model,
+    measurement_provenance,
 )
 
 if TYPE_CHECKING:
@@ -53,20 +53,11 @@ def _measured(arguments: argparse.Namespace) -> Iterator[EngineAccuracy]:
     """Yield the results so far after each way to run the model."""
     from featherface.evaluation.engine_accuracy import EngineAccuracy, measure_variants
     from featherface.evaluation.image_sets import manifest_images
-    from featherface.profiling.machine import now
 
     measured = measured_model(arguments, "This", "measure")
-    weights = measured.weights
-    found = EngineAccuracy(
-        model=weights.key,
-        weights_sha256=weights.sha256,
-        image_set=image_set_name(arguments),
-        date=now(),
-        used_for_selection=arguments.used_for_selection,
-        rows=(),
-    )
+    found = EngineAccuracy(**measurement_provenance(arguments, measured), rows=())
     for row in measure_variants(
-        weights, manifest_images(measured.records), measured.truth, arguments.predictions
+        measured.weights, manifest_images(measured.records), measured.truth, arguments.predictions
     ):
         found = replace(found, rows=(*found.rows, row))
         yield found

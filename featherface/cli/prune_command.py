@@ -6,7 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featherface.cli.common import Command, add_measurement_options, image_set_name, measured_model
+from featherface.cli.common import (
+    Command,
+    add_measurement_options,
+    measured_model,
+    measurement_provenance,
+)
 
 if TYPE_CHECKING:
     from featherface.study.pruned_training import PrunedTraining
@@ -50,27 +55,21 @@ def _run(arguments: argparse.Namespace) -> int:
 def _measured_training(arguments: argparse.Namespace) -> PrunedTraining:
     from featherface.evaluation.image_sets import manifest_images
     from featherface.profiling.latency import LatencySettings
-    from featherface.profiling.machine import now
     from featherface.study.pruned_training import PrunedTraining, measure_pruned_training
 
     measured = measured_model(arguments, "Pruning", "prune")
-    weights, images = measured.weights, manifest_images(measured.records)
-    whole, parameters, size, engine, rows = measure_pruned_training(
-        weights, arguments.trained, images, measured.truth, LatencySettings()
+    networks = measure_pruned_training(
+        measured.weights,
+        arguments.trained,
+        manifest_images(measured.records),
+        measured.truth,
+        LatencySettings(),
     )
     return PrunedTraining(
-        model=weights.key,
-        weights_sha256=weights.sha256,
-        image_set=image_set_name(arguments),
+        **measurement_provenance(arguments, measured),
         images=len(measured.records),
         protocol=measured.truth.protocol,
-        date=now(),
-        used_for_selection=arguments.used_for_selection,
-        whole=whole,
-        whole_parameters=parameters,
-        whole_bytes=size,
-        engine=engine,
-        rows=rows,
+        **vars(networks),
     )
 
 
@@ -94,7 +93,6 @@ def _measured(arguments: argparse.Namespace) -> PruningCurve:
     from featherface.checkpoints import load_network
     from featherface.evaluation.image_sets import manifest_images
     from featherface.models import MODELS
-    from featherface.profiling.machine import now
     from featherface.study.pruning_curve import PruningCurve, measure_pruning
 
     measured = measured_model(arguments, "Pruning", "prune")
@@ -102,13 +100,9 @@ def _measured(arguments: argparse.Namespace) -> PruningCurve:
     network = load_network(MODELS[weights.key], weights.path, weights.sha256)
     whole, scores = measure_pruning(network, manifest_images(measured.records), measured.truth)
     return PruningCurve(
-        model=weights.key,
-        weights_sha256=weights.sha256,
-        image_set=image_set_name(arguments),
+        **measurement_provenance(arguments, measured),
         images=len(measured.records),
         protocol=measured.truth.protocol,
-        date=now(),
-        used_for_selection=arguments.used_for_selection,
         whole=whole,
         scores=scores,
     )

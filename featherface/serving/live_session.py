@@ -17,6 +17,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from featherface.checkpoints import WeightsFile
 from featherface.config import DEFAULT_CONFIDENCE, DEFAULT_INPUT_SIZE, DEFAULT_NMS_IOU
 from featherface.detection.agreement import agreement
 from featherface.detection.detections import Detections
@@ -118,6 +119,7 @@ class LiveSession:
         self._last: dict[str, _Frame] = {}
         self._dropped: dict[str, int] = {}
         self._faces: OrderedDict[int, dict[str, Detections]] = OrderedDict()
+        self._files: dict[tuple[str, str], WeightsFile] = {}  # by other detector and checksum
 
     async def offer(self, number: int, jpeg: bytes) -> None:
         """Take in the newest frame. Raises LiveError for one that is too large."""
@@ -180,8 +182,7 @@ class LiveSession:
         start = time.perf_counter()
         photo = frame.decoded()
         decoded = 1000 * (time.perf_counter() - start)
-        checksum = settings.files.get(key)
-        weights = self._service.detector_weights(key, checksum) if checksum else None
+        weights = None if key in MODELS else self._detector_file(key, settings.files.get(key, ""))
         found, spent = self._service.detect_frame(photo, key, settings.detection, weights=weights)
         waited = 1000 * (start - frame.arrived) + spent["queue"]
         answer = {
@@ -193,6 +194,20 @@ class LiveSession:
             "dropped": self._dropped.get(key, 0),
         }
         return answer, found
+
+    def _detector_file(self, key: str, checksum: str) -> WeightsFile | None:
+        """Return the model file of another detector, looked up in the weights folder once per connection.
+
+        Without a `checksum` it is the first in the folder; None if there is none. Raises UntrainedError.
+        """
+        kept = self._files.get((key, checksum))
+        if kept is not None:
+            return kept
+        service = self._service
+        file = service.detector_weights(key, checksum) if checksum else service.weights_info(key).weights
+        if file is not None:
+            self._files[key, checksum] = file
+        return file
 
     def _agreement(self, number: int, models: Sequence[str]) -> dict[str, Any]:
         """Return how the first two models agree on a frame, once both have seen it."""

@@ -24,7 +24,6 @@ from featherface.errors import FeatherFaceError, sentence
 from featherface.evaluation.ground_truth import GroundTruth
 from featherface.evaluation.image_sets import EncodedImage
 from featherface.evaluation.paired_bootstrap import compare_precision
-from featherface.evaluation.predictions import Prediction
 from featherface.evaluation.run import Predictor, predict_images
 from featherface.files import write_files
 from featherface.models import MODELS
@@ -33,6 +32,7 @@ from featherface.profiling.pruning import channel_masks, keep_zeros, weight_mask
 from featherface.study.pruning_curve import JudgedChange
 
 __all__ = [
+    "PrunedNetworks",
     "PrunedTraining",
     "PrunedTrainingError",
     "TrainedPruning",
@@ -69,16 +69,9 @@ class TrainedPruning(JudgedChange):
 
 
 @dataclass(frozen=True)
-class PrunedTraining:
-    """Pruned and trained networks of one model, and how they were measured."""
+class PrunedNetworks:
+    """Pruned and trained networks of one model, beside the whole network."""
 
-    model: str  # key in MODELS
-    weights_sha256: str
-    image_set: str
-    images: int
-    protocol: str
-    date: str  # ISO 8601
-    used_for_selection: bool  # whether the checkpoint was also selected on these images
     whole: float  # mean average precision of the whole network
     whole_parameters: int
     whole_bytes: int  # of its ONNX file in float32
@@ -90,19 +83,32 @@ class PrunedTraining:
         return 1 - row.parameters / self.whole_parameters
 
 
+@dataclass(frozen=True)
+class PrunedTraining(PrunedNetworks):
+    """The networks, and how they were measured, as a file holds them."""
+
+    model: str  # key in MODELS
+    weights_sha256: str
+    image_set: str
+    images: int
+    protocol: str
+    date: str  # ISO 8601
+    used_for_selection: bool  # whether the checkpoint was also selected on these images
+
+
 def measure_pruned_training(
     weights: WeightsFile,
     trained: Sequence[Path],
     images: Sequence[EncodedImage],
     truth: GroundTruth,
     latency: LatencySettings,
-) -> tuple[float, int, int, str, tuple[TrainedPruning, ...]]:
-    """Return the fields of `PrunedTraining` from `whole` on, for weights that `featherface train` pruned.
+) -> PrunedNetworks:
+    """Measure weights that `featherface train` pruned, before and after that training.
 
     Raises PrunedTrainingError for weights that were not pruned and where the images are too few.
     """
     whole = load_network(MODELS[weights.key], weights.path, weights.sha256)
-    reference = _predictions(whole, images)
+    reference = predict_images(Predictor(whole), images)
     rows, score, engine = [], 0.0, ""
     for path in trained:
         record = read_record(path, MODELS[weights.key])
@@ -113,10 +119,10 @@ def measure_pruned_training(
         before = copy.deepcopy(whole)
         keep_zeros(before, masks)
         after = load_network(MODELS[weights.key], path, record.sha256)
-        compared = compare_precision(reference, _predictions(after, images), truth).mean
+        compared = compare_precision(reference, predict_images(Predictor(after), images), truth).mean
         if compared.interval is None:
             raise PrunedTrainingError(f"Pruning cannot be judged on these images. {compared.no_interval}")
-        untrained = compare_precision(reference, _predictions(before, images), truth).mean
+        untrained = compare_precision(reference, predict_images(Predictor(before), images), truth).mean
         small = without_zero_channels(after) if pruning["of"] == "channels" else after
         *_, progress = benchmark({"whole": whole, "pruned": small}, [latency])
         (timed,) = progress.results
@@ -137,7 +143,13 @@ def measure_pruned_training(
                 times_faster_interval=(faster.low, faster.high),
             )
         )
-    return score, sum(p.numel() for p in whole.parameters()), _onnx_bytes(whole), engine, tuple(rows)
+    return PrunedNetworks(
+        whole=score,
+        whole_parameters=sum(parameter.numel() for parameter in whole.parameters()),
+        whole_bytes=_onnx_bytes(whole),
+        engine=engine,
+        rows=tuple(rows),
+    )
 
 
 def save_pruned_training(path: Path, found: PrunedTraining) -> None:
@@ -158,10 +170,6 @@ def load_pruned_training(path: Path) -> PrunedTraining:
             sentence(f"{path} is not a readable file of pruned networks: {error}.")
         ) from error
     return found
-
-
-def _predictions(network: nn.Module, images: Sequence[EncodedImage]) -> list[Prediction]:
-    return predict_images(Predictor(network), images)
 
 
 def _nonzero(network: nn.Module) -> int:

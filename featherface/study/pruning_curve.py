@@ -19,7 +19,6 @@ from featherface.errors import FeatherFaceError, sentence
 from featherface.evaluation.ground_truth import GroundTruth
 from featherface.evaluation.image_sets import EncodedImage
 from featherface.evaluation.paired_bootstrap import compare_precision
-from featherface.evaluation.predictions import Prediction
 from featherface.evaluation.run import Predictor, predict_images
 from featherface.files import write_files
 from featherface.profiling.pruning import pruned
@@ -98,10 +97,11 @@ def measure_pruning(
 
     Raises PruningCurveError where the images are too few for an interval.
     """
-    whole = _predictions(network, images)
+    whole = predict_images(Predictor(network), images)
     score, scores = 0.0, []
     for share in shares:
-        mean = compare_precision(whole, _predictions(pruned(network, share), images), ground_truth).mean
+        found = predict_images(Predictor(pruned(network, share)), images)
+        mean = compare_precision(whole, found, ground_truth).mean
         if mean.interval is None:
             raise PruningCurveError(f"Pruning cannot be judged on these images. {mean.no_interval}")
         score = mean.first
@@ -138,10 +138,6 @@ def load_pruning_curve(path: Path) -> PruningCurve:
         ) from error
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise PruningCurveError(sentence(f"{path} is not a readable pruning curve: {error}.")) from error
-
-
-def _predictions(network: nn.Module, images: Sequence[EncodedImage]) -> list[Prediction]:
-    return predict_images(Predictor(network), images)
 
 
 def _parsed(document: Mapping[str, Any]) -> PruningCurve:

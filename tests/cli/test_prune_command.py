@@ -7,7 +7,7 @@ import json
 import pytest
 
 from featherface.cli.main import main
-from featherface.study.pruned_training import TrainedPruning, load_pruned_training
+from featherface.study.pruned_training import PrunedNetworks, TrainedPruning, load_pruned_training
 from featherface.study.pruning_curve import PrunedScore, load_pruning_curve
 
 SCORES = (PrunedScore(0.05, 0.799, (-0.003, 0.001)), PrunedScore(0.1, 0.79, (-0.02, 0.002)))
@@ -65,7 +65,7 @@ def test_trained_networks_are_measured_instead_of_the_curve(prune, tmp_path, mon
 
     def measured(weights, trained, images, truth, latency):
         assert (weights.key, len(trained), len(images)) == ("v2", 2, 4)
-        return 0.71, 1000, 1200, "onnxruntime 1", (row,)
+        return PrunedNetworks(0.71, 1000, 1200, "onnxruntime 1", (row,))
 
     monkeypatch.setattr("featherface.study.pruned_training.measure_pruned_training", measured)
     assert prune("--model", "v2", "--trained", "a.safetensors", "--trained", "b.safetensors") == 0

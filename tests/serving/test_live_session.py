@@ -14,12 +14,14 @@ import cv2
 import numpy as np
 import pytest
 
-from featherface.checkpoints.detector_files import inspect_detector
+from featherface.checkpoints import UserCheckpoint
+from featherface.checkpoints.detector_files import detector_files, inspect_detector
 from featherface.config import INPUT_SIZE_RANGE
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
 from featherface.detection.settings import DetectionSettings, SettingsError
 from featherface.models import CENTERFACE, MODELS, YUNET
+from featherface.serving import model_service
 from featherface.serving.live_session import MAX_FRAME_BYTES, LiveError, LiveSession, LiveSettings
 from featherface.serving.model_service import ModelService
 from tests.detector_models import centerface_model, yunet_model
@@ -193,6 +195,37 @@ def test_other_detectors_run_from_the_visitors_own_file(tmp_path: Path) -> None:
     assert set(answers[1]["agreement"]["only"]) == {YUNET, CENTERFACE}
     (refusal,) = (answer["error"] for answer in answers[2:] if "error" in answer)
     assert refusal == "The model file of CenterFace is gone; add it again."
+
+
+def test_the_weights_folder_is_searched_once_for_all_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "yunet.onnx").write_bytes(yunet_model())
+    searched: list[Path] = []
+
+    def search(folder: Path) -> list[UserCheckpoint]:
+        searched.append(folder)
+        return detector_files(folder)
+
+    monkeypatch.setattr(model_service, "detector_files", search)
+    answers: list[dict] = []
+
+    async def run() -> None:
+        async def send(message: dict) -> None:
+            answers.append(message)
+
+        session = LiveSession(ModelService(tmp_path), send, LiveSettings((YUNET,)))
+        running = asyncio.create_task(session.run())
+        for number in (1, 2, 3):
+            await session.offer(number, jpeg(255))
+            await asyncio.wait_for(until(lambda count=number: len(answers) == count), 20)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    asyncio.run(run())
+    assert all(answer["faces"]["boxes"] for answer in answers)
+    assert searched == [tmp_path]
 
 
 def test_too_large_a_frame_is_refused() -> None:

@@ -32,7 +32,7 @@ from featherface.study.results import shipped_pruned_training
 WHEN = "2026-01-01T00:00:00+00:00"
 ROW = TrainedPruning("channels", 0.25, 150, 8, 750, 0.4, 0.7, (-0.009, 0.0), 900, 1.2, (1.1, 1.3))
 FOUND = PrunedTraining(
-    "v2", "two", "val", 9, "WIDER FACE", WHEN, True, 0.7, 1000, 1200, "onnxruntime 1", (ROW,)
+    0.7, 1000, 1200, "onnxruntime 1", (ROW,), "v2", "two", "val", 9, "WIDER FACE", WHEN, True
 )
 CURVE = PruningCurve(
     "v2", "two", "val", 9, "WIDER FACE", WHEN, True, 0.7, (PrunedScore(0.1, 0.6, (-0.2, -0.1)),)
@@ -72,18 +72,17 @@ def test_a_trained_network_is_compared_with_the_whole_and_with_the_untrained_one
     faces = Faces(box, {"all": np.array([True])})
     truth = GroundTruth("test", (Subset("all"),), {str(number): faces for number in range(20)})
     latency = LatencySettings(64, 64, runs=2, warmup=0)
-    score, parameters, size, engine, (row,) = measure_pruned_training(
-        weights, [tmp_path / "trained.safetensors"], range(20), truth, latency
-    )
-    assert (score, row.before) == (pytest.approx(1), 0)
+    measured = measure_pruned_training(weights, [tmp_path / "trained.safetensors"], range(20), truth, latency)
+    (row,) = measured.rows
+    assert (measured.whole, row.before) == (pytest.approx(1), 0)
     assert 0.9 <= row.after < 1
-    assert row.interval[0] <= row.after - score <= row.interval[1]
+    assert row.interval[0] <= row.after - measured.whole <= row.interval[1]
     assert (row.of, row.share, row.steps, row.images_per_step) == ("channels", 0.25, 150, 8)
-    assert parameters == 256_156
+    assert measured.whole_parameters == 256_156
     assert row.parameters < 200_000
-    assert row.file_bytes < size - 200_000
+    assert row.file_bytes < measured.whole_bytes - 200_000
     assert row.times_faster > 0
-    assert engine.startswith("onnxruntime ")
+    assert measured.engine.startswith("onnxruntime ")
 
 
 def test_weights_that_were_not_pruned_are_refused(weights, monkeypatch):
