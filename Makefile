@@ -17,9 +17,9 @@ WORKERS := 3
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
-# One worker more than cores: the browser tests mostly wait.
+# One worker more than cores: browser tests also wait. Workers get groups of tests (tests/conftest.py).
 test: $(VENV)/.dev chromium
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

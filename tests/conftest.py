@@ -16,32 +16,53 @@ gc.disable()  # until all test modules are imported
 settings.register_profile("tests", deadline=None, max_examples=50)  # a busy machine must not fail a test
 settings.load_profile("tests")
 
+_PAGE_TESTS = "tests/browser/test_pages.py"  # the only ones of the server with the shipped weights
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect tests of the large reference outputs where there are none; their small counterparts run."""
+    """Deselect tests of the large reference outputs where there are none; their small counterparts run.
+
+    The groups that take longest come first, so that no worker is left with one at the end.
+    """
     if not SHARED.is_dir():
         large = [item for item in items if "shared" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=large)
         items[:] = [item for item in items if item not in large]
-    items[:] = _spread_browser_tests(items)
-
-
-def _spread_browser_tests(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Put the modules of browser tests, which mostly wait, at equal distances among the others.
-
-    Each worker of pytest-xdist starts with a contiguous part of the tests.
-    """
-    modules: dict[Path, list[pytest.Item]] = {}
+    groups: dict[str, list[pytest.Item]] = {}
     for item in items:
-        modules.setdefault(item.path, []).append(item)
-    waiting = [module for module in modules.values() if module[0].get_closest_marker("browser")]
-    order = [module for module in modules.values() if module not in waiting]
-    distance = len(order) / max(len(waiting), 1)
-    for number, module in enumerate(waiting):
-        order.insert(number + round(number * distance), module)
-    return [item for module in order for item in module]
+        groups.setdefault(worker_group(item.nodeid), []).append(item)
+    items[:] = [item for group in sorted(groups.values(), key=_turn) for item in group]
+
+
+def worker_group(nodeid: str) -> str:
+    """Return the name of the group that one worker of pytest-xdist runs, so that it makes fixtures once.
+
+    It is the test's module; browser tests of one server form one group too.
+    """
+    module = nodeid.partition("::")[0]
+    folder = module.rpartition("/")[0]
+    return folder if folder == "tests/browser" and module != _PAGE_TESTS else module
+
+
+def _turn(group: list[pytest.Item]) -> int:
+    """Return 0 for browser tests, 1 for a group with slow tests, and 2 for others."""
+    for turn, marker in enumerate(("browser", "slow")):
+        if any(item.get_closest_marker(marker) for item in group):
+            return turn
+    return 2
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give each worker whole groups, in the order of the tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return worker_group(nodeid)
+
+    config.option.loadscopereorder = False
+    return GroupScheduling(config, log)
 
 
 def pytest_collection_finish() -> None:

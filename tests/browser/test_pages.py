@@ -1,4 +1,7 @@
-"""Every page as shipped, light and dark, and narrow: accessible, not cut off, no errors."""
+"""Every page as shipped, light and dark, and narrow: accessible, not cut off, no errors.
+
+The dashboard lies below a path, as behind a proxy: every address that a page asks for keeps the path.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from chromium import PATIENCE, prefer, resize
-from page import at_rest, complaints, until
+from page import at_rest, complaints, in_viewer, link, shows, until
 from selenium.webdriver.remote.webdriver import WebDriver
 
 pytestmark = pytest.mark.browser
@@ -50,6 +53,16 @@ for (let text = walker.nextNode(); text; text = walker.nextNode()) {
   if (left < from - 1 || right > to + 1) cut.push(text.textContent.trim());
 }
 return cut;
+"""
+# Whether the photo behind each view can be decoded, by the address in it.
+_PHOTOS = """
+const [images, done] = arguments;
+Promise.all([...images].map(async (shown) => {
+  const image = new Image();
+  image.src = shown.getAttribute("href");
+  await image.decode().catch(() => null);
+  return [new URL(image.src).pathname, image.naturalWidth];
+})).then(done);
 """
 _WIDER = "return document.querySelector('main').scrollWidth > document.querySelector('main').clientWidth"
 _ERRORS = (
@@ -114,3 +127,21 @@ def _is_dark(window: WebDriver) -> bool:
     return (
         sum(map(int, window.execute_script(ground).removeprefix("rgb(").removesuffix(")").split(","))) < 384
     )
+
+
+def test_photos_are_shown_below_a_path(window: WebDriver, shipped: str) -> None:
+    window.get(f"{shipped}/detection?photo=grace_hopper")
+    until(window, shows("Grace Hopper"))
+    photos = window.execute_async_script(_PHOTOS, in_viewer(window, ".view image"))
+    assert len(photos) == 2
+    for path, width in photos:
+        assert path.startswith("/tools/faces/media/")
+        assert width > 100
+    link(window, "architecture").click()
+    until(window, lambda _: "/tools/faces/architecture" in window.current_url)
+    link(window, "detection").click()
+    until(window, shows("Grace Hopper"))
+    assert all(
+        width > 100 for _, width in window.execute_async_script(_PHOTOS, in_viewer(window, ".view image"))
+    )
+    assert complaints(window, shipped) == []

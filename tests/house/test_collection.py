@@ -1,4 +1,4 @@
-"""Which tests run without the large reference outputs, and in which order the workers get the tests."""
+"""Which tests run without the large reference outputs, and which tests a worker gets together."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import pytest
 from tests import conftest
 
 
-def item(name: str, *, fixtures: Sequence[str] = (), waits: bool = False) -> SimpleNamespace:
-    """A test in a module of its own, as pytest hands it out."""
-    marker = "browser" if waits else None
+def item(name: str, *, fixtures: Sequence[str] = (), marker: str = "") -> SimpleNamespace:
+    """A test of a module, as pytest hands it out."""
     return SimpleNamespace(
-        name=name,
-        path=Path(f"test_{name}.py"),
+        nodeid=f"tests/{name}",
         fixturenames=list(fixtures),
-        get_closest_marker=lambda wanted: marker if wanted == marker else None,
+        get_closest_marker=lambda wanted: wanted if wanted == marker else None,
     )
 
 
@@ -34,14 +32,32 @@ def test_tests_of_missing_references_are_deselected(monkeypatch, tmp_path: Path,
 
     conftest.pytest_collection_modifyitems(config, items)
 
-    assert [one.name for one in deselected] == left_out
+    assert [one.nodeid for one in deselected] == [f"tests/{name}" for name in left_out]
     assert items == [one for one in everything if one not in deselected]
 
 
-def test_browser_tests_are_spread_over_the_others():
+def test_groups_that_take_longest_come_first():
     config = SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: None))
-    items = [*(item(f"page {number}", waits=True) for number in range(2)), *map(item, "abcd")]
+    quick = [item(f"test_quick.py::test_{number}") for number in range(2)]
+    slow = [item("test_slow.py::test_quick"), item("test_slow.py::test_slow", marker="slow")]
+    browser = [item("browser/test_pages.py::test_page", marker="browser")]
+    items = [quick[0], *slow, *browser, quick[1]]
 
     conftest.pytest_collection_modifyitems(config, items)
 
-    assert [one.name for one in items] == ["page 0", "a", "b", "page 1", "c", "d"]
+    assert items == [*browser, *slow, *quick]
+
+
+def test_a_worker_gets_a_module_or_all_browser_tests_of_one_server():
+    nodes = (
+        "tests/browser/test_video.py::test_upload",
+        "tests/browser/test_keyboard.py::test_tab[a::b]",
+        "tests/browser/test_pages.py::test_page[speed]",
+        "tests/video/test_tracks.py::test_track[1]",
+        "tests/video/test_tracks.py::test_track[2]",
+        "tests/video/test_frames.py::test_frame",
+    )
+    video, keyboard, page, track, same_track, frame = map(conftest.worker_group, nodes)
+    assert video == keyboard
+    assert track == same_track
+    assert len({video, page, track, frame}) == 4
