@@ -94,8 +94,10 @@ def train(folder: Path, recipe_names: Sequence[str], *, minutes: float | None = 
     recipes = [_unpacked_recipe(folder, name) for name in recipe_names]
     first = recipes[0]
     for recipe, name in zip(recipes, recipe_names, strict=True):
-        if (recipe.data, recipe.teacher) != (first.data, first.teacher):
-            raise RecipeError(f"{name}: [data] and `teacher` must be the same as in {recipe_names[0]}.")
+        if _lessons(recipe) != _lessons(first):
+            raise RecipeError(
+                f"{name}: [data], the teacher and how labels correct it must be as in {recipe_names[0]}."
+            )
         if minutes is not None:
             settings = replace(recipe.optimiser, minutes=minutes, steps=_MOST_STEPS)
             recipes[recipes.index(recipe)] = replace(recipe, optimiser=settings)
@@ -263,6 +265,13 @@ def _scaled(record: Record, size: tuple[int, int]) -> dict[str, object]:
         "landmarks": [row.round(1).tolist() if np.isfinite(row).all() else None for row in points[kept]],
         "landmark_source": record.landmark_source,
     }
+
+
+def _lessons(recipe: Recipe) -> tuple[object, ...]:
+    """Return what students that learn together must share."""
+    detector = recipe.detector
+    correction = detector and (detector.mended_score, detector.match_iou, detector.hints > 0)
+    return recipe.data, recipe.teacher, recipe.teacher_model, correction
 
 
 def _unpacked_recipe(folder: Path, name: str) -> Recipe:

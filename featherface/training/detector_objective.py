@@ -28,18 +28,9 @@ class DetectorObjective(nn.Module):
     hints.
     """
 
-    def __init__(
-        self,
-        student: FaceNetwork,
-        teacher: Teacher | None,
-        settings: DetectorSettings,
-        *,
-        compiled: bool = False,
-    ) -> None:
+    def __init__(self, student: FaceNetwork, teacher: Teacher | None, settings: DetectorSettings) -> None:
         super().__init__()
-        self._parts = student.pyramid, student.heads  # methods: the student's weights are not this module's
-        if compiled:
-            self._parts = torch.compile(student.pyramid), torch.compile(student.heads)
+        self._student = (student,)  # in a tuple: its weights are not this module's
         self._teacher = teacher
         self.settings = settings
         self._weights = {"class": settings.class_weight, "box": settings.box_weight, "landmark": 1.0}
@@ -51,14 +42,14 @@ class DetectorObjective(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted loss terms of `batch` by name, scalars."""
         settings = self.settings
-        pyramid, heads = self._parts
+        (student,) = self._student
         batch = self._mixed(batch)
         pixels = network_input(batch.pixels)
-        levels = pyramid(pixels)
+        levels = student.pyramid(pixels)
         if settings.dropblock:
             fine, middle, coarse = (dropblock(level, settings.dropblock) for level in levels)
             levels = fine, middle, coarse
-        outputs = _as_float32(heads(levels))
+        outputs = _as_float32(student.heads(levels))
         losses: dict[str, Tensor] = {}
         if settings.labels:
             losses |= self._label_losses(outputs, batch)

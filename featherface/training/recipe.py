@@ -134,7 +134,6 @@ class Recipe:
     teacher_model: str = field(default_factory=lambda: next(iter(MODELS)))  # key in the registry
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
-    compiled: bool = False  # by torch.compile: it takes a minute to start and is faster on an accelerator
     save_seconds: float = 45.0  # between saved states: the most that an interrupted run loses
     note: str = ""  # added to the record of the saved weights
 

@@ -196,10 +196,7 @@ class Trainer:
         if recipe.detector is not None:
             if self.teacher is None and recipe.teacher is not None:
                 self.teacher = Teacher(_teacher_network(recipe, self.device), recipe.detector)
-            objective = DetectorObjective(
-                self.student, self.teacher, recipe.detector, compiled=recipe.compiled
-            )
-            return objective.to(self.device)
+            return DetectorObjective(self.student, self.teacher, recipe.detector).to(self.device)
         blocks = recipe.blocks
         if blocks is None:
             raise RuntimeError("The recipe was not checked.")

@@ -94,12 +94,17 @@ def test_a_run_of_minutes_ends_by_the_clock(recipe, tmp_path):
     assert 0 < steps < 50
 
 
-def test_recipes_with_other_images_cannot_be_trained_together(recipe, tmp_path):
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("batch = 1", "batch = 2"), ("mended_score = 0.9", "mended_score = 0.8")],
+    ids=["other images", "other corrections"],
+)
+def test_recipes_that_differ_in_what_is_taught_cannot_be_trained_together(recipe, tmp_path, ours, theirs):
     other = tmp_path / "other.toml"
-    other.write_text(recipe.read_text().replace("batch = 1", "batch = 2"))
+    other.write_text(recipe.read_text().replace(ours, theirs))
     pack([recipe, other], tmp_path / "folder")
     unpack(tmp_path / "folder")
-    with pytest.raises(RecipeError, match="must be the same"):
+    with pytest.raises(RecipeError, match="must be as in recipe.toml"):
         train(tmp_path / "folder", [recipe.name, other.name])
 
 
