@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import FileUploader
 
 from featherface.dashboard.state.marked_faces import marked_photo
 from featherface.dashboard.state.photos import SAMPLES
@@ -109,12 +110,28 @@ def test_marks_outlast_another_photo_and_add_up(own: AppTest) -> None:
     assert counts(page, "Your 2 marked photos") == [[6, 0, 2, 0, "100.0%", "75.0%"]] * 2
 
 
+def importer(page: AppTest) -> FileUploader | None:
+    """The field that takes a file with ground truth; it is there once its section is open."""
+    return next((one for one in page.file_uploader if one.label.startswith("Import")), None)
+
+
+def open_files(page: AppTest) -> FileUploader:
+    page.session_state["ground_truth_files"] = True  # as a click on the section's title does
+    field = importer(page.run())
+    assert field is not None
+    return field
+
+
+def test_the_section_of_files_is_made_when_it_is_opened(own: AppTest) -> None:
+    assert importer(own) is None
+    open_files(own)
+
+
 @pytest.mark.parametrize("form", [to_wider_text, to_coco_json], ids=["WIDER FACE", "COCO"])
 def test_a_file_marks_the_photos_that_are_here(own: AppTest, form) -> None:
     faces = ((10.0, 50.0, 50.0, 90.0), (400.0, 120.0, 900.0, 900.0), (600.0, 0.0, 610.0, 10.0))
     named = [PhotoFaces("ONE.png", 500, 200, faces), PhotoFaces("other.png", 9, 9, ())]
-    uploader = next(one for one in own.file_uploader if one.label.startswith("Import"))
-    page = uploader.set_value(("own", form(named).encode(), "text/plain")).run()
+    page = open_files(own).set_value(("own", form(named).encode(), "text/plain")).run()
     assert [message.value for message in page.success] == [
         "Faces of 1 photo were marked; 1 more in the file are not here\\."
     ]
@@ -126,8 +143,7 @@ def test_a_file_marks_the_photos_that_are_here(own: AppTest, form) -> None:
     [(b"{", "not a readable COCO file"), (b"a/b.jpg\n0\n0 0 0 0\n", "None of the 1 images")],
 )
 def test_a_file_that_marks_nothing_says_why(own: AppTest, data: bytes, message: str) -> None:
-    uploader = next(one for one in own.file_uploader if one.label.startswith("Import"))
-    page = uploader.set_value(("own", data, "text/plain")).run()
+    page = open_files(own).set_value(("own", data, "text/plain")).run()
     assert message in page.error[0].value.replace("\\", "")
 
 

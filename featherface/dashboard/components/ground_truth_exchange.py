@@ -31,39 +31,50 @@ _OUTCOME = "truth_import"  # key in the session of what became of an imported fi
 
 
 def show_ground_truth_files(file: PhotoFile) -> None:
-    """Offer the ground truth as files and take one in."""
-    with st.expander("Export and import ground truth", icon=":material/swap_vert:"):
-        st.caption(
-            "Faces of this photo and of all other photos that you marked. A photo is found again by the name "
-            "of its file. The Accuracy page evaluates a zip of photos with the WIDER FACE text."
-        )
-        with st.container(horizontal=True):
-            for label, name, mime, form in (
-                ("WIDER FACE text", "photos_bbx_gt.txt", "text/plain", to_wider_text),
-                ("COCO JSON", "photos.coco.json", "application/json", to_coco_json),
-            ):
-                download_button(
-                    label,
-                    partial(_exported, file, form),
-                    name,
-                    mime,
-                    key=f"export_{name}",
-                    icon=":material/download:",
-                    disabled=not _marked_files(file),
-                )
-        turn = st.session_state.setdefault("truth_upload_turn", 0)
-        key = f"truth_upload_{turn}"
-        st.file_uploader(
-            "Import WIDER FACE text or COCO JSON for the photos here",
-            key=key,
-            max_upload_size=_MAX_MEGABYTES,
-            on_change=partial(_take, key),
-        )
-        kind, text = st.session_state.pop(_OUTCOME, ("", ""))
-        if kind == "error":
-            st.error(plain(text), icon=":material/error:")
-        elif text:
-            st.success(plain(text), icon=":material/check:")
+    """Offer the ground truth as files and take one in, once a person opens the section."""
+    section = st.expander(
+        "Export and import ground truth",
+        key="ground_truth_files",
+        icon=":material/swap_vert:",
+        on_change="rerun",
+    )
+    if section.open:
+        with section:
+            _show_files(file)
+
+
+def _show_files(file: PhotoFile) -> None:
+    st.caption(
+        "Faces of this photo and of all other photos that you marked. A photo is found again by the name of "
+        "its file. The Accuracy page evaluates a zip of photos with the WIDER FACE text."
+    )
+    with st.container(horizontal=True):
+        for label, name, mime, form in (
+            ("WIDER FACE text", "photos_bbx_gt.txt", "text/plain", to_wider_text),
+            ("COCO JSON", "photos.coco.json", "application/json", to_coco_json),
+        ):
+            download_button(
+                label,
+                partial(_exported, file, form),
+                name,
+                mime,
+                key=f"export_{name}",
+                icon=":material/download:",
+                disabled=not _marked_files(file),
+            )
+    turn = st.session_state.setdefault("truth_upload_turn", 0)
+    key = f"truth_upload_{turn}"
+    st.file_uploader(
+        "Import WIDER FACE text or COCO JSON for the photos here",
+        key=key,
+        max_upload_size=_MAX_MEGABYTES,
+        on_change=partial(_take, key),
+    )
+    kind, text = st.session_state.pop(_OUTCOME, ("", ""))
+    if kind == "error":
+        st.error(plain(text), icon=":material/error:")
+    elif text:
+        st.success(plain(text), icon=":material/check:")
 
 
 def _take(key: str) -> None:
