@@ -33,7 +33,7 @@ def test_killed_in_the_middle_of_an_upload(seeded, tmp_path, monkeypatch):
 
     with (
         served(seeded, tmp_path / "killed.log") as dashboard,
-        Visitor(dashboard.address, "detection") as visitor,
+        Visitor(dashboard.address, "claims") as visitor,  # opens fastest; any page's session takes uploads
     ):
         upload = visitor.half_upload("lost.png", photo + marker * (SIZE // len(marker)))
         open_files = [str(link.readlink()) for link in Path(f"/proc/{dashboard.process.pid}/fd").iterdir()]
