@@ -86,6 +86,7 @@ def open_browser(
     try:
         for script in (_WATCH_TRAFFIC, _STAND_STILL):
             window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        window.set_script_timeout(PATIENCE)
         start_afresh(window, folder)
         prefer(window, dark=dark)
         resize(window, width, height)

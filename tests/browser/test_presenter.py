@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
+from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.models import MODELS
 from featherface.profiling.complexity import cost
 from featherface.profiling.machine import now, this_machine
@@ -75,7 +76,9 @@ def test_a_browser_without_a_clipboard_copies_all_the_same(window: WebDriver, ad
 
 def test_the_html_report_prints_to_full_a4_pages(window: WebDriver, tmp_path: Path) -> None:
     size = QuantisedSize(1, 1, 1, 1)
-    models = {key: ModelMeasurements(cost(key, 64), 1_000_000, size, "seeded") for key in MODELS}
+    models = {
+        key: ModelMeasurements(cost(key, DEFAULT_INPUT_SIZE), 1_000_000, size, "seeded") for key in MODELS
+    }
     measured = Measurements(now(), this_machine(), models)
     report = tmp_path / "report.html"
     report.write_text(html_report(measured, [], steps=story(measured, Evidence())), encoding="utf-8")
