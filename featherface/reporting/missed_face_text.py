@@ -53,6 +53,8 @@ def _cause_text(name: str, explanation: Explanation, settings: DetectionSettings
         return f"{where}, too large for its {max(_ANCHORS)}-pixel anchors."
     if explanation.cause is Cause.BEYOND_RECEPTIVE_FIELD:
         return f"{where}, more than any of its cells can see."
+    if explanation.score:
+        return f"{name} has no candidate here that stands out from the background (score {score:.2f})."
     return f"{name} has no candidate here."
 
 

@@ -29,7 +29,7 @@ __all__ = ["CHANGES", "Attempt", "Cause", "Change", "Explanation", "Spot", "atte
 
 _THERE_IOU = 0.3  # of a candidate with the marked box
 _CENTRAL = 0.35  # a marked point belongs to a box if it is so near its centre, in widths and heights
-_DISTINCT = 0.1  # score from which a candidate says more than the size of the face does
+_DISTINCT = 0.1  # score from which a candidate stands out: a plain grey image has up to 0.07
 _ANCHOR_IOU = 0.35  # below this overlap with every anchor a face is not learnt, as both models were trained
 _SMALLEST = min(min(sizes) for sizes in ANCHOR_SIZES) * _ANCHOR_IOU**0.5  # network pixels
 _LARGEST = max(max(sizes) for sizes in ANCHOR_SIZES) / _ANCHOR_IOU**0.5
@@ -49,7 +49,7 @@ class Cause(StrEnum):
     TOO_SMALL = "too small for the anchors"
     TOO_LARGE = "too large for the anchors"
     BEYOND_RECEPTIVE_FIELD = "larger than the receptive field"
-    NO_CANDIDATE = "no candidate"
+    NO_CANDIDATE = "no candidate"  # that stands out from the background
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _cause_by_score_and_size(score: float, size: float | None, receptive_field: 
         return Cause.BEYOND_RECEPTIVE_FIELD
     if size is not None and size > _LARGEST:
         return Cause.TOO_LARGE
-    return Cause.BELOW_THRESHOLD if score > 0 else Cause.NO_CANDIDATE
+    return Cause.NO_CANDIDATE
 
 
 def _box_of(faces: Detections) -> _Box | None:

@@ -16,7 +16,11 @@ from featherface.serving.model_service import ModelService
 
 SAMPLES = WEIGHTS_DIR.parent / "assets" / "samples"
 CHECKED = json.loads((SAMPLES / "faces.json").read_text(encoding="utf-8"))
-MISSED_BY_BOTH = {"bar.jpg": 1, "beach.jpg": 1}  # a profile behind hair, a face 10 pixels wide
+MISSED_BY_BOTH = {  # a profile behind hair, a face 10 pixels wide, a profile that V1 scores 0.47
+    "bar.jpg": 1,
+    "beach.jpg": 1,
+    "mill_workers.jpg": 1,
+}
 
 
 @pytest.fixture(scope="module")

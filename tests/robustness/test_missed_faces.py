@@ -96,11 +96,19 @@ LARGE = (0.0, 0.0, 1000.0, 1000.0)
         pytest.param(scored(), Spot(*LARGE), None, Cause.TOO_LARGE, id="too large"),
         pytest.param(scored(), Spot(*LARGE), 900, Cause.BEYOND_RECEPTIVE_FIELD, id="receptive field"),
         pytest.param(scored((*LARGE, 0.3)), Spot(*LARGE), 900, Cause.BELOW_THRESHOLD, id="large, yet seen"),
-        pytest.param(scored((0, 0, 99, 99, 0.05)), Spot(50, 50), None, Cause.BELOW_THRESHOLD, id="faint"),
+        pytest.param(scored((0, 0, 99, 99, 0.05)), Spot(50, 50), None, Cause.NO_CANDIDATE, id="background"),
     ],
 )
 def test_causes(candidates: Detections, spot: Spot, field: int | None, cause: Cause) -> None:
     assert explain(candidates, spot, SETTINGS, 1.0, receptive_field=field).cause is cause
+
+
+def test_a_score_that_the_background_has_too_is_no_candidate() -> None:
+    explanation = explain(scored((0, 0, 99, 99, 0.05)), Spot(50, 50), SETTINGS, 1.0)
+    assert explanation.threshold is None
+    assert missed_face_text("V9", explanation, SETTINGS) == (
+        "V9 has no candidate here that stands out from the background (score 0.05)."
+    )
 
 
 def test_a_lower_threshold_that_would_not_help_is_not_promised() -> None:
