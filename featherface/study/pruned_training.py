@@ -29,7 +29,7 @@ from featherface.files import write_files
 from featherface.models import MODELS
 from featherface.profiling.latency import LatencySettings, benchmark, speed_up
 from featherface.profiling.pruning import channel_masks, keep_zeros, weight_masks, without_zero_channels
-from featherface.study.pruning_curve import JudgedChange
+from featherface.study.pruning_curve import JudgedChange, PruningMeasurement
 
 __all__ = [
     "PrunedNetworks",
@@ -84,16 +84,8 @@ class PrunedNetworks:
 
 
 @dataclass(frozen=True)
-class PrunedTraining(PrunedNetworks):
+class PrunedTraining(PrunedNetworks, PruningMeasurement):
     """The networks, and how they were measured, as a file holds them."""
-
-    model: str  # key in MODELS
-    weights_sha256: str
-    image_set: str
-    images: int
-    protocol: str
-    date: str  # ISO 8601
-    used_for_selection: bool  # whether the checkpoint was also selected on these images
 
 
 def measure_pruned_training(

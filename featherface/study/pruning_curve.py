@@ -30,6 +30,7 @@ __all__ = [
     "PrunedScore",
     "PruningCurve",
     "PruningCurveError",
+    "PruningMeasurement",
     "load_pruning_curve",
     "measure_pruning",
     "save_pruning_curve",
@@ -73,8 +74,8 @@ class PrunedScore(JudgedChange):
 
 
 @dataclass(frozen=True)
-class PruningCurve:
-    """Scores of one model by rising share, and how they were measured; `whole` is the unpruned score."""
+class PruningMeasurement:
+    """Which model was pruned, and how that was measured."""
 
     model: str  # key in MODELS
     weights_sha256: str
@@ -83,6 +84,12 @@ class PruningCurve:
     protocol: str
     date: str  # ISO 8601
     used_for_selection: bool  # whether the checkpoint was also selected on these images
+
+
+@dataclass(frozen=True)
+class PruningCurve(PruningMeasurement):
+    """Scores of one model by rising share, and how they were measured; `whole` is the unpruned score."""
+
     whole: float
     scores: tuple[PrunedScore, ...]
 

@@ -91,18 +91,14 @@ def train(folder: Path, recipe_names: Sequence[str], *, minutes: float | None = 
     The run lasts for `minutes`, or until the first recipe reaches its steps. Raises RecipeError for recipes
     that cannot be trained together, or another FeatherFaceError.
     """
-    recipes = [_unpacked_recipe(folder, name) for name in recipe_names]
-    first = recipes[0]
+    first, *others = recipes = [_unpacked_recipe(folder, name, minutes) for name in recipe_names]
     for recipe, name in zip(recipes, recipe_names, strict=True):
         if _lessons(recipe) != _lessons(first):
             raise RecipeError(
                 f"{name}: [data], the teacher and how labels correct it must be as in {recipe_names[0]}."
             )
-        if minutes is not None:
-            settings = replace(recipe.optimiser, minutes=minutes, steps=_MOST_STEPS)
-            recipes[recipes.index(recipe)] = replace(recipe, optimiser=settings)
-    trainers = [Trainer(recipes[0])]
-    trainers += [Trainer(recipe, trainers[0].teacher) for recipe in recipes[1:]]
+    trainer = Trainer(first)
+    trainers = [trainer, *(Trainer(recipe, trainer.teacher) for recipe in others)]
     train_together(trainers)
     return [recipe.output / "last.safetensors" for recipe in recipes]
 
@@ -274,11 +270,17 @@ def _lessons(recipe: Recipe) -> tuple[object, ...]:
     return recipe.data, recipe.teacher, recipe.teacher_model, correction
 
 
-def _unpacked_recipe(folder: Path, name: str) -> Recipe:
-    """Return the recipe with its paths in `folder`; an accelerator is fed from decoded images."""
+def _unpacked_recipe(folder: Path, name: str, minutes: float | None) -> Recipe:
+    """Return the recipe with its paths in `folder`, to end after `minutes` if they are given.
+
+    An accelerator is fed from decoded images.
+    """
     path = folder / "part-1" / name
     recipe = read_recipe(path)
     accelerated = torch.cuda.is_available()
+    optimiser = recipe.optimiser
+    if minutes is not None:
+        optimiser = replace(optimiser, minutes=minutes, steps=_MOST_STEPS)
     return replace(
         recipe,
         output=folder / path.stem,
@@ -290,6 +292,7 @@ def _unpacked_recipe(folder: Path, name: str) -> Recipe:
             cache_gib=_CACHE_GIB if accelerated else recipe.data.cache_gib,
             preload=accelerated,
         ),
+        optimiser=optimiser,
         evaluation=None,
         save_seconds=_SAVE_SECONDS,
     )

@@ -32,7 +32,7 @@ from featherface.study.results import shipped_pruned_training
 WHEN = "2026-01-01T00:00:00+00:00"
 ROW = TrainedPruning("channels", 0.25, 150, 8, 750, 0.4, 0.7, (-0.009, 0.0), 900, 1.2, (1.1, 1.3))
 FOUND = PrunedTraining(
-    0.7, 1000, 1200, "onnxruntime 1", (ROW,), "v2", "two", "val", 9, "WIDER FACE", WHEN, True
+    "v2", "two", "val", 9, "WIDER FACE", WHEN, True, 0.7, 1000, 1200, "onnxruntime 1", (ROW,)
 )
 CURVE = PruningCurve(
     "v2", "two", "val", 9, "WIDER FACE", WHEN, True, 0.7, (PrunedScore(0.1, 0.6, (-0.2, -0.1)),)
