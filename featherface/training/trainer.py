@@ -94,7 +94,7 @@ class Trainer:
         )
         self.step = 0
         self.best = -1.0
-        self.recent: list[dict[str, float]] = []  # losses of the steps that are not yet in the log
+        self.recent: list[dict[str, Tensor]] = []  # losses of the steps that are not yet in the log
         self.images_per_second = 0.0  # over the last LOG_STEPS steps, of all processes
         self.saved_at = self.scored_at = self.logged_at = time.monotonic()
         torch.manual_seed(recipe.seed + self.rank)
@@ -117,9 +117,10 @@ class Trainer:
         self.recent.append(self._learn(batch))
         self.step += 1
         if self.step % LOG_STEPS == 0:
+            self._check_losses()
             images = len(self.recent) * self.recipe.data.batch * self.ranks
             self.images_per_second = images / (time.monotonic() - self.logged_at)
-            self._log({name: fmean(row[name] for row in self.recent) for name in self.recent[0]})
+            self._log({name: fmean(row[name].item() for row in self.recent) for name in self.recent[0]})
             self.recent.clear()
             self.logged_at = time.monotonic()
         save, score, out_of_time = self._due()
@@ -134,15 +135,11 @@ class Trainer:
         self._save()
         return self._score()
 
-    def _learn(self, batch: Batch) -> dict[str, float]:
+    def _learn(self, batch: Batch) -> dict[str, Tensor]:
+        """Take one step and return its losses, unread: reading would wait for the accelerator."""
         with self._precision():
-            losses = self.objective(batch)
+            losses: dict[str, Tensor] = self.objective(batch)
         total = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(total):
-            raise DivergedError(
-                f"The loss is {total.item()} at step {self.step}. Lower the learning rate and resume from "
-                f"{self.recipe.output / 'last.pt'}, the last good state."
-            )
         self.optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         self._share_gradients()
@@ -152,7 +149,17 @@ class Trainer:
         keep_zeros(self.student, self.masks)
         self.schedule.step()
         self.average.update_parameters(self.student)
-        return {name: loss.item() for name, loss in losses.items()}
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _check_losses(self) -> None:
+        """Raise DivergedError if a loss that is not yet in the log is not finite."""
+        for step, losses in enumerate(self.recent, start=self.step - len(self.recent)):
+            total = sum(loss.item() for loss in losses.values())
+            if not math.isfinite(total):
+                raise DivergedError(
+                    f"The loss is {total} at step {step}. Lower the learning rate and resume from "
+                    f"{self.recipe.output / 'last.pt'}, the last good state."
+                )
 
     def _precision(self) -> torch.autocast | nullcontext[None]:
         if self.recipe.precision == "float32":
@@ -280,7 +287,8 @@ class Trainer:
         logger.info("Resuming at step %d of %d.", self.step, self.recipe.optimiser.steps)
 
     def _save(self) -> None:
-        """Write the state of all processes; every process must call this."""
+        """Write the state of all processes; every process must call this. Raises DivergedError."""
+        self._check_losses()
         cuda = self.device.type == "cuda"
         random = self._gathered(torch.get_rng_state())
         random_cuda = self._gathered(torch.cuda.get_rng_state(self.device)) if cuda else []
