@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,10 @@ class WeightsFile:
     provenance: Mapping[str, object]  # how the weights were made; empty for a user's own file
     source: Literal["shipped", "user"]
     content: bytes | None = field(default=None, repr=False, compare=False)  # of a file that was uploaded
+
+    def without_content(self) -> WeightsFile:
+        """Return the record alone, for whatever outlives the visitor who uploaded the file."""
+        return replace(self, content=None)
 
 
 def record_path(path: Path) -> Path:

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock, Thread
 from typing import Literal, TypeVar
 
@@ -46,6 +46,10 @@ class BenchmarkRequest:
     photo: bytes | None = None
     models: tuple[str, ...] = ()
     files: tuple[WeightsFile, ...] = ()
+
+    def without_content(self) -> BenchmarkRequest:
+        """Return the request without the bytes of model files that were uploaded."""
+        return replace(self, files=tuple(file.without_content() for file in self.files))
 
 
 class QueuedJob(ABC):
@@ -228,7 +232,8 @@ class BenchmarkQueue:
                 ending = "failed"
             with self._lock:
                 if isinstance(job, BenchmarkJob):
-                    self._results.extend((job.request, result) for result in job.results())
+                    asked = job.request.without_content()
+                    self._results.extend((asked, result) for result in job.results())
                 self._jobs.remove(job)
                 job.state = ending
 

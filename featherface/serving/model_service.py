@@ -153,8 +153,9 @@ class ModelService:
 
         The network runs once per photo, weights, resize mode and input size, also when several sessions ask
         at the same time. The arrays are read-only. `input_size` is in pixels of the longer side.
-        `weights` are a user checkpoint (default: the shipped weights). Raises UntrainedError, WeightsError,
-        ImageError and ServiceBusyError.
+        `weights` are a user checkpoint (default: the shipped weights); the result holds this record, also
+        where another session's file had the same content. Raises UntrainedError, WeightsError, ImageError
+        and ServiceBusyError.
         """
         weights = weights or self._trained(key)
         if weights.key != key:
@@ -165,11 +166,11 @@ class ModelService:
         request = (photo.digest, key, weights.sha256, resize, input_size)
         cached = self._cached_or_claimed(request)
         if cached is not None:
-            return replace(cached, from_cache=True)
+            return replace(cached, weights=weights, from_cache=True)
         try:
             result = self._queue.run(lambda: self._pass(photo, weights, resize, input_size), on_wait)
             with self._lock:
-                self._results[request] = result
+                self._results[request] = replace(result, weights=weights.without_content())
             return result
         finally:
             with self._lock:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from featherface.checkpoints.detector_files import inspect_detector
+from featherface.models import YUNET
 from featherface.profiling.latency import LatencyResult, LatencySettings, Progress
 from featherface.profiling.machine import now, this_machine
 from featherface.serving import benchmark_queue as benchmarks
 from featherface.serving.benchmark_queue import BenchmarkBusyError, BenchmarkQueue, BenchmarkRequest
+from tests.detector_models import yunet_model
 
 PATIENCE = 30  # seconds, for a thread to end
 HOUR = 3600  # seconds, after which nobody can be waiting
@@ -86,6 +90,15 @@ def test_jobs_run_in_order_and_their_results_are_kept(queue, bench):
     assert [result.settings.runs for _, result in queue.results()] == [3, 4]
     assert (first.state, second.state, queue.jobs()) == ("finished", "finished", ())
     assert queue.latest(LatencySettings(runs=4)).rounds == 4
+
+
+def test_results_do_not_keep_uploaded_files(queue, bench):
+    uploaded = inspect_detector(Path("own.onnx"), yunet_model())
+    queue.submit(BenchmarkRequest((LatencySettings(runs=3),), models=(YUNET,), files=(uploaded,)))
+    finish(queue, bench)
+
+    ((asked, _),) = queue.results()
+    assert [(file.path.name, file.content) for file in asked.files] == [("own.onnx", None)]
 
 
 def test_the_same_request_is_measured_once(queue, bench):

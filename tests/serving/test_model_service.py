@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -360,6 +362,28 @@ def test_another_detector_runs_once_per_photo_and_file(tmp_path):
     assert (first.weights.path.name, first.engine.name, first.input_size) == ("own.onnx", "OpenCV", (96, 128))
     assert len(first.detections) > 0
     assert service.detector_weights(YUNET, first.weights.sha256) == first.weights
+
+
+def test_a_result_from_the_cache_names_the_visitors_own_file(tmp_path):
+    first, second = (inspect_detector(Path(name), yunet_model()) for name in ("first.onnx", "second.onnx"))
+    service = ModelService(tmp_path)
+
+    service.candidates(photo(0), YUNET, Resize.FIT, 128, weights=first)
+    again = service.candidates(photo(0), YUNET, Resize.FIT, 128, weights=second)
+
+    assert (again.from_cache, again.weights.path.name) == (True, "second.onnx")
+    assert again.weights.content == yunet_model()  # so that it can run on the next photo
+
+
+def test_the_cache_does_not_keep_uploaded_files(tmp_path):
+    uploaded = inspect_detector(Path("own.onnx"), yunet_model())
+    service = ModelService(tmp_path)
+    assert not service.candidates(photo(0), YUNET, Resize.FIT, 128, weights=uploaded).from_cache
+
+    kept = weakref.ref(uploaded)
+    del uploaded
+    gc.collect()
+    assert kept() is None
 
 
 def test_another_detector_without_a_file_is_a_sentence(tmp_path):
