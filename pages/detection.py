@@ -6,7 +6,12 @@ import streamlit as st
 
 from featherface.dashboard.components.batch_panel import show_all_photos
 from featherface.dashboard.components.comparison_panel import show_comparison
-from featherface.dashboard.components.controls import View, choose_network_input, choose_view
+from featherface.dashboard.components.controls import (
+    View,
+    choose_hiding,
+    choose_network_input,
+    choose_view,
+)
 from featherface.dashboard.components.detection_run import run_models, run_on_all_photos
 from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.photo_strip import all_photos, choose_photo
@@ -22,19 +27,19 @@ st.caption(
 strip = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     view = choose_view()
-    filters = st.container(horizontal=True, vertical_alignment="bottom", width="content")
+    bar = choose_hiding()
     given = choose_network_input()
 with strip:
-    file = choose_photo(tiles=view is not View.ALL_PHOTOS)
+    file = choose_photo(tiles=view is not View.ALL_PHOTOS, hide=bar.hide)
 try:
     if view is View.ALL_PHOTOS:
         runs = run_on_all_photos(all_photos(), given)
         if runs:
-            show_all_photos(runs, given, filters)
+            show_all_photos(runs, given, bar)
     else:
         results = run_models(file, given)
         if results:
-            show_comparison(file, given, results, view, filters)
+            show_comparison(file, given, results, view, bar)
             choose_chart_format()
 except (ImageError, SettingsError) as error:
     st.error(plain(str(error)), icon=":material/error:")

@@ -9,18 +9,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from featherface.dashboard.components import photo_strip
+from featherface.dashboard.components import missed_face_panel, photo_strip
 from featherface.dashboard.state.photos import SAMPLES, PhotoFile
 from featherface.detection.detector import RawResult
-from featherface.detection.images import ImageError
+from featherface.detection.drawing import Hide
+from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.multiscale import Pass
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, Scales
+from featherface.robustness.missed_faces import CHANGES, Attempt
 from featherface.serving.model_service import ModelService, ModelStatus, UntrainedError
 from featherface.serving.network_queue import ServiceBusyError
 from tests.pages.conftest import faces, result
@@ -245,7 +248,7 @@ def test_good_uploads_are_kept_and_bad_ones_explained(
 def test_photo_that_cannot_be_decoded_again_is_a_sentence_in_its_tile(
     open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_file: PhotoFile) -> bytes:
+    def fail(_file: PhotoFile, _hide: Hide | None) -> bytes:
         raise ImageError("The thumbnail needs more memory than is free.")
 
     monkeypatch.setattr("featherface.dashboard.components.photo_strip.thumbnail", fail)
@@ -367,3 +370,48 @@ def test_a_face_of_one_model_can_be_chosen(open_page: Callable[..., AppTest]) ->
     sentences = " ".join(text.value.replace("\\", "") for text in page.markdown)
     assert "FeatherFace V2 found this face with a score of 0.52." in sentences
     assert "FeatherFace V1 has no candidate here." in sentences
+
+
+def test_hidden_faces_are_hidden_in_all_thumbnails_from_the_first_run_on(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[bytes] = []
+    monkeypatch.setattr("streamlit.image", lambda image, **_: shown.append(image))
+    page = open_page(faces="Pixelate")
+    assert not page.exception
+    assert len(shown) == len(SAMPLES)
+    for tile in shown:
+        cell = decode_photo(tile).pixels[:20, :20].astype(int)  # of eight in a row
+        assert np.ptp(cell, axis=(0, 1)).max() < 12  # what JPEG leaves of one colour
+    shown.clear()
+    page.get_by_key("faces").set_value("Off").run()
+    assert np.ptp(decode_photo(shown[0]).pixels[:20, :20].astype(int)) > 50
+
+
+def test_hidden_faces_are_hidden_in_the_explanation_of_a_missed_face(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The models get the photo itself."""
+    shown: list[object] = []
+    examined: list[Photo] = []
+
+    def attempts(photo: Photo, *_: object) -> tuple[Attempt, ...]:
+        examined.append(photo)
+        return (Attempt(CHANGES[0], 0.9, (100, 50, 140, 90), found=True),)  # where both models found a face
+
+    monkeypatch.setattr("streamlit.image", lambda image, **_: shown.append(image))
+    monkeypatch.setattr(missed_face_panel, "attempts", attempts)
+    crops = {}
+    for hide in ("Off", "Blur"):
+        page = open_page(photo="grace_hopper", faces=hide)
+        fields = {field.label: field for field in page.number_input}
+        fields["x (px)"].set_value(450)
+        fields["y (px)"].set_value(300).run()  # no face was found here
+        assert not page.exception
+        crops[hide] = next(image for image in shown if isinstance(image, np.ndarray))
+        shown.clear()
+    np.testing.assert_array_equal(crops["Off"][:20], crops["Blur"][:20])  # beside the face
+    detail = {hide: cv2.Laplacian(crop[40:110, 40:110], cv2.CV_64F).std() for hide, crop in crops.items()}
+    assert detail["Blur"] < detail["Off"] / 3
+    original = decode_photo(next(one.source for one in SAMPLES if one.key == "grace_hopper"))
+    assert all(photo.digest == original.digest for photo in examined)

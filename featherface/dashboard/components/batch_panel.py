@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 
 import numpy as np
 import streamlit as st
 
-from featherface.dashboard.components.controls import NetworkInput, View, choose_filters
+from featherface.dashboard.components.controls import FilterBar, NetworkInput, View, choose_filters
 from featherface.dashboard.components.detection_run import PhotoRun
 from featherface.dashboard.components.downloads import csv_button, download_button
 from featherface.dashboard.components.photo_strip import select_photo
@@ -36,13 +35,10 @@ _BOTH_COLOUR = "#ffffff"  # of faces that both models found
 
 
 @st.fragment
-def show_all_photos(
-    runs: Sequence[PhotoRun], given: NetworkInput, bar: AbstractContextManager[object]
-) -> None:
+def show_all_photos(runs: Sequence[PhotoRun], given: NetworkInput, bar: FilterBar) -> None:
     """Show the thresholds in `bar`, and below it every photo with the faces of both models."""
     keys = tuple(runs[0].results)
-    with bar:
-        settings, display = choose_filters(keys, given)
+    settings, display = choose_filters(keys, given, bar)
     comparisons = [compare(run.file.name, run.size, run.results, settings) for run in runs]
     order = by_disagreement(comparisons)
     ordered = [comparisons[index] for index in order]

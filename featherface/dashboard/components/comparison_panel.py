@@ -6,7 +6,6 @@ The networks have run by then; everything here only filters and draws their resu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ import streamlit as st
 from featherface.config import CANDIDATE_FLOOR, CONFIDENCE_RANGE, MATCH_IOU
 from featherface.dashboard.components.controls import (
     Display,
+    FilterBar,
     NetworkInput,
     View,
     choose_filters,
@@ -58,7 +58,7 @@ def show_comparison(
     given: NetworkInput,
     results: Mapping[str, DetectionResult],
     view: View,
-    bar: AbstractContextManager[object],
+    bar: FilterBar,
 ) -> None:
     """Show the thresholds in `bar`, and below it the annotated photos and everything that follows from them.
 
@@ -70,8 +70,7 @@ def show_comparison(
     except ImageError as error:  # dropped from every cache, and no memory to decode it again
         st.error(plain(str(error)), icon=":material/error:")
         return
-    with bar:
-        settings, display = choose_filters(tuple(results), given)
+    settings, display = choose_filters(tuple(results), given, bar)
     comparison = compare(file.name, (shown.width, shown.height), results, settings)
     marked = _show_photos(file, shown, comparison, display, view)
     hint, below_photos = st.container(), st.container()
@@ -86,7 +85,7 @@ def show_comparison(
         st.session_state["marked_in"] = file.key
     # Where a person has clicked in the photos, the answer belongs below them, also for what follows.
     with below_photos if st.session_state.get("marked_in") == file.key else st.container():
-        show_missed_faces(file, comparison, given.weights, marked)
+        show_missed_faces(file, comparison, given.weights, marked, display.hide)
     show_ground_truth(file, comparison)
     show_face_downloads(file, comparison, display)
     with hint:  # last, as it may run the networks again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -22,9 +23,11 @@ from featherface.models import detector_entry
 __all__ = [
     "HIDE_CHOICES",
     "Display",
+    "FilterBar",
     "NetworkInput",
     "View",
     "choose_filters",
+    "choose_hiding",
     "choose_network_input",
     "choose_view",
 ]
@@ -82,6 +85,15 @@ class Display:
     truth: bool = False  # also the checked faces of a sample
 
 
+@dataclass(frozen=True)
+class FilterBar:
+    """Where `choose_filters` shows its settings, and whether faces are hidden, which the whole page needs."""
+
+    sliders: AbstractContextManager[object]
+    popover: AbstractContextManager[object]
+    hide: Hide | None
+
+
 def choose_view() -> View:
     """Ask how the models are compared."""
     return required_choice("View", list(View), View.SIDE_BY_SIDE, "view", width="content")
@@ -134,14 +146,36 @@ def _choose_passes(resize: Resize) -> tuple[Scales, bool]:
     return Scales.AUTO if several else Scales.ONE, rotated
 
 
-def choose_filters(keys: Sequence[str], given: NetworkInput) -> tuple[dict[str, DetectionSettings], Display]:
+def choose_hiding() -> FilterBar:
+    """Ask whether faces are hidden, in the bar that `choose_filters` completes once the networks have run.
+
+    Photos are shown before that, so this choice cannot wait for the others.
+    """
+    sliders = st.container(width="content")
+    with st.popover("Filters and display", icon=":material/visibility:"):
+        others = st.container()
+        hide = required_choice(
+            "Hide faces",
+            list(HIDE_CHOICES),
+            "Off",
+            "faces",
+            wrap=True,
+            help="Hides every face that any model found, on this page and in its downloads; thumbnails are "
+            "hidden entirely. A face that all models miss stays visible: check before you share. Other pages "
+            "show photos as they are.",
+        )
+    return FilterBar(sliders, others, HIDE_CHOICES[hide])
+
+
+def choose_filters(
+    keys: Sequence[str], given: NetworkInput, bar: FilterBar
+) -> tuple[dict[str, DetectionSettings], Display]:
     """Show the confidence threshold, and the rarely changed settings in a popover; all take effect at once.
 
     Returns the settings of each model and how faces are drawn. Raises SettingsError for values outside the
     ranges.
     """
-    sliders = st.container(horizontal=True, width=_SLIDERS_WIDTH)
-    with st.popover("Filters and display", icon=":material/visibility:"):
+    with bar.popover:
         linked = st.toggle(
             "Same thresholds for both models",
             value=True,
@@ -153,8 +187,8 @@ def choose_filters(keys: Sequence[str], given: NetworkInput) -> tuple[dict[str, 
         )
         names = {"": ""} if linked else {f"_{key}": f"{detector_entry(key).short_name}: " for key in keys}
         nms_ious = [choose_nms_iou(f"nms{suffix}", prefix=prefix) for suffix, prefix in names.items()]
-        display = _choose_display()
-    with sliders:
+        display = _choose_display(bar.hide)
+    with bar.sliders, st.container(horizontal=True, width=_SLIDERS_WIDTH):
         confidences = [choose_confidence(f"conf{suffix}", prefix=prefix) for suffix, prefix in names.items()]
     if linked:
         confidences, nms_ious = confidences * len(keys), nms_ious * len(keys)
@@ -165,7 +199,7 @@ def choose_filters(keys: Sequence[str], given: NetworkInput) -> tuple[dict[str, 
     return settings, display
 
 
-def _choose_display() -> Display:
+def _choose_display(hide: Hide | None) -> Display:
     landmarks = st.toggle("Landmarks", value=True, key="landmarks", bind="query-params")
     scores = st.toggle("Scores", value=True, key="scores", bind="query-params")
     differences = st.toggle(
@@ -181,16 +215,7 @@ def _choose_display() -> Display:
         bind="query-params",
         help="Draw the hand-checked faces of a sample. Faces that you marked yourself are always drawn.",
     )
-    hide = required_choice(
-        "Hide faces",
-        list(HIDE_CHOICES),
-        "Off",
-        "faces",
-        wrap=True,
-        help="Hides every face that any model found, here and in downloads. A face that all models miss "
-        "stays visible: check before you share.",
-    )
-    return Display(landmarks, scores, differences, HIDE_CHOICES[hide], truth)
+    return Display(landmarks, scores, differences, hide, truth)
 
 
 def _separate(keys: Sequence[str]) -> None:

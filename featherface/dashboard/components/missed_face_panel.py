@@ -17,6 +17,7 @@ from featherface.dashboard.state.photos import PhotoFile, decoded
 from featherface.dashboard.state.shared_service import model_service
 from featherface.detection.boxes import clip_boxes
 from featherface.detection.detector import RawResult
+from featherface.detection.drawing import Hide
 from featherface.detection.images import ImageError, Photo
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings
@@ -42,8 +43,12 @@ def show_missed_faces(
     comparison: Comparison,
     weights: Mapping[str, WeightsFile],
     marked: Spot | None,
+    hide: Hide | None,
 ) -> None:
-    """Show why each model did or did not find a face at the spot that a person marks."""
+    """Show why each model did or did not find a face at the spot that a person marks.
+
+    hide: make the detected faces unrecognisable in what is shown; the models still get the photo itself.
+    """
     st.subheader("Why was this face missed?", anchor=False)
     st.caption(
         "Click or tap a face in the photo, draw a box around it, choose one that only one model found, or "
@@ -56,10 +61,11 @@ def show_missed_faces(
     try:
         with st.spinner("Trying changes of the photo"):
             photo = decoded(file).shrunk(_LONGEST)
+            shown = photo if hide is None else comparison.hidden(photo, hide)
             columns = st.columns(len(comparison.faces), gap="large")
             for column, key in zip(columns, comparison.faces, strict=True):
                 with column:
-                    _show_model(key, file, photo, spot, comparison, weights.get(key))
+                    _show_model(key, file, (photo, shown), spot, comparison, weights.get(key))
     except (ImageError, UntrainedError, WeightsError, ServiceBusyError) as error:
         st.error(plain(str(error)), icon=":material/error:")
 
@@ -117,15 +123,24 @@ def _differences(comparison: Comparison) -> dict[str, tuple[int, ...]]:
 
 
 def _show_model(
-    key: str, file: PhotoFile, photo: Photo, spot: Spot, comparison: Comparison, own: WeightsFile | None
+    key: str,
+    file: PhotoFile,
+    photos: tuple[Photo, Photo],
+    spot: Spot,
+    comparison: Comparison,
+    own: WeightsFile | None,
 ) -> None:
-    """Show the sentence of one model and a thumbnail of each change."""
+    """Show the sentence of one model and a thumbnail of each change.
+
+    photos: the one that the model gets, and the one that is shown.
+    """
     if key in OTHER_DETECTORS:
         st.markdown(
             f"**{detector_entry(key).name}**: not available. The explanation reads FeatherFace's anchors and "
             "receptive fields, which this detector does not have."
         )
         return
+    photo, shown = photos
     result, settings = comparison.results[key], comparison.settings[key]
     factor = photo.width / comparison.width
     here = _scaled(spot, factor)
@@ -144,7 +159,7 @@ def _show_model(
             verdict = "found" if attempt.found else "missed"
             outcome = f"{attempt.score:.2f}, {verdict}" if attempt.box else "no candidate"
             st.image(
-                _thumbnail(photo, around, attempt, detector_entry(key).colour),
+                _thumbnail(shown, around, attempt, detector_entry(key).colour),
                 caption=f"{attempt.change.name.capitalize()}: {outcome}",
                 width=_THUMBNAIL,
                 alt=f"The marked face {attempt.change.name}; {detector_entry(key).name}: {outcome}",

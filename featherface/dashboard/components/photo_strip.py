@@ -21,6 +21,7 @@ from featherface.dashboard.state.photos import (
     thumbnail,
 )
 from featherface.dashboard.state.sample_comparison import forget_annotated
+from featherface.detection.drawing import Hide
 from featherface.detection.images import ImageError
 
 __all__ = ["all_photos", "choose_photo", "select_photo"]
@@ -28,10 +29,11 @@ __all__ = ["all_photos", "choose_photo", "select_photo"]
 _TILE = 152  # pixels; wide enough for the names of the samples
 
 
-def choose_photo(*, tiles: bool = True) -> PhotoFile:
+def choose_photo(*, tiles: bool = True, hide: Hide | None = None) -> PhotoFile:
     """Show the sample photos and the session's own photos and return the chosen one.
 
-    tiles: without them one can only add photos, and the choice stays as it is.
+    tiles: without them one can only add photos, and the choice stays as it is. hide: make the thumbnails
+    unrecognisable.
 
     The name of a sample is part of the page's address, so that a link shows it again; a person's own
     photo never is.
@@ -48,7 +50,7 @@ def choose_photo(*, tiles: bool = True) -> PhotoFile:
         return chosen
     with strip, st.container(horizontal=True, wrap=False, gap="small"):
         for file in files:
-            _tile(file, chosen=file is chosen)
+            _tile(file, hide, chosen=file is chosen)
     with strip:
         _show_refusals(st.session_state.get("refused_photos", ()))
         if chosen.notice:
@@ -130,10 +132,10 @@ def _address(file: PhotoFile) -> str:
     return f"own-{numbers.setdefault(file.key, len(numbers) + 1)}"
 
 
-def _tile(file: PhotoFile, *, chosen: bool) -> None:
+def _tile(file: PhotoFile, hide: Hide | None, *, chosen: bool) -> None:
     with st.container(width=_TILE, gap="xsmall"):
         try:
-            st.image(thumbnail(file), width=_TILE, alt=f"Thumbnail of {file.name}: {file.about}")
+            st.image(thumbnail(file, hide), width=_TILE, alt=f"Thumbnail of {file.name}: {file.about}")
         except ImageError as error:  # dropped from every cache, and it cannot be decoded now
             st.caption(plain(str(error)))
         st.button(

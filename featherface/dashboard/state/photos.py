@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
-from typing import Final, cast
+from typing import Final, cast, get_args
 
 import numpy as np
 import streamlit as st
@@ -16,7 +16,7 @@ from cachetools import LRUCache, cached
 from PIL import Image, ImageOps
 from streamlit.typing import UploadedFile
 
-from featherface.detection.drawing import encode_image
+from featherface.detection.drawing import Hide, encode_image, hide_faces
 from featherface.detection.images import ImageError, Photo, decode_photo, memory_errors_as_sentence
 from featherface.files import short_name
 
@@ -203,11 +203,17 @@ def display_photo(file: PhotoFile) -> DisplayPhoto:
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={PhotoFile: lambda file: file.key})
-def thumbnail(file: PhotoFile) -> bytes:
-    """Return a small JPEG of the photo, cropped to 4:3. Raises ImageError."""
+def thumbnail(file: PhotoFile, hide: Hide | None) -> bytes:
+    """Return a small JPEG of the photo, cropped to 4:3. Raises ImageError.
+
+    hide: make all of it unrecognisable, as it is shown before the models have found the faces.
+    """
     with memory_errors_as_sentence("The photo"):
         whole = Image.fromarray(decoded(file).shrunk(_DISPLAY_SIZE).pixels)  # Pillow takes 100 ms for 12 MP
-        return encode_image(np.asarray(ImageOps.fit(whole, _THUMBNAIL, centering=(0.5, 0.25))), "jpeg")
+        pixels = np.asarray(ImageOps.fit(whole, _THUMBNAIL, centering=(0.5, 0.25)))
+        if hide is not None:
+            pixels = hide_faces(pixels, np.array([(0, 0, *_THUMBNAIL)]), hide)
+        return encode_image(pixels, "jpeg")
 
 
 @st.cache_data(max_entries=128, show_spinner=False, hash_funcs={PhotoFile: lambda file: file.key})
@@ -256,7 +262,8 @@ def forget_photo(file: PhotoFile) -> None:
         _decoded.pop(file.key, None)
     with _displayed_lock:
         _displayed.pop(file.key, None)
-    thumbnail.clear(file)
+    for hide in (None, *get_args(Hide)):
+        thumbnail.clear(file, hide)
     preview.clear(file)
 
 
@@ -273,7 +280,7 @@ def _add_photo(name: str, data: bytes) -> str:
     if len(data) + sum(len(known.source) for known in photos if isinstance(known.source, bytes)) > _MAX_BYTES:
         raise ImageError(f"Your photos would exceed {_MAX_BYTES // 10**6} MB in total; remove one first.")
     file = PhotoFile(digest, short_name(name) or _NAMELESS, data, "your own photo")
-    thumbnail(file)  # raises ImageError for a file that cannot be decoded
+    thumbnail(file, None)  # raises ImageError for a file that cannot be decoded
     photos.append(replace(file, notice=decoded(file).notice))
     return digest
 
