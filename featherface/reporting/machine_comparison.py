@@ -114,7 +114,8 @@ def _row(one: MachineResult) -> dict[str, object]:
 def _label(one: MachineResult) -> str:
     settings, machine = one.result.settings, one.result.machine
     return (
-        f"{machine.processor}, {machine.cores} cores<br>{ENGINES[settings.engine].name}, {settings.precision}"
+        f"{machine.processor}, {machine.cores} cores<br>{ENGINES[settings.engine].name}, "
+        f"{settings.precision}; {one.source}"
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import cast
 
 import streamlit as st
 
 from featherface.config import WEIGHTS_DIR
 from featherface.profiling.bench_file import BenchFileError, load_bench, parse_bench
-from featherface.reporting.machine_comparison import MachineResult
+from featherface.profiling.machine import Machine
+from featherface.reporting.machine_comparison import MachineResult, machine_key
 
 __all__ = ["add_bench_file", "forget_machines", "shipped_machines", "uploaded_machines"]
 
@@ -33,12 +35,28 @@ def uploaded_machines() -> Sequence[MachineResult]:
 
 
 def add_bench_file(data: bytes, name: str) -> None:
-    """Add a file's results, in place of those of an earlier file of that name. Raises BenchFileError."""
-    added = [MachineResult(name, result) for result in parse_bench(data, name)]
-    kept = [one for one in uploaded_machines() if one.source != name]
+    """Add a file's results, in place of those of an earlier file of that name from the same machine.
+
+    Files of other machines often have the same name, as the page suggests one: they are numbered. Raises
+    BenchFileError.
+    """
+    results = parse_bench(data, name)
+    source = _source(name, {machine_key(result.machine) for result in results})
+    added = [MachineResult(source, result) for result in results]
+    kept = [one for one in uploaded_machines() if one.source != source]
     if len(kept) + len(added) > _MAX_POINTS:
         raise BenchFileError(f"At most {_MAX_POINTS} results are kept; remove the uploaded ones first.")
     st.session_state["machines"] = [*kept, *added]
+
+
+def _source(name: str, machines: set[Machine]) -> str:
+    """Return the first of name, "name (2)", "name (3)", ... that no results of other machines have."""
+    names = (name if number == 1 else f"{name} ({number})" for number in count(1))
+    return next(one for one in names if _machines_of(one) in (set(), machines))
+
+
+def _machines_of(source: str) -> set[Machine]:
+    return {machine_key(one.result.machine) for one in uploaded_machines() if one.source == source}
 
 
 def forget_machines() -> None:
