@@ -20,21 +20,16 @@ _CLASS_BIASES = r"(^ClassHead|\.cls_head)\b.*\.bias$"  # background and face alt
 _FINEST_BOX_BIAS = r"^(BboxHead\.0\.conv1x1|shared_heads\.0\.bbox_head)\.bias$"  # x, y, width, height, twice
 
 
-def averaged_state(
-    states: Sequence[Mapping[str, Tensor]], weights: Sequence[float] | None = None
-) -> dict[str, Tensor]:
-    """Return the mean of state dicts of one network, weighted by `weights` (equal if None).
+def averaged_state(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of state dicts of one network.
 
     The stages must descend from one another: the mean of independently trained networks is useless.
     Counters, which are integers, are taken from the last state.
     """
-    shares = torch.tensor([1.0] * len(states) if weights is None else list(weights), dtype=torch.float64)
-    shares /= shares.sum()
     averaged: dict[str, Tensor] = {}
     for name, last in states[-1].items():
         if last.is_floating_point():
-            stacked = torch.stack([state[name].double() for state in states], dim=-1)
-            averaged[name] = (stacked * shares).sum(dim=-1).to(last.dtype)
+            averaged[name] = torch.stack([state[name].double() for state in states]).mean(0).to(last.dtype)
         else:
             averaged[name] = last.clone()
     return averaged
