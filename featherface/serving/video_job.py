@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Event, Lock
@@ -60,33 +60,33 @@ class VideoStore:
 
     def analyse(self, video: OpenVideo, detect: Mapping[str, Detect], every: int) -> VideoJob:
         """Start to analyse every `every`-th frame, or queue it behind other visitors' videos."""
-        job = VideoJob(video, detect, every)
-        self._threads.submit(job.run)
-        return job
+        return VideoJob(video, detect, every, self._threads)
 
 
 class VideoJob:
-    """One analysis in the background. `stop` keeps the frames that are done.
+    """One analysis in the background, queued in `threads`. `stop` keeps the frames that are done.
 
     error: one sentence after a failure, else None; the frames before it are kept.
     """
 
-    def __init__(self, video: OpenVideo, detect: Mapping[str, Detect], every: int) -> None:
-        self.video = video
+    def __init__(self, video: OpenVideo, detect: Mapping[str, Detect], every: int, threads: Executor) -> None:
+        self.name = video.name
+        self.info = video.info
         self.every = every
         self.error: str | None = None
+        self._data = video.data  # empty once it is not needed: `threads` may hold the job for long
         self._detect = detect
         self._frames: list[FrameFaces] = []
         self._started: float | None = None
         self._seconds = 0.0
         self._stop = Event()
-        self._done = Event()
+        self._future = threads.submit(self._run)
 
-    def run(self) -> None:
-        """Analyse until the end, `stop` or an error; called in a thread of the store."""
+    def _run(self) -> None:
+        """Analyse until the end, `stop` or an error."""
         self._started = time.monotonic()
         try:
-            steps = analyse_video(self.video.data, self.video.name, self._detect, self.every)
+            steps = analyse_video(self._data, self.name, self._detect, self.every)
             while not self._stop.is_set():
                 frame = next(steps, None)
                 if frame is None:
@@ -97,25 +97,25 @@ class VideoJob:
             self.error = str(error)
         except Exception:
             _LOG.exception("The analysis of a video failed.")
-            self.error = (
-                f"{self.video.name} could not be analysed to its end; the reason is in the server's log."
-            )
+            self.error = f"{self.name} could not be analysed to its end; the reason is in the server's log."
         finally:
+            self._data = b""
             self._seconds = time.monotonic() - self._started
-            self._done.set()
 
     def wait(self) -> None:
         """Return when the analysis has ended."""
-        self._done.wait()
+        wait([self._future])
 
     def stop(self) -> None:
-        """End the analysis after the frame that is under way."""
+        """End the analysis after the frame that is under way, or at once while it waits for others."""
         self._stop.set()
+        if self._future.cancel():
+            self._data = b""
 
     @property
     def state(self) -> Literal["waiting", "running", "stopped", "done"]:
         """Return how far the analysis is; "stopped" also where `stop` came after the last frame."""
-        if self._done.is_set():
+        if self._future.done():
             return "stopped" if self._stop.is_set() else "done"
         return "waiting" if self._started is None else "running"
 
@@ -127,7 +127,7 @@ class VideoJob:
     @property
     def frames_expected(self) -> int | None:
         """Frames to analyse by the header of the file, or None where it gives no number."""
-        total = self.video.info.frames
+        total = self.info.frames
         return None if total is None else -(-total // self.every)
 
     @property
@@ -135,7 +135,7 @@ class VideoJob:
         """Time spent so far, in seconds."""
         if self._started is None:
             return 0.0
-        return self._seconds if self._done.is_set() else time.monotonic() - self._started
+        return self._seconds if self._future.done() else time.monotonic() - self._started
 
     @property
     def seconds_left(self) -> float | None:
@@ -147,5 +147,5 @@ class VideoJob:
 
     def faces(self) -> VideoFaces:
         """Return the faces found so far."""
-        info = self.video.info
-        return VideoFaces(self.video.name, info.width, info.height, self.every, tuple(self._frames))
+        size = self.info.width, self.info.height
+        return VideoFaces(self.name, *size, self.every, tuple(self._frames))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -74,11 +75,26 @@ def test_videos_wait_for_each_other() -> None:
     assert detector.entered.acquire(timeout=60)
     assert (first.state, second.state) == ("running", "waiting")
     second.stop()  # a visitor who leaves while waiting
+    assert (first.state, second.state) == ("running", "stopped")
+    assert second.seconds == 0
     detector.gate.release(10)
     first.wait()
     second.wait()
     assert (first.state, second.state) == ("done", "stopped")
     assert second.frames_done == 0
+
+
+def test_a_video_that_was_stopped_while_it_waited_is_released() -> None:
+    store, detector = VideoStore(jobs=1), Gated()
+    store.analyse(store.open("clip.mp4", CLIP), {"a": detector}, every=12)
+    assert detector.entered.acquire(timeout=60)
+    data = bytes(bytearray(CLIP))  # a copy that nothing else refers to
+    before = sys.getrefcount(data)
+    waiting = store.analyse(store.open("clip.mp4", data), {"a": detector}, every=12)
+    assert sys.getrefcount(data) > before
+    waiting.stop()
+    assert sys.getrefcount(data) == before
+    detector.gate.release(10)
 
 
 def test_memory_of_all_videos_is_bounded() -> None:
