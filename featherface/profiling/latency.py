@@ -87,8 +87,9 @@ class LatencySettings:
 class LatencyResult:
     """What was measured so far at one point.
 
-    `milliseconds` holds one wall time per round for each model and stage; a run of the networks alone has the
-    one stage "network". `cpu_share` is the processor time of this process over the wall time of the rounds.
+    `milliseconds` holds one wall time per round, which is one batch, for each model and stage; a run of the
+    networks alone has the one stage "network". `cpu_share` is the processor time of this process over the
+    wall time of the rounds.
     """
 
     settings: LatencySettings
@@ -102,17 +103,21 @@ class LatencyResult:
     @property
     def rounds(self) -> int:
         """Return how many rounds were measured: fewer than `settings.runs` if it was stopped."""
-        return min(len(self.totals(key)) for key in self.milliseconds)
+        return min(len(self.times_per_image(key)) for key in self.milliseconds)
 
     @property
     def stages(self) -> tuple[str, ...]:
         """Return the stages that were timed."""
         return tuple(next(iter(self.milliseconds.values())))
 
-    def totals(self, key: str) -> np.ndarray:
-        """Return the wall time of each round of one model, all stages together: (R,) float64 milliseconds."""
+    def times_per_image(self, key: str) -> np.ndarray:
+        """Return one model's wall time of each round over the batch size: (R,) float64 milliseconds.
+
+        All stages are added up.
+        """
         stages = list(self.milliseconds[key].values())
-        return np.asarray(np.sum(stages, axis=0, dtype=np.float64)) if stages else np.empty(0)
+        batches = np.sum(stages, axis=0, dtype=np.float64) if stages else np.empty(0)
+        return np.asarray(batches / self.settings.batch)
 
     def as_record(self) -> Mapping[str, object]:
         """Return everything, with the number of rounds measured, as values for JSON; see `from_record`."""
@@ -121,7 +126,7 @@ class LatencyResult:
 
 @dataclass(frozen=True)
 class LatencySummary:
-    """A model's wall times per batch in milliseconds; images per second from the median."""
+    """A model's wall times per image in milliseconds; images per second from the median."""
 
     median: float
     p95: float
@@ -228,22 +233,24 @@ def variations(
 
 
 def summary(result: LatencyResult, key: str) -> LatencySummary:
-    """Return the median and the tail of one model's wall times."""
-    totals = result.totals(key)
-    median, p95, p99 = (float(value) for value in np.percentile(totals, (50, 95, 99)))
+    """Return the median and the tail of one model's wall times per image."""
+    times, batch = result.times_per_image(key), result.settings.batch
+    median, p95, p99 = (float(value) for value in np.percentile(times, (50, 95, 99)))
     return LatencySummary(
         median=median,
         p95=p95,
         p99=p99,
-        fastest=float(totals.min()),
-        stages={stage: float(np.median(values)) for stage, values in result.milliseconds[key].items()},
-        frames_per_second=1000 * result.settings.batch / median,
+        fastest=float(times.min()),
+        stages={
+            stage: float(np.median(values)) / batch for stage, values in result.milliseconds[key].items()
+        },
+        frames_per_second=1000 / median,
     )
 
 
 def speed_up(result: LatencyResult, first: str, second: str) -> SpeedUp:
     """Return how many times faster model `second` is than `first`, keys of the result; always the same."""
-    slow, fast = result.totals(first), result.totals(second)
+    slow, fast = result.times_per_image(first), result.times_per_image(second)
     rounds = np.random.default_rng(0).integers(len(slow), size=(_RESAMPLES, len(slow)))
     ratios = np.median(slow[rounds], axis=1) / np.median(fast[rounds], axis=1)  # paired: the same rounds
     low, high = np.quantile(ratios, _QUANTILES)
@@ -252,10 +259,10 @@ def speed_up(result: LatencyResult, first: str, second: str) -> SpeedUp:
 
 def noise(result: LatencyResult) -> Noise:
     """Judge how disturbed a run was."""
-    totals = [result.totals(key) for key in result.milliseconds]
+    per_image = [result.times_per_image(key) for key in result.milliseconds]
     signs = {
-        "spread": max(_interquartile_range(times) / float(np.median(times)) for times in totals),
-        "drift": max(_drift(times) for times in totals),
+        "spread": max(_interquartile_range(times) / float(np.median(times)) for times in per_image),
+        "drift": max(_drift(times) for times in per_image),
         "starvation": max(0.0, 1 - result.cpu_share),
     }
     reasons = tuple(

@@ -47,7 +47,7 @@ def setting_name(result: LatencyResult) -> str:
 
 
 def machine_table(found: Iterable[MachineResult]) -> pd.DataFrame:
-    """Return one row per machine, engine and precision."""
+    """Return one row per machine, engine and precision, with latency per image."""
     return pd.DataFrame([_row(one) for one in found])
 
 
@@ -73,7 +73,7 @@ def machine_bars(found: Sequence[MachineResult]) -> go.Figure:
             "orientation": "h",
             "name": detector_entry(key).name,
             "y": [_label(one) for one in found if key in one.result.milliseconds],
-            "x": [_per_image(one.result, key) for one in found if key in one.result.milliseconds],
+            "x": [summary(one.result, key).median for one in found if key in one.result.milliseconds],
             "marker": {"color": detector_entry(key).colour},
             "hovertemplate": "%{x:.1f} ms per image<extra>" + detector_entry(key).name + "</extra>",
         }
@@ -117,7 +117,3 @@ def _label(one: MachineResult) -> str:
         f"{machine.processor}, {machine.cores} cores<br>{ENGINES[settings.engine].name}, "
         f"{settings.precision}; {one.source}"
     )
-
-
-def _per_image(result: LatencyResult, key: str) -> float:
-    return summary(result, key).median / result.settings.batch

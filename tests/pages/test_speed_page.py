@@ -102,6 +102,20 @@ def test_a_result_shows_medians_and_how_sure_the_speed_up_is(open_page):
     assert not page.warning
 
 
+def test_latency_is_per_image_at_any_batch_size(open_page):
+    page = open_page(timing(LatencySettings(runs=10, batch=8)))
+
+    assert [card.value for card in page.metric] == ["7.5 ms", "2.5 ms", "3.00×"]
+    assert page.metric[0].delta == "133.3 images/s"
+    tables = [table.value for table in page.dataframe if "V1 median (ms)" in table.value]
+    assert [table["V1 median (ms)"].iloc[0] for table in tables] == [7.5, 7.5]  # all results, machines
+    stages = next(table.value for table in page.dataframe if "Throughput (images/s)" in table.value)
+    assert stages["p99 (ms)"].tolist() == [7.5, 2.5]
+    alts = {chart.key: chart.proto.alt for chart in page.get("plotly_chart")}
+    assert "V1 7.5 ms per image, V2 2.5 ms per image" in alts["machines"]
+    assert "FeatherFace V1 7.5 ms" in alts["latency_histogram"]
+
+
 def test_a_stopped_run_keeps_its_rounds_and_says_so(open_page):
     page = open_page(timing(LatencySettings(runs=10), complete=False))
 

@@ -52,7 +52,7 @@ def test_every_round_reports_and_runs_each_model_once(networks):
     assert [step.done for step in steps] == list(range(1, 11))
     assert steps[-1].remaining_seconds == 0
     assert [result.complete for result in steps[-1].results] == [True, True]
-    assert all(len(result.totals(key)) == 4 for result in steps[-1].results for key in MODELS)
+    assert all(len(result.times_per_image(key)) == 4 for result in steps[-1].results for key in MODELS)
     assert torch.get_num_threads() == before
 
 
@@ -102,7 +102,7 @@ def test_a_stopped_benchmark_keeps_what_it_has(networks):
 
     (result,) = step.results
     assert not result.complete
-    assert len(result.totals("v1")) == len(result.totals("v2")) == 2
+    assert len(result.times_per_image("v1")) == len(result.times_per_image("v2")) == 2
 
 
 def test_a_photo_is_timed_stage_by_stage(networks):
@@ -209,3 +209,10 @@ def test_other_detectors_are_timed_without_a_model():
 
     assert last.results[0].complete
     assert last.results[0].engine_version == ""
+
+
+def test_a_summary_is_per_image_whatever_the_batch_size():
+    one = result_of({"v1": [10, 20, 30, 40, 50]})
+    batches = result_of({"v1": [80, 160, 240, 320, 400]})
+
+    assert summary(replace(batches, settings=replace(SMALL, batch=8)), "v1") == summary(one, "v1")

@@ -38,7 +38,8 @@ def show_machines(timings: Sequence[Timing]) -> None:
     """Show `timings` of this server beside those of other machines, and take further files."""
     st.header("Machines")
     st.caption(
-        "Measure any machine where pip works, from a Raspberry Pi to a server, and upload the file here."
+        "Measure any machine where pip works, from a Raspberry Pi to a server, and upload the file here. "
+        "Latency is per image."
     )
     st.code(_COMMAND, language=None, wrap_lines=True)
     _take_files()
@@ -95,7 +96,7 @@ def _show_comparison(found: Sequence[MachineResult]) -> None:
         f"{one.result.machine.processor}, {ENGINES[one.result.settings.engine].name} "
         f"{one.result.settings.precision}: "
         + ", ".join(
-            f"{detector_entry(key).short_name} {summary(one.result, key).median:.1f} ms"
+            f"{detector_entry(key).short_name} {summary(one.result, key).median:.1f} ms per image"
             for key in one.result.milliseconds
         )
         for one in found

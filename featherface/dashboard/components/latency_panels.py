@@ -80,9 +80,9 @@ def _show_cards(timing: Timing) -> None:
         f"{when_text(result.when)}, on {machine_text(result.machine)}, "
         f"{_engine_text(result)}. {result.rounds} rounds after "
         f"{settings.warmup} warm-up rounds; in each round all models run on the same input, with threads "
-        f"limited to {settings.threads}. Latency is the median; confidence intervals are bootstrapped over "
-        f"rounds. Speed-up: median latency of {detector_entry(baseline).short_name} divided by that of the "
-        "model.",
+        f"limited to {settings.threads}. Latency is the median per image; confidence intervals are "
+        f"bootstrapped over rounds. Speed-up: median latency of {detector_entry(baseline).short_name} "
+        "divided by that of the model.",
     )
     _show_cautions(timing, speed_ups)
 
@@ -128,7 +128,7 @@ def _show_cautions(timing: Timing, speed_ups: Mapping[str, SpeedUp]) -> None:
 
 def _show_distribution(timing: Timing) -> None:
     st.subheader("Latency distribution")
-    st.caption("A narrow peak means a stable run. Dashed lines mark the medians.")
+    st.caption("A narrow peak means a stable run. Dashed lines mark the medians of the latency per image.")
     result = timing.result
     medians = (
         f"{detector_entry(key).name} {summary(result, key).median:.1f} ms" for key in result.milliseconds
@@ -136,8 +136,8 @@ def _show_distribution(timing: Timing) -> None:
     show_chart(
         histogram(result),
         name="latency_histogram",
-        alt=f"Histogram of latency over {result.rounds} rounds; medians: {', '.join(medians)}",
-        data=pd.DataFrame({f"{key}_ms": result.totals(key) for key in result.milliseconds}),
+        alt=f"Histogram of latency per image over {result.rounds} rounds; medians: {', '.join(medians)}",
+        data=pd.DataFrame({f"{key}_ms": result.times_per_image(key) for key in result.milliseconds}),
     )
 
 
@@ -170,7 +170,7 @@ def _show_stages(timing: Timing) -> None:
         },
         alt="Median, 95th and 99th percentile, fastest round, throughput and stages per model",
     )
-    st.caption("p95: 95% of rounds were this fast or faster.")
+    st.caption("Latency per image. p95: 95% of rounds were this fast or faster.")
 
 
 def _show_sweeps(timing: Timing, timings: Sequence[Timing]) -> None:
@@ -189,8 +189,7 @@ def _show_sweeps(timing: Timing, timings: Sequence[Timing]) -> None:
             medians = (
                 f"{place}: "
                 + ", ".join(
-                    f"{detector_entry(key).short_name} "
-                    f"{summary(one.result, key).median / one.result.settings.batch:.1f} ms per image"
+                    f"{detector_entry(key).short_name} {summary(one.result, key).median:.1f} ms per image"
                     for key in one.result.milliseconds
                 )
                 for place, one in points
@@ -206,7 +205,8 @@ def _show_sweeps(timing: Timing, timings: Sequence[Timing]) -> None:
 def _show_history(timing: Timing, timings: Sequence[Timing]) -> None:
     st.subheader("All results")
     st.caption(
-        "Newest first, since the server started. Compare only runs with the same setting that were not noisy."
+        "Newest first, since the server started. Latency is per image. Compare only runs with the same "
+        "setting that were not noisy."
     )
     only = st.toggle("Only the setting shown above", key="same_setting", bind="query-params")
     table = timing_table([other for other in timings if not only or timing.compares_with(other)])

@@ -62,7 +62,7 @@ def _show_progress(whose: str, job: QueuedJob) -> None:
     st.progress(job.share_done, f"{whose}: {job.status}")
     if isinstance(job, BenchmarkJob) and (results := job.results()):
         found = ", ".join(
-            f"{detector_entry(key).short_name} {summary(results[-1], key).median:.1f} ms"
+            f"{detector_entry(key).short_name} {summary(results[-1], key).median:.1f} ms per image"
             for key in results[-1].milliseconds
         )
         st.caption(f"Median so far at {setting_text(results[-1].settings)}: {found}.")

@@ -118,7 +118,7 @@ def number_columns(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def stage_table(summaries: Mapping[str, LatencySummary]) -> pd.DataFrame:
-    """Return one row per model: its latency, and the median of each stage if several were timed."""
+    """Return one row per model: its latency per image, and the median of each stage if several were timed."""
     return pd.DataFrame(
         [
             {
@@ -140,7 +140,7 @@ def stage_table(summaries: Mapping[str, LatencySummary]) -> pd.DataFrame:
 
 
 def timing_table(timings: Sequence[Timing]) -> pd.DataFrame:
-    """Return one row per timing."""
+    """Return one row per timing, with latency per image."""
     return pd.DataFrame([_row(timing) for timing in timings])
 
 

@@ -18,8 +18,8 @@ _SHADES = dict(zip(STAGES, (0.35, 0.55, 1.0, 0.75), strict=True))  # opacity; th
 
 
 def histogram(result: LatencyResult) -> go.Figure:
-    """Return the latency distribution of each model, with a line at its median."""
-    latencies = {key: result.totals(key) for key in result.milliseconds}
+    """Return the distribution of each model's latency per image, with a line at its median."""
+    latencies = {key: result.times_per_image(key) for key in result.milliseconds}
     everything = np.concatenate(list(latencies.values()))
     edges = np.linspace(0, np.percentile(everything, 99), _BINS + 1)
     traces = [
@@ -53,7 +53,7 @@ def histogram(result: LatencyResult) -> go.Figure:
         360,
         barmode="overlay",
         shapes=medians,
-        xaxis={"title": {"text": "Latency (ms)"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": "Latency per image (ms)"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "Rounds"}},
     )
     return go.Figure(data=traces, layout=layout)
@@ -101,21 +101,17 @@ def sweep_lines(axis: str, points: Sequence[tuple[float | str, LatencyResult]]) 
 
 
 def _sweep_line(key: str, points: Sequence[tuple[float | str, LatencyResult]]) -> dict[str, object]:
-    found = [
-        (place, summary(result, key), result.settings.batch)
-        for place, result in points
-        if key in result.milliseconds
-    ]
+    found = [(place, summary(result, key)) for place, result in points if key in result.milliseconds]
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": detector_entry(key).name,
-        "x": [place for place, _, _ in found],
-        "y": [one.median / batch for _, one, batch in found],
+        "x": [place for place, _ in found],
+        "y": [one.median for _, one in found],
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [(one.p95 - one.median) / batch for _, one, batch in found],
+            "array": [one.p95 - one.median for _, one in found],
             "arrayminus": [0] * len(found),
         },
         "line": {"color": detector_entry(key).colour, "width": 2},
