@@ -18,11 +18,12 @@ import torch
 
 from featherface.errors import FeatherFaceError
 
-__all__ = ["NetworkQueue", "OnWait", "ServiceBusyError"]
+__all__ = ["NetworkQueue", "OnWait", "ServiceBusyError", "retry_while_busy"]
 
 _WORKERS = min(4, os.cpu_count() or 1)  # passes at once; each takes up to 0.7 GB (V1, 50-megapixel photo)
 _MAX_WAITING = 32  # passes; the last of them starts within a few seconds
 _NICENESS = 5  # added to that of the process
+_RETRY_SECONDS = 2.0  # between attempts while the queue is full
 
 _Result = TypeVar("_Result")
 OnWait = Callable[[int], None]  # called with the position in the queue each time it changes; 1 is next
@@ -78,6 +79,20 @@ class NetworkQueue:
     def _position(self, index: int) -> int:
         """Return the place among those that wait, 1 being the next, or 0 for a pass that may run."""
         return max(0, index - self._workers + 1)
+
+
+def retry_while_busy(work: Callable[[], _Result], pause: Callable[[float], bool]) -> _Result:
+    """Return the result of `work`, which is called again while the queue is full: for one pass of many.
+
+    `pause` waits for the given number of seconds between attempts and returns whether to go on; if it returns
+    False, the last ServiceBusyError is raised.
+    """
+    while True:
+        try:
+            return work()
+        except ServiceBusyError:
+            if not pause(_RETRY_SECONDS):
+                raise
 
 
 def _prepare_thread() -> None:

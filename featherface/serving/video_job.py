@@ -8,11 +8,15 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from threading import Event, Lock
 from typing import Literal
 
+from featherface.detection.detections import Detections
+from featherface.detection.images import Photo
 from featherface.errors import FeatherFaceError
+from featherface.serving.network_queue import ServiceBusyError, retry_while_busy
 from featherface.video.analysis import Detect, FrameFaces, VideoFaces, analyse_video
 from featherface.video.decoding import VideoError, VideoInfo, probe_video
 
@@ -66,6 +70,8 @@ class VideoStore:
 class VideoJob:
     """One analysis in the background, queued in `threads`. `stop` keeps the frames that are done.
 
+    A frame that finds the models busy is tried again, so that a busy moment does not end a long analysis.
+
     error: one sentence after a failure, else None; the frames before it are kept.
     """
 
@@ -75,7 +81,7 @@ class VideoJob:
         self.every = every
         self.error: str | None = None
         self._data = video.data  # empty once it is not needed: `threads` may hold the job for long
-        self._detect = detect
+        self._detect = {key: partial(self._find, find) for key, find in detect.items()}
         self._frames: list[FrameFaces] = []
         self._started: float | None = None
         self._seconds = 0.0
@@ -93,6 +99,8 @@ class VideoJob:
                     break
                 self._frames.append(frame)
             steps.close()
+        except ServiceBusyError:
+            pass  # stopped between two attempts
         except FeatherFaceError as error:
             self.error = str(error)
         except Exception:
@@ -101,6 +109,10 @@ class VideoJob:
         finally:
             self._data = b""
             self._seconds = time.monotonic() - self._started
+
+    def _find(self, find: Detect, photo: Photo) -> Detections:
+        """Return what `find` does, tried again while the models are busy and the job is not stopped."""
+        return retry_while_busy(partial(find, photo), lambda seconds: not self._stop.wait(seconds))
 
     def wait(self) -> None:
         """Return when the analysis has ended."""

@@ -309,7 +309,7 @@ def test_a_full_queue_is_waited_for_and_nothing_is_lost(open_accuracy, measured_
 
     detect = ModelService.detect
     monkeypatch.setattr(ModelService, "detect", busy_at_first)
-    monkeypatch.setattr("featherface.dashboard.state.session_evaluations._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("featherface.serving.network_queue._RETRY_SECONDS", 0.0)
     page = open_accuracy(measured_weights)
     page.file_uploader(key="zip_upload").upload("party.zip", annotated_zip()).run()
     page.button(key="evaluate_zip").click().run()

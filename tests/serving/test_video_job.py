@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from featherface.detection.images import ImageError, Photo
+from featherface.serving.network_queue import ServiceBusyError
 from featherface.serving.video_job import VideoStore
 from featherface.video.decoding import VideoError
 from tests.video.seeded import CLIPS, faces
@@ -66,6 +67,36 @@ def test_a_failure_is_a_sentence_and_keeps_the_frames_before_it() -> None:
     job = store.analyse(store.open("clip.mp4", CLIP), {"a": fails_at_the_third}, every=1)
     job.wait()
     assert (job.error, job.frames_done) == ("Not enough memory for this photo.", 2)
+
+
+def test_a_busy_moment_does_not_end_the_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("featherface.serving.network_queue._RETRY_SECONDS", 0.0)
+    calls = iter(range(100))
+
+    def busy_at_first(photo: Photo):
+        if next(calls) < 3:
+            raise ServiceBusyError(33)
+        return faces((8, 8, 40, 40))
+
+    store = VideoStore()
+    job = store.analyse(store.open("clip.mp4", CLIP), {"a": busy_at_first}, every=6)
+    job.wait()
+    assert (job.state, job.error, job.frames_done) == ("done", None, 4)
+
+
+def test_a_job_can_be_stopped_while_the_models_are_busy() -> None:
+    tried = threading.Event()
+
+    def always_busy(photo: Photo):
+        tried.set()
+        raise ServiceBusyError(33)
+
+    store = VideoStore()
+    job = store.analyse(store.open("clip.mp4", CLIP), {"a": always_busy}, every=1)
+    assert tried.wait(60)
+    job.stop()
+    job.wait()
+    assert (job.state, job.error, job.frames_done) == ("stopped", None, 0)
 
 
 def test_videos_wait_for_each_other() -> None:

@@ -25,7 +25,7 @@ from featherface.evaluation.run import PUBLISHED
 from featherface.evaluation.wider_zip import AnnotatedImages, WiderZipError, read_wider_zip
 from featherface.models import MODELS
 from featherface.profiling.machine import now
-from featherface.serving.network_queue import ServiceBusyError
+from featherface.serving.network_queue import retry_while_busy
 
 __all__ = [
     "ModelPredictions",
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 _MAX_RUNS = 24  # per session; one takes 150 kB
-_RETRY_SECONDS = 2.0  # between attempts while the queue is full
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,12 +160,14 @@ def _predictions(
 
 def _faces(photo: Photo, weights: WeightsFile, on_busy: Callable[[], None]) -> Detections:
     """Return the faces in `photo`; try again while the queue is full, so that earlier passes are not lost."""
-    while True:
-        try:
-            return model_service().detect(photo, weights.key, PUBLISHED, weights=weights).detections
-        except ServiceBusyError:
-            on_busy()  # draws on the page, where Streamlit ends the run of a visitor who has left
-            time.sleep(_RETRY_SECONDS)
+
+    def pause(seconds: float) -> bool:
+        on_busy()  # draws on the page, where Streamlit ends the run of a visitor who has left
+        time.sleep(seconds)
+        return True
+
+    detect = partial(model_service().detect, photo, weights.key, PUBLISHED, weights=weights)
+    return retry_while_busy(detect, pause).detections
 
 
 def _keep(runs: list[SavedCurves]) -> None:
