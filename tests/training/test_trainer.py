@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,9 @@ from featherface.training.recipe import (
 from featherface.training.run_state import RunStateError, load_run_state, save_run_state
 from featherface.training.teacher import Answer, Teacher
 from featherface.training.trainer import DivergedError, Trainer, train_together
+
+RECIPES = Path(trainer_module.__file__).parent / "recipes"
+ROOT = RECIPES.parents[2]
 
 
 @pytest.fixture
@@ -208,10 +212,32 @@ def test_a_damaged_checkpoint_is_named(tmp_path, content):
 
 
 def test_the_recipes_that_ship_are_readable():
-    recipes = sorted((Path(trainer_module.__file__).parent / "recipes").glob("*.toml"))
+    recipes = sorted(RECIPES.glob("*.toml"))
     assert "study_v2.toml" in {path.name for path in recipes}
     for path in recipes:
         read_recipe(path)
+
+
+def test_the_recipe_for_own_images_trains_as_the_readme_says(manifest, tmp_path):
+    path = RECIPES / "own_images.toml"
+    recipe = read_recipe(path)
+    section = re.search(r"## Train on your own images\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.S)[1]
+    paths = (path, recipe.data.manifest, recipe.output / "last.safetensors")
+    for named in paths:
+        assert str(named.relative_to(ROOT)) in section
+
+    few = replace(
+        recipe,
+        output=tmp_path / "run",
+        data=replace(recipe.data, manifest=manifest, size=32, batch=1, workers=0),
+        optimiser=replace(recipe.optimiser, steps=1),
+    )
+    Trainer(few).run()
+    trained, start = (
+        load_network(MODELS[recipe.model], file) for file in (few.output / "last.safetensors", recipe.start)
+    )
+    name = "shared_heads.0.cls_head.bias"
+    assert not torch.equal(trained.state_dict()[name], start.state_dict()[name])
 
 
 @pytest.mark.parametrize(
