@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from featherface.evaluation.ground_truth_files import (
     to_coco_json,
     to_wider_text,
 )
+from featherface.evaluation.marked_photo import MarkedPhoto
 from featherface.evaluation.predictions import Prediction
 from featherface.evaluation.wider_zip import read_wider_zip
 
@@ -70,10 +72,30 @@ def test_pycocotools_scores_the_models_results_against_the_file(tmp_path: Path) 
 
 @pytest.mark.parametrize("form", [to_wider_text, to_coco_json], ids=["WIDER FACE", "COCO"])
 def test_files_are_read_again(form) -> None:
-    found = read_ground_truth_file(form(PHOTOS).encode(), "file")
+    found = read_ground_truth_file(form(PHOTOS).encode(), "file").images
     assert list(found) == ["party.jpg", file_name_key(EMPTY.name)]
-    assert found["party.jpg"] == pytest.approx(np.array(PARTY.faces), abs=1)
-    assert found[file_name_key(EMPTY.name)] == ()
+    assert found["party.jpg"].faces == pytest.approx(np.array(PARTY.faces), abs=1)
+    assert found[file_name_key(EMPTY.name)] == MarkedPhoto(complete=True)
+
+
+@pytest.mark.parametrize(
+    ("form", "complete"),
+    [
+        pytest.param(to_wider_text, True, id="WIDER FACE has no place for it"),
+        pytest.param(to_coco_json, False, id="COCO"),
+    ],
+)
+def test_a_file_tells_whether_all_faces_are_marked(form, complete) -> None:
+    found = read_ground_truth_file(form([replace(PARTY, complete=False)]).encode(), "file")
+    assert found.images["party.jpg"].complete is complete
+
+
+@pytest.mark.parametrize("form", [to_wider_text, to_coco_json], ids=["WIDER FACE", "COCO"])
+def test_images_of_the_same_name_are_told_and_give_no_faces(form) -> None:
+    twice = (PARTY, PhotoFaces("Party.JPG", 64, 48, ((1.0, 2.0, 9.0, 9.0),)), EMPTY)
+    found = read_ground_truth_file(form(twice).encode(), "file")
+    assert list(found.images) == [file_name_key(EMPTY.name)]
+    assert found.repeated == {"party.jpg"}
 
 
 def test_photos_of_the_same_name_stay_apart() -> None:
@@ -102,6 +124,11 @@ def test_photos_of_the_same_name_stay_apart() -> None:
             "not a readable COCO file",
             id="not a number",
         ),
+        pytest.param(
+            b'{"images": [{"id":1, "file_name":"a"}, {"id":1, "file_name":"b"}], "annotations": []}',
+            "not a readable COCO file",
+            id="two images of one id",
+        ),
         pytest.param(b'{"images": {"a": 1}, "annotations": 3}', "not a readable COCO file", id="odd types"),
         pytest.param(b"[" * 100_000, "malformed", id="deep JSON"),
         pytest.param(b'{"a":' + b"[" * 100_000, "not a readable COCO file", id="deep JSON object"),
@@ -115,4 +142,5 @@ def test_what_is_no_ground_truth_is_refused(data: bytes, message: str) -> None:
 
 def test_ignored_and_empty_boxes_are_left_out() -> None:
     text = b"photos/a.jpg\n3\n1 2 30 40 0 0 0 0 0 0\n1 2 30 40 0 0 0 1 0 0\n5 5 0 9\n"
-    assert read_ground_truth_file(text, "own.txt") == {"a.jpg": ((1, 2, 31, 42),)}
+    found = read_ground_truth_file(text, "own.txt").images
+    assert found == {"a.jpg": MarkedPhoto(((1, 2, 31, 42),), complete=True)}

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import FileUploader
 
 from featherface.dashboard.state.marked_faces import marked_photo
-from featherface.dashboard.state.photos import SAMPLES
+from featherface.dashboard.state.photos import SAMPLES, PhotoFile
 from featherface.evaluation.ground_truth_files import PhotoFaces, to_coco_json, to_wider_text
 
 Open = Callable[..., AppTest]
@@ -115,6 +115,11 @@ def importer(page: AppTest) -> FileUploader | None:
     return next((one for one in page.file_uploader if one.label.startswith("Import")), None)
 
 
+def marked_files(page: AppTest) -> list[PhotoFile]:
+    marked = page.session_state["marked_photos"]
+    return [file for file in [*page.session_state["own_photos"], *SAMPLES] if file.key in marked]
+
+
 def open_files(page: AppTest) -> FileUploader:
     page.session_state["ground_truth_files"] = True  # as a click on the section's title does
     field = importer(page.run())
@@ -133,9 +138,31 @@ def test_a_file_marks_the_photos_that_are_here(own: AppTest, form) -> None:
     named = [PhotoFaces("ONE.png", 500, 200, faces), PhotoFaces("other.png", 9, 9, ())]
     page = open_files(own).set_value(("own", form(named).encode(), "text/plain")).run()
     assert [message.value for message in page.success] == [
-        "Faces of 1 photo were marked; 1 more in the file are not here\\."
+        "Faces of 1 photo were marked; 1 more in the file are not here\\. There, all faces count as marked, "
+        "so that every other detection is a false positive\\."
     ]
     assert counts(page) == [[1, 2, 1, 0, "33.3%", "50.0%"]] * 2  # the third face lies outside the photo
+
+
+def test_a_photo_whose_faces_are_not_all_marked_stays_so(own: AppTest) -> None:
+    named = [PhotoFaces("one.png", 500, 200, ((10.0, 50.0, 50.0, 90.0),), complete=False)]
+    page = open_files(own).set_value(("own", to_coco_json(named).encode(), "text/plain")).run()
+    assert [message.value for message in page.success] == ["Faces of 1 photo were marked\\."]
+    assert counts(page) == [[1, 0, 0, 2, "100.0%", "100.0%"]] * 2  # the others are not judged
+
+
+@pytest.mark.parametrize("form", [to_wider_text, to_coco_json], ids=["WIDER FACE", "COCO"])
+def test_faces_of_photos_with_the_same_name_are_not_mixed_up(own: AppTest, form) -> None:
+    uploader = next(one for one in own.file_uploader if one.label == "Upload photos")
+    uploader.set_value([("two.png", photo("blue"), "image/png"), ("two.png", photo("lime"), "image/png")])
+    box = ((10.0, 50.0, 50.0, 90.0),)
+    named = [PhotoFaces(name, 500, 200, box) for name in ("one.png", "one.png", "two.png", "bar.jpg")]
+    page = open_files(own.run()).set_value(("own", form(named).encode(), "text/plain")).run()
+    assert not page.success
+    warnings = [one.value.replace("\\", "") for one in page.warning]
+    (message,) = (text for text in warnings if text.startswith("Faces of 1 photo were marked."))
+    assert "Not marked: one.png, two.png, as several photos" in message
+    assert [file.name for file in marked_files(page)] == ["In a bar"]
 
 
 @pytest.mark.parametrize(

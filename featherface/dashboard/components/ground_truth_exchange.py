@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -27,6 +29,7 @@ from featherface.evaluation.marked_photo import Box, MarkedPhoto, as_array, as_b
 __all__ = ["show_ground_truth_files"]
 
 _MAX_MEGABYTES = 8  # of an imported file; the annotations of all of WIDER FACE val take 2 MB
+_NAMES_LISTED, _LONGEST_NAME = 3, 80  # in a message: names, and characters of each
 _OUTCOME = "truth_import"  # key in the session of what became of an imported file
 
 
@@ -46,7 +49,9 @@ def show_ground_truth_files(file: PhotoFile) -> None:
 def _show_files(file: PhotoFile) -> None:
     st.caption(
         "Faces of this photo and of all other photos that you marked. A photo is found again by the name of "
-        "its file. The Accuracy page evaluates a zip of photos with the WIDER FACE text."
+        "its file, which no other photo may have. COCO JSON keeps whether all faces of a photo are marked; "
+        "from WIDER FACE text, all of them count as marked. The Accuracy page evaluates a zip of photos with "
+        "the WIDER FACE text."
     )
     with st.container(horizontal=True):
         for label, name, mime, form in (
@@ -73,6 +78,8 @@ def _show_files(file: PhotoFile) -> None:
     kind, text = st.session_state.pop(_OUTCOME, ("", ""))
     if kind == "error":
         st.error(plain(text), icon=":material/error:")
+    elif kind == "warning":
+        st.warning(plain(text), icon=":material/warning:")
     elif text:
         st.success(plain(text), icon=":material/check:")
 
@@ -91,7 +98,10 @@ def _exported(file: PhotoFile, form: Callable[[Sequence[PhotoFaces]], str]) -> s
     found = []
     for one in _marked_files(file):
         shown = display_photo(one)
-        found.append(PhotoFaces(_file_name(one), shown.width, shown.height, marked_photo(one.key).faces))
+        marked = marked_photo(one.key)
+        found.append(
+            PhotoFaces(_file_name(one), shown.width, shown.height, marked.faces, complete=marked.complete)
+        )
     return form(found)
 
 
@@ -102,19 +112,55 @@ def _marked_files(file: PhotoFile) -> list[PhotoFile]:
 
 
 def _import(data: bytes, name: str) -> tuple[str, str]:
-    """Mark the faces that a file gives for the photos here; return "error" or "success" and a sentence."""
+    """Mark the faces that a file gives for the photos here.
+
+    Returns "error", "warning" or "success", and what to say. A name that several photos or several images of
+    the file have does not tell which faces belong to which photo, so that nothing is marked there.
+    """
+    files = [*SAMPLES, *own_photos()]
+    names = Counter(file_name_key(_file_name(file)) for file in files)
     try:
         found = read_ground_truth_file(data, name)
-        known = {file_name_key(_file_name(file)): file for file in [*SAMPLES, *own_photos()]}
-        for key in found.keys() & known.keys():
-            mark(known[key].key, MarkedPhoto(_inside(found[key], known[key]), complete=True))
+        known = {key: file for file in files if names[key := file_name_key(_file_name(file))] == 1}
+        here = found.images.keys() & known.keys()
+        for key in here:
+            given = found.images[key]
+            mark(known[key].key, replace(given, faces=_inside(given.faces, known[key])))
     except (GroundTruthFileError, ImageError) as error:
         return "error", str(error)
-    here = len(found.keys() & known.keys())
-    if not here:
-        return "error", f"None of the {len(found):,} images in this file is among the photos here."
-    absent = f"; {len(found) - here:,} more in the file are not here" if len(found) > here else ""
-    return "success", f"Faces of {here:,} {'photo' if here == 1 else 'photos'} were marked{absent}."
+    unclear = sorted((found.images.keys() - here | found.repeated) & names.keys())
+    marked = _marked_text([found.images[key] for key in here], len(found.images.keys() - names.keys()))
+    if unclear:
+        return "warning" if here else "error", f"{marked}{_unclear_text(unclear)}"
+    if here:
+        return "success", marked.strip()
+    count = len(found.images) + len(found.repeated)
+    return "error", f"None of the {count:,} images in this file is among the photos here."
+
+
+def _marked_text(marked: Sequence[MarkedPhoto], absent: int) -> str:
+    """Return what was marked, for a text that may go on; empty if nothing was."""
+    if not marked:
+        return ""
+    photos = "1 photo" if len(marked) == 1 else f"{len(marked):,} photos"
+    rest = f"; {absent:,} more in the file are not here" if absent else ""
+    whole = sum(photo.complete for photo in marked)
+    if not whole:
+        return f"Faces of {photos} were marked{rest}. "
+    where = "There" if whole == len(marked) else f"In {whole:,} of them"
+    return (
+        f"Faces of {photos} were marked{rest}. {where}, all faces count as marked, so that every other "
+        "detection is a false positive. "
+    )
+
+
+def _unclear_text(names: Sequence[str]) -> str:
+    listed = ", ".join(name[:_LONGEST_NAME] for name in names[:_NAMES_LISTED])
+    more = f" and {len(names) - _NAMES_LISTED:,} more" if len(names) > _NAMES_LISTED else ""
+    return (
+        f"Not marked: {listed}{more}, as several photos here or in the file have the same name; rename them "
+        "here and in the file."
+    )
 
 
 def _inside(boxes: Sequence[Box], file: PhotoFile) -> tuple[Box, ...]:
