@@ -15,7 +15,7 @@ _TARGET = 1_500.0  # milliseconds
 
 
 def main() -> int:
-    parser = options(__doc__, "pages")
+    parser = options(__doc__, "page_times")
     parser.add_argument("--rounds", type=int, default=10)
     given = parser.parse_args()
     trained_weights(given.weights)

@@ -26,7 +26,7 @@ _CLOSING = 180  # seconds after which as many sessions are closed as are opened,
 
 
 def main() -> int:
-    parser = options(__doc__, "memory")
+    parser = options(__doc__, "service_memory")
     parser.add_argument("--photos", type=int, default=200, help="through the service")
     parser.add_argument(
         "--minutes", type=float, default=7, help="through the dashboard, by a new visitor each"

@@ -163,7 +163,8 @@ def test_without_hard_cases_of_these_weights_the_page_says_how_to_measure_them(
     open_accuracy, measured_weights
 ):
     page = open_accuracy(measured_weights)
-    assert any("benchmarks.hard_cases" in code.value for code in page.code)
+    (command,) = (code.value for code in page.code if "benchmarks.hard_cases" in code.value)
+    assert "--source" in command  # without one, close-ups would come from every source of the manifest
 
 
 def test_each_protocol_has_a_symbol_of_its_own(open_accuracy, measured_weights):

@@ -22,7 +22,7 @@ _INPUTS = {
     Resize.STUDY: "Stretched to 640 × 640 px",
 }
 _COMMAND = """\
-python -m benchmarks.hard_cases --manifest dev.jsonl --no-faces FOLDER \\
+python -m benchmarks.hard_cases --manifest dev.jsonl --source fddb_small --no-faces FOLDER \\
     --json weights/evaluation/hard_cases/hard_cases.json"""
 
 
@@ -55,8 +55,8 @@ def show_hard_cases(results: Sequence[SavedHardCases]) -> None:
             )
     st.caption(
         "Close-ups: portraits cropped to the face; other boxes are false positives on them. Photos without "
-        "faces: textures, objects, an animal, text and microscopy. The model card names the images. On the "
-        "Detection page, “Several sizes” runs close-ups at half the size too."
+        "faces: textures, objects, an animal, text and microscopy. The model card says where the images are "
+        "from. On the Detection page, “Several sizes” runs close-ups at half the size too."
     )
 
 
