@@ -1,14 +1,17 @@
-"""Twenty seeded misses of each cause, ten per model: the cause is undone, and the face is found.
+"""Seeded misses of each cause, ten per model: the cause is undone, and the face is found.
 
-Each miss is a portrait of the samples that was changed at random from its seed. Seeds whose face is found
-anyway are passed over, so the misses follow the weights that ship.
+Of faces that fill more than a thousand network pixels, and of each change that brings a face back, there are
+four per model. Each miss is a portrait of the samples that was changed at random from its seed. Seeds whose
+face is found anyway are passed over, so the misses follow the weights that ship.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -32,6 +35,7 @@ pytestmark = pytest.mark.slow
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets/samples"
 PER_MODEL = 10
+FEW = 4  # where a pass takes a second, or most seeds do not suit
 SEEDS = 1200  # tried at most
 BATCH = 20
 GREY = 118
@@ -42,6 +46,7 @@ DISTINCT = 0.1  # score below which a candidate says nothing
 
 Box = np.ndarray  # (4,) x1, y1, x2, y2
 Pixels = np.ndarray  # (H, W, 3)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,24 +224,23 @@ def as_photo(pixels: Pixels) -> Photo:
     return Photo(np.ascontiguousarray(np.rint(pixels).clip(0, 255).astype(np.uint8)))
 
 
-def ten(found: Iterator[Case], suits: Callable[[Case], bool]) -> list[Case]:
-    """The first ten cases that suit."""
-    suiting = [
-        case for case, _ in zip((case for case in found if suits(case)), range(PER_MODEL), strict=False)
-    ]
-    assert len(suiting) == PER_MODEL
-    return suiting
+def take(suiting: Iterator[T], count: int = PER_MODEL) -> list[T]:
+    """The first ten cases, or `count`; fewer are a failure."""
+    chosen = list(islice(suiting, count))
+    assert len(chosen) == count
+    return chosen
 
 
-def found_again(detector: Detector, case: Case, photo: Photo, resize: Resize, input_size: int) -> bool:
-    return shown(detector.candidates([photo], resize, input_size)[0].candidates, case.spot, SETTINGS)
+def found_again(detector: Detector, case: Case, photo: Photo, input_size: int) -> bool:
+    return shown(detector.candidates([photo], Resize.FIT, input_size)[0].candidates, case.spot, SETTINGS)
 
 
 def test_below_the_threshold(detector: Detector) -> None:
     """The threshold that the explanation names shows the face."""
-    for case in ten(
-        cases(detector, faded, INPUT_SIZE), lambda case: DISTINCT < case.best < SETTINGS.confidence
-    ):
+    faint = (
+        case for case in cases(detector, faded, INPUT_SIZE) if DISTINCT < case.best < SETTINGS.confidence
+    )
+    for case in take(faint):
         explanation = explain(case.raw.candidates, case.spot, SETTINGS, 1.0)
         assert explanation.cause is Cause.BELOW_THRESHOLD
         assert explanation.threshold is not None
@@ -260,11 +264,12 @@ def neighbours(rng: np.random.Generator) -> Made:
 def test_suppressed(detector: Detector) -> None:
     """Without the box that the explanation names, or with a higher NMS IoU, the face is shown."""
     strict = replace(SETTINGS, nms_iou=0.1)
-    hidden = ten(
-        cases(detector, neighbours, INPUT_SIZE),
-        lambda case: case.best > strict.confidence and not case.shown(strict),
+    hidden = (
+        case
+        for case in cases(detector, neighbours, INPUT_SIZE)
+        if case.best > strict.confidence and not case.shown(strict)
     )
-    for case in hidden:
+    for case in take(hidden):
         explanation = explain(case.raw.candidates, case.spot, strict, 1.0)
         assert explanation.cause is Cause.SUPPRESSED
         assert explanation.rival is not None
@@ -275,45 +280,27 @@ def test_suppressed(detector: Detector) -> None:
 
 def test_too_small(detector: Detector) -> None:
     """A face of a few network pixels is found at twice the size."""
-    (larger,) = (change for change in CHANGES if change.name == "at twice the size")
 
-    def run(photo: Photo, resize: Resize, input_size: int) -> RawResult:
-        return detector.candidates([photo], resize, input_size)[0]
-
-    def suits(case: Case) -> bool:
+    def tiny(case: Case) -> bool:
         x1, y1, x2, y2 = case.spot.box
-        tiny = ((x2 - x1) * (y2 - y1)) ** 0.5 < 9
-        return (
-            tiny
-            and case.best < DISTINCT
-            and attempts(case.photo, case.spot, SETTINGS, run, [larger])[0].found
-        )
+        return ((x2 - x1) * (y2 - y1)) ** 0.5 < 9
 
-    for case in ten(cases(detector, small, INPUT_SIZE), suits):
-        explanation = explain(case.raw.candidates, case.spot, SETTINGS, 1.0)
-        assert explanation.cause is Cause.TOO_SMALL
+    missed = (case for case in cases(detector, small, INPUT_SIZE) if tiny(case) and case.best < DISTINCT)
+    for case in take(case for case in missed if found_again(detector, case, case.photo, 2 * INPUT_SIZE)):
+        assert explain(case.raw.candidates, case.spot, SETTINGS, 1.0).cause is Cause.TOO_SMALL
         assert not case.shown()
-        assert found_again(detector, case, case.photo, Resize.FIT, 2 * INPUT_SIZE)
 
 
 def test_too_large(detector: Detector) -> None:
     """A face larger than every anchor is found at half the size."""
     input_size = 1152
     settings = replace(SETTINGS, input_size=input_size)
-    (smaller,) = (change for change in CHANGES if change.name == "at half the size")
-
-    def run(photo: Photo, resize: Resize, size: int) -> RawResult:
-        return detector.candidates([photo], resize, size)[0]
-
-    def suits(case: Case) -> bool:
-        missed = case.best < DISTINCT
-        return missed and attempts(case.photo, case.spot, settings, run, [smaller])[0].found
-
-    for case in ten(cases(detector, larger_than(input_size), input_size), suits):
-        explanation = explain(case.raw.candidates, case.spot, settings, 1.0)
-        assert explanation.cause is Cause.TOO_LARGE
+    missed = (case for case in cases(detector, larger_than(input_size), input_size) if case.best < DISTINCT)
+    for case in take(
+        (case for case in missed if found_again(detector, case, case.photo, input_size // 2)), FEW
+    ):
+        assert explain(case.raw.candidates, case.spot, settings, 1.0).cause is Cause.TOO_LARGE
         assert not case.shown()
-        assert found_again(detector, case, case.photo, Resize.FIT, input_size // 2)
 
 
 @pytest.mark.parametrize("key", list(WIDEST), indirect=True)
@@ -322,19 +309,19 @@ def test_beyond_the_receptive_field(key: str, detector: Detector) -> None:
     input_size = 32 * (WIDEST[key] // 32 + 1)
     settings = replace(SETTINGS, input_size=input_size)
     missed = (case for case in cases(detector, larger_than(input_size), input_size) if case.best < DISTINCT)
-    for case, _ in zip(missed, range(2 * PER_MODEL), strict=False):
+    for case in take(missed, FEW):
         explanation = explain(case.raw.candidates, case.spot, settings, 1.0, receptive_field=WIDEST[key])
         assert explanation.cause is Cause.BEYOND_RECEPTIVE_FIELD
-        assert found_again(detector, case, case.photo, Resize.FIT, input_size // 4)
+        assert found_again(detector, case, case.photo, input_size // 4)
 
 
 def test_no_candidate(detector: Detector) -> None:
     """A face without contrast leaves no candidate, and with its contrast it is found."""
-    for case in ten(cases(detector, erased, INPUT_SIZE), lambda case: case.best < DISTINCT):
+    for case in take(case for case in cases(detector, erased, INPUT_SIZE) if case.best < DISTINCT):
         explanation = explain(case.raw.candidates, case.spot, SETTINGS, 1.0)
         assert (explanation.cause, explanation.threshold) == (Cause.NO_CANDIDATE, None)
         assert not case.shown(replace(SETTINGS, confidence=DISTINCT))
-        assert found_again(detector, case, case.clean, Resize.FIT, INPUT_SIZE)
+        assert found_again(detector, case, case.clean, INPUT_SIZE)
 
 
 @pytest.mark.parametrize(
@@ -358,11 +345,9 @@ def test_a_single_change_brings_the_face_back(
     def run(photo: Photo, resize: Resize, input_size: int) -> RawResult:
         return detector.candidates([photo], resize, input_size)[0]
 
-    def suits(case: Case) -> bool:
-        return not case.shown() and attempts(case.photo, case.spot, SETTINGS, run, [change])[0].found
-
-    for case in ten(cases(detector, made, INPUT_SIZE), suits):
-        tried = attempts(case.photo, case.spot, SETTINGS, run, [change])
+    missed = (case for case in cases(detector, made, INPUT_SIZE) if not case.shown())
+    changed = ((case, attempts(case.photo, case.spot, SETTINGS, run, [change])) for case in missed)
+    for case, tried in take((pair for pair in changed if pair[1][0].found), FEW):
         explanation = explain(case.raw.candidates, case.spot, SETTINGS, 1.0, tried)
         assert explanation.cause is not Cause.FOUND
         assert f"It is found {name} (" in missed_face_text("The model", explanation, SETTINGS)
