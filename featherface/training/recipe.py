@@ -51,7 +51,7 @@ class OptimiserSettings:
     """AdamW with a linear warm-up and a cosine decay to zero."""
 
     steps: int  # at most, if `minutes` is set
-    minutes: float | None = None  # the run ends, and its cosine decays, by the clock
+    minutes: float | None = None  # the run ends, and its cosine decays, by the clock; for one process
     learning_rate: float = 1e-3
     weight_decay: float = 5e-4
     warmup_steps: int = 0

@@ -36,7 +36,7 @@ from featherface.training.composites import Composites
 from featherface.training.crops import SquareCrops
 from featherface.training.detector_objective import DetectorObjective
 from featherface.training.image_store import ImageStore
-from featherface.training.recipe import OptimiserSettings, Recipe
+from featherface.training.recipe import OptimiserSettings, Recipe, RecipeError
 from featherface.training.run_state import RunStateError, load_run_state, save_run_state
 from featherface.training.samples import Sample
 from featherface.training.selection import half_of
@@ -69,7 +69,7 @@ class Trainer:
     def __init__(self, recipe: Recipe, teacher: Teacher | None = None) -> None:
         self.recipe = recipe
         self.teacher = teacher
-        self.rank, self.ranks = _join_processes()
+        self.rank, self.ranks = _join_processes(recipe)
         self.device = _device(self.rank)
         recipe.output.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
@@ -257,9 +257,9 @@ class Trainer:
         minutes = self.recipe.optimiser.minutes
         out_of_time = minutes is not None and self._seconds_trained() >= 60 * minutes
         if self.ranks > 1:
-            flags = torch.tensor([save, score, out_of_time], device=self.device)
+            flags = torch.tensor([save, score], device=self.device)
             distributed.broadcast(flags, src=0)
-            save, score, out_of_time = flags.tolist()
+            save, score = flags.tolist()
         return save, score, out_of_time
 
     def _resume(self) -> None:
@@ -407,9 +407,17 @@ def _teacher_network(recipe: Recipe, device: torch.device) -> FaceNetwork:
     return _channels_last(network.to(device))
 
 
-def _join_processes() -> tuple[int, int]:
-    """Return this process's rank and the number of processes, as torchrun sets them."""
+def _join_processes(recipe: Recipe) -> tuple[int, int]:
+    """Return this process's rank and the number of processes, as torchrun sets them.
+
+    Raises RecipeError for a run of some minutes: processes that each decay the learning rate by their own
+    clock would train different weights.
+    """
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks > 1 and recipe.optimiser.minutes is not None:
+        raise RecipeError(
+            f"A run of {ranks} processes cannot end by the clock; remove `minutes`, set `steps`."
+        )
     if ranks > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return int(os.environ.get("RANK", "0")), ranks

@@ -180,6 +180,13 @@ def test_two_students_see_the_same_batches_and_share_a_teacher(settings, tmp_pat
         load_network(MODELS[key], tmp_path / key / "last.safetensors")
 
 
+def test_several_processes_do_not_decay_the_learning_rate_by_clocks_of_their_own(settings, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    timed = replace(settings, optimiser=replace(settings.optimiser, minutes=1.0))
+    with pytest.raises(RecipeError, match="2 processes cannot end by the clock"):
+        Trainer(timed)
+
+
 def test_a_loss_that_is_no_number_stops_the_run(settings):
     trainer = Trainer(settings)
     with torch.no_grad():
