@@ -16,6 +16,7 @@ from featherface.cli.common import (
     add_input_size_option,
     add_model_option,
     add_threshold_options,
+    error_line,
     model_keys,
     range_help,
 )
@@ -93,14 +94,24 @@ def _detectors(arguments: argparse.Namespace) -> Mapping[str, Detect]:
 
 
 def _file_faces(arguments: argparse.Namespace, detect: Mapping[str, Detect]) -> tuple[VideoFaces, bool]:
+    from tqdm import tqdm
+
     from featherface.video.analysis import VideoFaces, analyse_video
-    from featherface.video.decoding import probe_video
+    from featherface.video.decoding import MAX_FRAMES, MAX_SECONDS, probe_video
 
     path = Path(arguments.video)
+
+    def report_limit() -> None:
+        limit = f"the limit of {MAX_SECONDS:.0f} s or {MAX_FRAMES:,} frames"
+        tqdm.write(
+            error_line(f"{path.name} goes on beyond {limit}; the rest is not analysed."), file=sys.stderr
+        )
+
     data = path.read_bytes()
     info = probe_video(data, path.name)
     total = None if info.frames is None else -(-info.frames // arguments.every)
-    frames, interrupted = _watched(analyse_video(data, path.name, detect, arguments.every), arguments, total)
+    steps = analyse_video(data, path.name, detect, arguments.every, report_limit)
+    frames, interrupted = _watched(steps, arguments, total)
     return VideoFaces(str(path), info.width, info.height, arguments.every, frames), interrupted
 
 

@@ -73,6 +73,7 @@ class VideoJob:
     A frame that finds the models busy is tried again, so that a busy moment does not end a long analysis.
 
     error: one sentence after a failure, else None; the frames before it are kept.
+    at_limit: whether the analysis ended because the video goes on beyond MAX_SECONDS or MAX_FRAMES.
     """
 
     def __init__(self, video: OpenVideo, detect: Mapping[str, Detect], every: int, threads: Executor) -> None:
@@ -80,6 +81,7 @@ class VideoJob:
         self.info = video.info
         self.every = every
         self.error: str | None = None
+        self.at_limit = False
         self._data = video.data  # empty once it is not needed: `threads` may hold the job for long
         self._detect = {key: partial(self._find, find) for key, find in detect.items()}
         self._frames: list[FrameFaces] = []
@@ -92,7 +94,7 @@ class VideoJob:
         """Analyse until the end, `stop` or an error."""
         self._started = time.monotonic()
         try:
-            steps = analyse_video(self._data, self.name, self._detect, self.every)
+            steps = analyse_video(self._data, self.name, self._detect, self.every, self._note_limit)
             while not self._stop.is_set():
                 frame = next(steps, None)
                 if frame is None:
@@ -109,6 +111,9 @@ class VideoJob:
         finally:
             self._data = b""
             self._seconds = time.monotonic() - self._started
+
+    def _note_limit(self) -> None:
+        self.at_limit = True
 
     def _find(self, find: Detect, photo: Photo) -> Detections:
         """Return what `find` does, tried again while the models are busy and the job is not stopped."""

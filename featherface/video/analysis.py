@@ -83,16 +83,20 @@ class VideoFaces:
 
 
 def analyse_video(
-    data: bytes, name: str, detect: Mapping[str, Detect], every: int = 1
+    data: bytes,
+    name: str,
+    detect: Mapping[str, Detect],
+    every: int = 1,
+    on_limit: Callable[[], None] | None = None,
 ) -> Generator[FrameFaces]:
     """Yield the faces of every `every`-th frame, in order, as each is done.
 
     detect: by model key, what finds the faces of one frame; called in several threads at once. The next frame
     is under way before one is done, so that a slow model leaves no core idle. Memory does not grow with the
-    length of the video, but for what the caller keeps. Raises VideoError where no frame can be decoded, and
-    what `detect` raises.
+    length of the video, but for what the caller keeps. on_limit: as for `decode_frames`. Raises VideoError
+    where no frame can be decoded, and what `detect` raises.
     """
-    yield from analyse_frames(decode_frames(data, name, every), detect)
+    yield from analyse_frames(decode_frames(data, name, every, on_limit), detect)
 
 
 def analyse_frames(frames: Iterable[Frame], detect: Mapping[str, Detect]) -> Generator[FrameFaces]:

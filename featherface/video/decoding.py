@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, cast
@@ -94,20 +94,30 @@ def probe_video(data: bytes, name: str) -> VideoInfo:
             raise VideoError(
                 f"{name} lasts {info.seconds:.0f} s and the limit is {MAX_SECONDS:.0f} s; cut it shorter."
             )
+        if info.frames is not None and info.frames > MAX_FRAMES:
+            raise VideoError(
+                f"{name} has {info.frames:,} frames and the limit is {MAX_FRAMES:,}; "
+                "cut it shorter or save it with a lower frame rate."
+            )
         next(_frames(stream, name, info))
         return info
 
 
-def decode_frames(data: bytes, name: str, every: int = 1) -> Iterator[Frame]:
+def decode_frames(
+    data: bytes, name: str, every: int = 1, on_limit: Callable[[], None] | None = None
+) -> Iterator[Frame]:
     """Yield every `every`-th upright frame in order, up to MAX_FRAMES and MAX_SECONDS.
 
     A damaged or truncated file yields the frames before the damage. One frame is in memory at a time.
+    on_limit: called where the file goes on beyond one of the limits, which its header need not say.
     Raises VideoError where not even the first frame can be decoded.
     """
-    request = Request(first=0, every=every, frames=-(-MAX_FRAMES // every))
+    request = Request(first=0, every=every, frames=-(-MAX_FRAMES // every) + 1)  # one beyond the limit
     with _decoder(data, name, request) as (info, stream):
         for frame in _frames(stream, name, info):
-            if frame.seconds > MAX_SECONDS:
+            if frame.seconds > MAX_SECONDS or frame.index >= MAX_FRAMES:
+                if on_limit is not None:
+                    on_limit()
                 return
             yield frame
 

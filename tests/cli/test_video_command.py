@@ -9,6 +9,7 @@ import pytest
 
 from featherface.cli.main import main
 from featherface.serving.model_service import ModelService
+from featherface.video import decoding
 from featherface.video.decoding import decode_frames
 from tests.video.seeded import CLIPS, faces
 
@@ -50,6 +51,16 @@ def test_ctrl_c_keeps_what_is_done(monkeypatch, capsys: pytest.CaptureFixture[st
     monkeypatch.setattr(ModelService, "detect_frame", interrupted)
     assert main(["video", CLIP, "--model", "v1", "--json"]) == 130
     assert len(json.loads(capsys.readouterr().out)["frames"]) == 2
+
+
+def test_the_end_at_the_limit_is_reported(monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(decoding, "MAX_SECONDS", 0.7)
+    info = decoding.VideoInfo(208, 160, 24.0, None, "h264")  # a header without a number of frames
+    monkeypatch.setattr(decoding, "probe_video", lambda *_: info)
+    assert main(["video", CLIP, "--every", "10", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert [frame["frame"] for frame in json.loads(captured.out)["frames"]] == [0, 10]
+    assert "h264.mp4 goes on beyond the limit of 1 s" in captured.err
 
 
 @pytest.mark.parametrize(

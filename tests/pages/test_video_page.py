@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from featherface.serving.model_service import ModelService
 from featherface.serving.video_job import VideoJob, VideoStore
+from featherface.video import decoding
 from featherface.video.decoding import Frame, frame_at
 from tests.video.seeded import CLIPS, faces
 
@@ -68,6 +69,20 @@ def test_from_upload_to_results(page: AppTest, jobs: list[VideoJob]) -> None:
     assert page.subheader[1].value.startswith("Frame 1 at")
     table = page.dataframe[0].value
     assert table["Tracks"].tolist() == [1, 1]
+
+
+def test_a_video_beyond_the_limit_says_where_it_was_cut(
+    page: AppTest, jobs: list[VideoJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(page, "h264.mp4")
+    monkeypatch.setattr(decoding, "MAX_FRAMES", 20)  # as if the header had stated fewer frames
+    next(button for button in page.button if button.label == "Analyse video").click().run()
+    jobs[0].wait()
+    page.run()
+    assert not page.exception
+    (text,) = (caption.value for caption in page.caption if caption.value.startswith("Analysed 20 frames"))
+    assert "Stopped at the limit of 5 minutes" in text
+    assert "ends early" not in text
 
 
 def test_frames_of_a_closed_video_are_not_kept(page: AppTest, jobs: list[VideoJob], monkeypatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from featherface.detection.images import ImageError, Photo
 from featherface.serving.network_queue import ServiceBusyError
 from featherface.serving.video_job import VideoStore
+from featherface.video import decoding
 from featherface.video.decoding import VideoError
 from tests.video.seeded import CLIPS, faces
 
@@ -38,6 +39,16 @@ def test_to_the_end() -> None:
     assert (job.frames_done, job.frames_expected, job.error) == (5, 5, None)
     assert [frame.index for frame in job.faces().frames] == [0, 5, 10, 15, 20]
     assert job.seconds > 0
+
+
+def test_a_video_beyond_the_limit_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, detector = VideoStore(), Gated()
+    video = store.open("clip.mp4", CLIP)
+    monkeypatch.setattr(decoding, "MAX_FRAMES", 20)  # as if the header had stated fewer frames
+    detector.gate.release(100)
+    job = store.analyse(video, {"a": detector}, every=5)
+    job.wait()
+    assert (job.state, job.error, job.frames_done, job.at_limit) == ("done", None, 4, True)
 
 
 def test_progress_and_stopping_keep_what_is_done() -> None:

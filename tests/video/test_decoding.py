@@ -119,12 +119,34 @@ def test_limits(encoded, monkeypatch) -> None:
     for limit, value, words in (
         ("MAX_VIDEO_BYTES", 100, "limit is 0 MB"),
         ("MAX_SECONDS", 1.0, "limit is 1 s"),
+        ("MAX_FRAMES", 11, "has 12 frames and the limit is 11"),
         ("MAX_FRAME_PIXELS", 1_000, "64 x 48 pixels"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(decoding, limit, value)
             with pytest.raises(VideoError, match=words):
                 probe_video(data, "clip.avi")
+
+
+@pytest.mark.parametrize("every", [1, 5])
+@pytest.mark.parametrize(
+    ("limit", "value", "decoded", "beyond"),
+    [
+        ("MAX_FRAMES", 11, 11, True),
+        ("MAX_FRAMES", 12, 12, False),  # the file ends exactly there
+        ("MAX_SECONDS", 0.95, 10, True),
+        ("MAX_SECONDS", 1.1, 12, False),
+    ],
+)
+def test_a_file_longer_than_its_header_says_is_cut_and_told(
+    encoded, monkeypatch, limit: str, value: float, decoded: int, beyond: bool, every: int
+) -> None:
+    data = encoded(grey_levels(12), ".avi", "MJPG")
+    monkeypatch.setattr(decoding, limit, value)
+    told: list[bool] = []
+    frames = list(decode_frames(data, "clip.avi", every, lambda: told.append(True)))
+    assert [frame.index for frame in frames] == list(range(0, decoded, every))
+    assert told == [True] * (beyond and any(index % every == 0 for index in range(decoded, 12)))
 
 
 def test_a_missing_frame_is_a_sentence(encoded) -> None:

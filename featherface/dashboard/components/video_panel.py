@@ -28,7 +28,7 @@ from featherface.reporting.figures.video_timeline import video_timeline
 from featherface.serving.video_job import OpenVideo, VideoJob
 from featherface.video.analysis import Detect, FrameFaces, VideoFaces
 from featherface.video.anonymising import anonymised
-from featherface.video.decoding import MAX_SECONDS, MAX_VIDEO_BYTES, VideoError, frame_at
+from featherface.video.decoding import MAX_FRAMES, MAX_SECONDS, MAX_VIDEO_BYTES, VideoError, frame_at
 from featherface.video.encoding import encode_webm, side_by_side
 from featherface.video.exports import video_csv, video_json, video_mot
 from featherface.video.tracks import Stability
@@ -74,7 +74,8 @@ def _upload() -> None:
         help="The video stays in memory while the page is open.",
     )
     st.caption(
-        f"Up to {MAX_VIDEO_BYTES // 10**6} MB, {MAX_SECONDS / 60:.0f} minutes and 3840 × 2160 pixels. "
+        f"Up to {MAX_VIDEO_BYTES // 10**6} MB, {MAX_SECONDS / 60:.0f} minutes, {MAX_FRAMES:,} frames and "
+        "3840 × 2160 pixels. "
         "H.264, HEVC, VP8, VP9 or MJPEG in MP4, MOV, WebM or AVI; AV1 cannot be decoded."
     )
     refusal = st.session_state.pop("refused_video", None)
@@ -150,6 +151,11 @@ def _show_outcome(job: VideoJob) -> None:
     text = f"Analysed {job.frames_done:,} frames in {job.seconds:.1f} s ({rate:.1f} frames/s)."
     if job.state == "stopped":
         text += " Stopped early: the results cover the frames up to there."
+    elif job.at_limit:
+        text += (
+            f" Stopped at the limit of {MAX_SECONDS / 60:.0f} minutes or {MAX_FRAMES:,} frames: "
+            "the results and the saved videos end there."
+        )
     elif job.error is None and expected is not None and job.frames_done < 0.95 * expected:
         text += f" The file ends early: its header states {expected:,} frames."
     with st.container(horizontal=True, vertical_alignment="center"):
