@@ -1,10 +1,10 @@
 """Decode video files from memory, frame by frame, in a process of their own.
 
-FFmpeg's demuxers and decoders read whatever a visitor uploads, and a damaged file can crash them. They run in
-a child process (`decoder_process`), so that such a file ends with a sentence and not with the server. Nothing
-is written to disk. Only containers that cannot name other files or addresses are opened (MP4/MOV,
-WebM/Matroska, AVI), judged by content and not by name: a playlist renamed to .mp4 would make FFmpeg fetch
-what it lists.
+FFmpeg's demuxers and decoders read whatever a visitor uploads, and a damaged file can crash them or let them
+hang. They run in a child process (`decoder_process`), so that such a file ends with a sentence and not with
+the server. Nothing is written to disk. Only containers that cannot name other files or addresses are opened
+(MP4/MOV, WebM/Matroska, AVI), judged by content and not by name: a playlist renamed to .mp4 would make FFmpeg
+fetch what it lists.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event, Timer
 from typing import IO, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from featherface.video import decoder_process
 from featherface.video.decoder_process import FRAME_HEADER, Request
 
 __all__ = [
+    "MAX_DECODING_SECONDS",
     "MAX_FRAMES",
     "MAX_FRAME_PIXELS",
     "MAX_SECONDS",
@@ -41,6 +43,7 @@ MAX_VIDEO_BYTES = 100_000_000  # held in memory twice while the video is open, h
 MAX_SECONDS = 300.0
 MAX_FRAMES = 18_000  # 300 s at 60 frames/s; also where a file lies about its length
 MAX_FRAME_PIXELS = 3_840 * 2_160
+MAX_DECODING_SECONDS = 60.0  # until the file is open, and then for each frame; one of 4K takes about 50 ms
 
 _SIGNATURES = {  # offset and bytes
     "MP4 or MOV": ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip")),
@@ -89,7 +92,7 @@ def probe_video(data: bytes, name: str) -> VideoInfo:
 
     Raises VideoError where the file is not a video, too large or too long, or no frame of it can be decoded.
     """
-    with _decoder(data, name, Request(first=0, every=1, frames=1)) as (info, stream):
+    with _decoder(data, name, Request(first=0, every=1, frames=1)) as (info, decoder):
         if info.seconds is not None and info.seconds > MAX_SECONDS:
             raise VideoError(
                 f"{name} lasts {info.seconds:.0f} s and the limit is {MAX_SECONDS:.0f} s; cut it shorter."
@@ -99,7 +102,7 @@ def probe_video(data: bytes, name: str) -> VideoInfo:
                 f"{name} has {info.frames:,} frames and the limit is {MAX_FRAMES:,}; "
                 "cut it shorter or save it with a lower frame rate."
             )
-        next(_frames(stream, name, info))
+        next(_frames(decoder, info))
         return info
 
 
@@ -113,8 +116,8 @@ def decode_frames(
     Raises VideoError where not even the first frame can be decoded.
     """
     request = Request(first=0, every=every, frames=-(-MAX_FRAMES // every) + 1)  # one beyond the limit
-    with _decoder(data, name, request) as (info, stream):
-        for frame in _frames(stream, name, info):
+    with _decoder(data, name, request) as (info, decoder):
+        for frame in _frames(decoder, info):
             if frame.seconds > MAX_SECONDS or frame.index >= MAX_FRAMES:
                 if on_limit is not None:
                     on_limit()
@@ -129,27 +132,76 @@ def frame_at(data: bytes, name: str, index: int, seconds: float | None = None) -
     Seeking by number is inexact in files with a variable frame rate. Raises VideoError where the video has no
     such frame.
     """
-    with _decoder(data, name, Request(first=index, every=1, frames=1, seconds=seconds)) as (info, stream):
-        return next(_frames(stream, name, info))
+    with _decoder(data, name, Request(first=index, every=1, frames=1, seconds=seconds)) as (info, decoder):
+        return next(_frames(decoder, info))
+
+
+class _Decoder:
+    """The child process that decodes one file; each answer has MAX_DECODING_SECONDS."""
+
+    def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
+        self.name = name
+        self._process = process
+        self._output = cast("IO[bytes]", process.stdout)
+
+    def header(self, request: Request, data: bytes) -> bytes:
+        """Send the file and return the line that describes it; empty if it cannot be opened."""
+        stdin = cast("IO[bytes]", self._process.stdin)
+        with self._in_time():
+            with suppress(BrokenPipeError):  # it crashed: what it did not answer says so
+                stdin.write(json.dumps(request._asdict()).encode() + b"\n" + data)
+                stdin.close()
+            return self._output.readline()
+
+    def frame(self) -> Frame | None:
+        """Return the next frame, or None at the end or where the file is damaged. Raises VideoError."""
+        with self._in_time():
+            header = self._output.read(FRAME_HEADER.size)
+            if len(header) < FRAME_HEADER.size:
+                return None
+            index, seconds, width, height = FRAME_HEADER.unpack(header)
+            _check_extent(width, height, self.name)  # the size can change in mid-stream
+            pixels = self._output.read(3 * width * height)
+            if len(pixels) < 3 * width * height:
+                return None
+        return Frame(index, seconds, Photo(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)))
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Kill the process where what is inside takes too long, and raise VideoError then."""
+        late = Event()
+
+        def end() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = Timer(MAX_DECODING_SECONDS, end)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+        if late.is_set():
+            raise VideoError(
+                f"Decoding one frame of {self.name} takes more than {MAX_DECODING_SECONDS:.0f} s; "
+                "convert it to H.264 in MP4 and try again."
+            )
 
 
 @contextmanager
-def _decoder(data: bytes, name: str, request: Request) -> Iterator[tuple[VideoInfo, IO[bytes]]]:
-    """Start the child process, give it the file, and yield the header and the stream of frames."""
+def _decoder(data: bytes, name: str, request: Request) -> Iterator[tuple[VideoInfo, _Decoder]]:
+    """Start the child process, give it the file, and yield the header and what reads the frames."""
     _check_container(data, name)
     command = [sys.executable, "-I", decoder_process.__file__]  # by its path: it needs OpenCV alone
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-            with suppress(BrokenPipeError):  # it crashed: what it did not answer says so
-                stdin.write(json.dumps(request._asdict()).encode() + b"\n" + data)
-                stdin.close()
-            line = stdout.readline()
+            decoder = _Decoder(process, name)
+            line = decoder.header(request, data)
             if not line:
                 raise VideoError(f"{name} has no video track that can be read, or is damaged or cut off.")
-            yield _info(json.loads(line), name), stdout
+            yield _info(json.loads(line), name), decoder
         finally:
             process.kill()
 
@@ -192,21 +244,16 @@ def _check_extent(width: int, height: int, name: str) -> None:
         )
 
 
-def _frames(stream: IO[bytes], name: str, info: VideoInfo) -> Iterator[Frame]:
+def _frames(decoder: _Decoder, info: VideoInfo) -> Iterator[Frame]:
     """Yield what the child process writes; raises VideoError where it writes not even one frame."""
     seen = False
-    while len(header := stream.read(FRAME_HEADER.size)) == FRAME_HEADER.size:
-        index, seconds, width, height = FRAME_HEADER.unpack(header)
-        _check_extent(width, height, name)  # the size can change in mid-stream
-        pixels = stream.read(3 * width * height)
-        if len(pixels) < 3 * width * height:
-            return
+    while (frame := decoder.frame()) is not None:
         seen = True
-        yield Frame(index, seconds, Photo(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)))
+        yield frame
     if not seen:
         # OpenCV's FFmpeg opens AV1 and decodes nothing of it, without an error
         codec = "AV1" if info.codec.upper() == "AV01" else info.codec or "unknown"
         raise VideoError(
-            f"{name} holds {codec} video, of which this frame cannot be decoded here; "
+            f"{decoder.name} holds {codec} video, of which this frame cannot be decoded here; "
             "convert it to H.264, HEVC, VP8 or VP9."
         )

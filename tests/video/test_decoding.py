@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from featherface.video import decoding
+from featherface.video import decoder_process, decoding
+from featherface.video.decoder_process import FRAME_HEADER
 from featherface.video.decoding import VideoError, decode_frames, frame_at, probe_video
 from tests.video.seeded import CLIPS, grey_levels, number_of
 
@@ -147,6 +151,29 @@ def test_a_file_longer_than_its_header_says_is_cut_and_told(
     frames = list(decode_frames(data, "clip.avi", every, lambda: told.append(True)))
     assert [frame.index for frame in frames] == list(range(0, decoded, every))
     assert told == [True] * (beyond and any(index % every == 0 for index in range(decoded, 12)))
+
+
+@pytest.fixture
+def stalling(tmp_path: Path, monkeypatch) -> None:
+    """Put a decoder in place that writes one frame of 64 x 48 pixels and then hangs; it reads no file."""
+    script = tmp_path / "stalling.py"
+    header = json.dumps({"width": 64, "height": 48, "rate": 10, "frames": 0, "codec": 0}).encode()
+    answer = header + b"\n" + FRAME_HEADER.pack(0, 0.0, 64, 48) + bytes(3 * 64 * 48)
+    script.write_text(
+        f"import signal, sys\nsys.stdout.buffer.write({answer!r})\nsys.stdout.flush()\nsignal.pause()\n"
+    )
+    monkeypatch.setattr(decoder_process, "__file__", str(script))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the decoder that hangs waits for a signal")
+def test_a_decoder_that_hangs_is_killed(stalling: None, monkeypatch) -> None:
+    frames = decode_frames(b"....ftyp", "clip.mp4")
+    assert next(frames).index == 0
+    monkeypatch.setattr(decoding, "MAX_DECODING_SECONDS", 0.05)
+    with pytest.raises(VideoError, match=r"Decoding one frame of clip\.mp4 takes more than"):
+        next(frames)
+    with pytest.raises(VideoError, match=r"Decoding one frame of clip\.mp4 takes more than"):
+        probe_video(b"....ftyp" + bytes(10**6), "clip.mp4")  # more than a pipe holds, so that writing hangs
 
 
 def test_a_missing_frame_is_a_sentence(encoded) -> None:
