@@ -132,9 +132,12 @@ class LiveSession:
             self._changed.notify_all()
 
     async def change(self, settings: LiveSettings) -> None:
-        """Use `settings` from the next frame on."""
+        """Use `settings` from the next frame on; a model that is chosen again starts to count anew."""
         async with self._changed:
             self.settings = settings
+            for key in set(self._last) - set(settings.models):
+                del self._last[key]
+                self._dropped.pop(key, None)
             self._changed.notify_all()
 
     async def run(self) -> None:

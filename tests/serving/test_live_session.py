@@ -119,6 +119,27 @@ def test_dropped_frames_are_counted_per_model() -> None:
     assert {answer["frame"]: answer["dropped"] for answer in answers} == {1: 0, 5: 3}
 
 
+def test_frames_that_pass_while_a_model_is_not_chosen_are_not_dropped() -> None:
+    async def scenario(session: LiveSession, service: Gated, answers: list[dict]) -> None:
+        async def answered(number: int, count: int) -> None:
+            await session.offer(number, jpeg(10 * number))
+            await until(lambda: len(answers) == count)
+
+        for gate in service.gates.values():
+            gate.release(10)
+        await answered(1, 2)
+        await session.change(LiveSettings(models=(FAST,)))
+        await answered(2, 3)
+        await answered(3, 4)
+        await session.change(LiveSettings(models=(SLOW, FAST)))
+        await until(lambda: len(answers) == 5)  # the slow model takes the newest frame
+        await answered(4, 7)
+
+    _, answers = play(scenario)
+    assert [answer["dropped"] for answer in answers] == [0] * 7
+    assert [answer["frame"] for answer in answers if answer["model"] == SLOW] == [1, 3, 4]
+
+
 def test_the_wait_for_a_busy_model_counts_as_queue() -> None:
     waited: list[float] = []
 
