@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -20,12 +18,11 @@ COUNTS = {
 }
 
 
-def test_as_a_program():
-    done = subprocess.run(
-        [sys.executable, "-m", "featherface", "params", "--json"], capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout) == COUNTS
-    assert done.stderr == ""
+def test_both_models(capsys):
+    assert main(["params", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == COUNTS
+    assert err == ""
 
 
 @pytest.mark.parametrize("model", COUNTS)
