@@ -71,7 +71,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from featherface.profiling.latency import LatencySettings, benchmark
+    from featherface.profiling.latency import BenchmarkPhoto, LatencySettings, benchmark
     from featherface.study.results import load_networks
 
     points = [
@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
         for engine, precision in _engines(arguments.engine, arguments.precision)
         for size in arguments.sizes
     ]
-    photo = arguments.photo and arguments.photo.read_bytes()
+    photo = arguments.photo and BenchmarkPhoto(arguments.photo.name, arguments.photo.read_bytes())
     networks, _ = load_networks(weights_folder())
     results = finished_points(benchmark(networks, points, photo))
     record = {"points": [_point(result) for result in results]}
@@ -145,9 +145,14 @@ def _print_point(result: LatencyResult) -> None:
     from featherface.models import MODELS
     from featherface.profiling.latency import noise, summary
 
-    settings = result.settings
+    settings, photo = result.settings, result.photo
+    size = f"{settings.width} x {settings.height}"
+    if photo is not None:
+        size = (
+            f"{photo.input_width} x {photo.input_height} from {photo.name} ({photo.width} x {photo.height})"
+        )
     print(
-        f"{settings.width} x {settings.height}, {ENGINES[settings.engine].name} {result.engine_version}, "
+        f"{size}, {ENGINES[settings.engine].name} {result.engine_version}, "
         f"{settings.precision}, {settings.threads} threads, {result.rounds} rounds"
     )
     for key in result.milliseconds:
@@ -172,6 +177,7 @@ COMMAND = Command(
     "input. Ctrl-C stops early and reports the rounds finished so far. The Latency page shows the file of\n"
     "--out beside those of other machines.\n\n"
     'JSON: {"points": [{"settings", "machine", "when", "complete", "cpu_share", "engine_version",\n'
+    '  "photo": null or {"name", "sha256", "width", "height", "input_width", "input_height"},\n'
     '  "milliseconds": {MODEL: {STAGE: [...]}, ...},\n'
     '  "summary": {MODEL: {"median", "p95", "p99", "fastest", "stages", "frames_per_second"}, ...},\n'
     '  "speed_up": {MODEL: {"ratio", "low", "high"}, ...} (over the first model, 95% bootstrap interval),\n'

@@ -12,7 +12,7 @@ from typing import Any
 
 from featherface.errors import FeatherFaceError, sentence
 from featherface.models import MODELS
-from featherface.profiling.latency import LatencyResult, from_record
+from featherface.profiling.latency import LatencyResult, TimedPhoto, from_record
 from featherface.profiling.machine import Machine
 
 __all__ = ["MAX_BENCH_BYTES", "BenchFileError", "load_bench", "parse_bench"]
@@ -25,6 +25,8 @@ _LONGEST_TEXT = 200  # characters
 _LONGEST_MILLISECONDS = 10**7  # of a stage; three hours
 _MACHINE_TEXTS = tuple(field.name for field in fields(Machine) if field.type == "str")
 _MACHINE_NUMBERS = tuple(field.name for field in fields(Machine) if field.type == "int")
+_PHOTO_TEXTS = tuple(field.name for field in fields(TimedPhoto) if field.type == "str")
+_PHOTO_NUMBERS = tuple(field.name for field in fields(TimedPhoto) if field.type == "int")
 _SETTINGS = ("height", "width", "batch", "threads", "runs", "warmup")
 
 
@@ -78,6 +80,8 @@ def _point(record: Mapping[str, Any]) -> LatencyResult:
     datetime.fromisoformat(_text(record["when"], "when"))
     _number(record["cpu_share"], "cpu_share", _MAX_NUMBER)
     _text(record["engine_version"], "engine_version")
+    if record.get("photo") is not None:  # older files have none
+        _check_photo(record["photo"])
     if not isinstance(record["complete"], bool):
         raise TypeError("'complete' is not true or false")
     known = {key: stages for key, stages in record["milliseconds"].items() if key in MODELS}
@@ -85,6 +89,13 @@ def _point(record: Mapping[str, Any]) -> LatencyResult:
         raise ValueError(f"it has times of none of {', '.join(MODELS)}")
     _check_times(known)
     return from_record({**record, "milliseconds": known})
+
+
+def _check_photo(photo: Mapping[str, Any]) -> None:
+    for key in _PHOTO_TEXTS:
+        _text(photo[key], key)
+    for key in _PHOTO_NUMBERS:
+        _whole(photo[key], key)
 
 
 def _check_times(milliseconds: Mapping[str, Mapping[str, list[float]]]) -> None:

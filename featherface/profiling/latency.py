@@ -6,6 +6,7 @@ them. Confidence intervals resample whole rounds (Efron's bootstrap).
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -19,7 +20,9 @@ from torch import nn
 from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.detection.detector import Detector
 from featherface.detection.face_finder import FaceFinder
+from featherface.detection.images import decode_photo
 from featherface.detection.other_detectors import OtherDetector, load_finder
+from featherface.detection.preprocess import prepare
 from featherface.detection.settings import DetectionSettings
 from featherface.engines.choice import ENGINES, default_engine, load_engine
 from featherface.engines.protocol import Engine, Precision
@@ -33,6 +36,7 @@ __all__ = [
     "NOISE_LIMITS",
     "STAGES",
     "BenchmarkError",
+    "BenchmarkPhoto",
     "LatencyResult",
     "LatencySettings",
     "LatencySummary",
@@ -40,6 +44,7 @@ __all__ = [
     "NoiseLimit",
     "Progress",
     "SpeedUp",
+    "TimedPhoto",
     "benchmark",
     "from_record",
     "noise",
@@ -84,12 +89,33 @@ class LatencySettings:
 
 
 @dataclass(frozen=True)
+class BenchmarkPhoto:
+    """An image file to time end to end; `name` is that of the file, for people."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class TimedPhoto:
+    """The photo that was timed end to end, in pixels, and the size of the network input made of it."""
+
+    name: str  # of the file
+    sha256: str  # of the file
+    width: int
+    height: int
+    input_width: int
+    input_height: int
+
+
+@dataclass(frozen=True)
 class LatencyResult:
     """What was measured so far at one point.
 
     `milliseconds` holds one wall time per round, which is one batch, for each model and stage; a run of the
-    networks alone has the one stage "network". `cpu_share` is the processor time of this process over the
-    wall time of the rounds.
+    networks alone has the one stage "network". `photo` is None for that, and unknown in files from before it
+    was recorded; with a photo, the input size of `settings` is only its longer side. `cpu_share` is the
+    processor time of this process over the wall time of the rounds.
     """
 
     settings: LatencySettings
@@ -99,6 +125,7 @@ class LatencyResult:
     cpu_share: float
     complete: bool  # false where the benchmark was stopped or still runs
     engine_version: str = ""  # of the library; unknown where empty
+    photo: TimedPhoto | None = None
 
     @property
     def rounds(self) -> int:
@@ -189,27 +216,28 @@ class Progress:
 def benchmark(
     networks: Mapping[str, nn.Module],
     points: Sequence[LatencySettings],
-    photo: bytes | None = None,
+    photo: BenchmarkPhoto | None = None,
     detectors: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Iterator[Progress]:
     """Time the networks against each other at each point; yields after every round.
 
-    Stop by dropping the iterator; the last progress holds what was measured. With `photo`, the bytes of an
-    image file, everything from decoding to faces is timed, fitted to each point's longer side; otherwise the
-    networks alone on random pixels. Both run in each point's engine. `detectors` are checked ONNX models of
-    other detectors by key; they run in the engine of their own, and alone on a grey image, so that the
-    decoding of the outputs, which counts as network time, has nothing to decode. Raises BenchmarkError,
-    EngineError and FinderError.
+    Stop by dropping the iterator; the last progress holds what was measured. With `photo`, everything from
+    decoding to faces is timed, fitted to each point's longer side; otherwise the networks alone on random
+    pixels. Both run in each point's engine. `detectors` are checked ONNX models of other detectors by key;
+    they run in the engine of their own, and alone on a grey image, so that the decoding of the outputs, which
+    counts as network time, has nothing to decode. Raises BenchmarkError, EngineError, FinderError and
+    ImageError.
     """
     if photo is not None and any(point.batch > 1 for point in points):
         raise BenchmarkError("End-to-end timing processes one photo at a time; set the batch size to 1.")
-    runners = _runners(networks, photo, detectors)
+    runners = _runners(networks, None if photo is None else photo.data, detectors)
+    timed = {point: None if photo is None else _timed_photo(photo, point) for point in points}
     finished: list[LatencyResult] = []
     total = sum(point.warmup + point.runs for point in points)
     work = sum(_work(point) * (point.warmup + point.runs) for point in points)
     done, worked, start = 0, 0, time.perf_counter()
     for point in points:
-        for result in _measure(*runners(point), point):
+        for result in _measure(*runners(point), point, timed[point]):
             done, worked = done + 1, worked + _work(point)
             remaining = (time.perf_counter() - start) / worked * (work - worked)
             yield Progress(done, total, remaining, (*finished, result))
@@ -287,6 +315,7 @@ def from_record(record: Mapping[str, Any]) -> LatencyResult:
         cpu_share=record["cpu_share"],
         complete=record["complete"],
         engine_version=record["engine_version"],
+        photo=TimedPhoto(**record["photo"]) if record.get("photo") else None,  # older files have none
     )
 
 
@@ -364,12 +393,24 @@ def _finder_runner(finder: FaceFinder, point: LatencySettings) -> _Runner:
 
 
 def _photo_runner(detector: Detector | OtherDetector, source: bytes, point: LatencySettings) -> _Runner:
-    settings = DetectionSettings(input_size=max(point.height, point.width))
+    settings = _photo_settings(point)
     return lambda: timed_detection(detector, source, settings)
 
 
+def _photo_settings(point: LatencySettings) -> DetectionSettings:
+    return DetectionSettings(input_size=max(point.height, point.width))
+
+
+def _timed_photo(photo: BenchmarkPhoto, point: LatencySettings) -> TimedPhoto:
+    """Return what is recorded about the photo at one point. Raises ImageError."""
+    decoded, settings = decode_photo(photo.data), _photo_settings(point)
+    input_height, input_width = prepare(decoded, settings.resize, settings.input_size).size
+    digest = hashlib.sha256(photo.data).hexdigest()
+    return TimedPhoto(photo.name, digest, decoded.width, decoded.height, input_width, input_height)
+
+
 def _measure(
-    runners: Mapping[str, _Runner], engine_version: str, point: LatencySettings
+    runners: Mapping[str, _Runner], engine_version: str, point: LatencySettings, photo: TimedPhoto | None
 ) -> Iterator[LatencyResult]:
     """Yield the result so far after each round, warm-up included (then without times)."""
     machine, when = replace(this_machine(), threads=point.threads), now()
@@ -397,6 +438,7 @@ def _measure(
             cpu_share=processor / wall if wall else 0.0,
             complete=number == point.warmup + point.runs - 1,
             engine_version=engine_version,
+            photo=photo,
         )
 
 

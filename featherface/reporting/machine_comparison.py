@@ -13,7 +13,7 @@ from featherface.models import MODELS, OTHER_DETECTORS, detector_entry
 from featherface.profiling.latency import LatencyResult, noise, speed_up, summary
 from featherface.profiling.machine import Machine
 from featherface.reporting.figures.style import chart_layout
-from featherface.reporting.wording import when_text
+from featherface.reporting.wording import input_text, threads_text, when_text
 
 __all__ = [
     "MachineResult",
@@ -21,8 +21,11 @@ __all__ = [
     "machine_key",
     "machine_table",
     "machine_text_lines",
+    "setting_key",
     "setting_name",
 ]
+
+_DIGITS = 8  # of a file's SHA-256 in a name
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +41,22 @@ def machine_key(machine: Machine) -> Machine:
     return replace(machine, threads=0)
 
 
+def setting_key(result: LatencyResult) -> tuple[object, ...]:
+    """Return what must be equal for machines to compare; a photo is compared by its file's content."""
+    settings, photo = result.settings, result.photo
+    return (
+        *(settings.width, settings.height, settings.batch, settings.threads, result.stages),
+        None if photo is None else replace(photo, name=""),
+    )
+
+
 def setting_name(result: LatencyResult) -> str:
-    """Return what must be equal for machines to compare: what was timed, input size, batch and threads."""
-    settings = result.settings
-    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    timed = "network only" if result.stages == ("network",) else "end to end"
-    return f"{settings.width} × {settings.height}, batch size {settings.batch}, {threads}, {timed}"
+    """Return what `setting_key` tells apart, for people: input size, batch, threads and what was timed."""
+    settings, photo = result.settings, result.photo
+    timed = "network only" if result.stages == ("network",) else "end to end, unknown photo"
+    if photo is not None:
+        timed = f"end to end, SHA-256 {photo.sha256[:_DIGITS]}"
+    return f"{input_text(result)}, batch size {settings.batch}, {threads_text(settings.threads)}, {timed}"
 
 
 def machine_table(found: Iterable[MachineResult]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from featherface.detection.multiscale import Pass
 from featherface.models import MODELS
+from featherface.profiling.latency import LatencyResult
 from featherface.profiling.machine import Machine
 from featherface.study.headlines import Headline
 from featherface.study.provenance import Quantity
@@ -14,10 +15,12 @@ __all__ = [
     "change_text",
     "faces_text",
     "images_text",
+    "input_text",
     "machine_text",
     "origin_text",
     "pass_text",
     "printed",
+    "threads_text",
     "utc",
     "value_pair",
     "when_text",
@@ -95,6 +98,22 @@ def images_text(count: int) -> str:
 def machine_text(machine: Machine) -> str:
     """Return what timings on this machine depend on: processor, cores and PyTorch version."""
     return f"{machine.processor}, {machine.cores} cores, PyTorch {machine.torch}"
+
+
+def input_text(result: LatencyResult) -> str:
+    """Return the input size of a benchmark: "640 × 640", or "640 × 427 from bar.jpg (800 × 534)"."""
+    settings, photo = result.settings, result.photo
+    if photo is not None:
+        size = f"{photo.input_width} × {photo.input_height}"
+        return f"{size} from {photo.name} ({photo.width} × {photo.height})"
+    if result.stages == ("network",):
+        return f"{settings.width} × {settings.height}"
+    return f"longer side {max(settings.width, settings.height)}"  # its photo was not recorded
+
+
+def threads_text(threads: int) -> str:
+    """Return a number of threads: "1 thread", "2 threads"."""
+    return f"{threads:,} {'thread' if threads == 1 else 'threads'}"
 
 
 def pass_text(one: Pass) -> str:

@@ -16,7 +16,7 @@ from torch import nn
 from featherface.checkpoints import WeightsFile
 from featherface.checkpoints.detector_files import detector_model
 from featherface.errors import FeatherFaceError
-from featherface.profiling.latency import LatencyResult, LatencySettings, Progress, benchmark
+from featherface.profiling.latency import BenchmarkPhoto, LatencyResult, LatencySettings, Progress, benchmark
 
 __all__ = ["BenchmarkBusyError", "BenchmarkJob", "BenchmarkQueue", "BenchmarkRequest", "Ending", "QueuedJob"]
 
@@ -43,7 +43,7 @@ class BenchmarkRequest:
     """
 
     points: tuple[LatencySettings, ...]
-    photo: bytes | None = None
+    photo: BenchmarkPhoto | None = None
     models: tuple[str, ...] = ()
     files: tuple[WeightsFile, ...] = ()
 

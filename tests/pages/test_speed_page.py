@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,13 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from featherface.engines.choice import default_engine, installed_engines
-from featherface.profiling.latency import STAGES, LatencyResult, LatencySettings
+from featherface.profiling.latency import (
+    STAGES,
+    BenchmarkPhoto,
+    LatencyResult,
+    LatencySettings,
+    TimedPhoto,
+)
 from featherface.profiling.machine import Machine
 from featherface.reporting.machine_comparison import MachineResult
 from featherface.serving.benchmark_queue import (
@@ -24,11 +31,12 @@ from featherface.serving.benchmark_queue import (
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = Machine("Processor", 2, 1, 2**33, "System", "3.11", "2.13")
+BAR = BenchmarkPhoto("bar.jpg", b"photo")
 Open = Callable[..., AppTest]
 
 
 def timing(
-    settings: LatencySettings, *, complete: bool = True, photo: bytes | None = None
+    settings: LatencySettings, *, complete: bool = True, photo: BenchmarkPhoto | None = None
 ) -> tuple[BenchmarkRequest, LatencyResult]:
     """V1 takes 60 ms and V2 20 ms in every round; of a photo, a third of it before the network."""
     rounds = settings.runs if complete else 2
@@ -37,7 +45,9 @@ def timing(
         key: {stage: (whole / len(stages),) * rounds for stage in stages}
         for key, whole in (("v1", 60), ("v2", 20))
     }
-    result = LatencyResult(settings, MACHINE, "2026-01-02T03:04:05+00:00", times, 1.0, complete)
+    timed = photo and TimedPhoto(photo.name, sha256(photo.data).hexdigest(), 800, 534, 640, 427)
+    when = "2026-01-02T03:04:05+00:00"
+    result = LatencyResult(settings, MACHINE, when, times, 1.0, complete, photo=timed)
     return BenchmarkRequest((settings,), photo), result
 
 
@@ -142,9 +152,45 @@ def test_an_interval_about_one_says_that_nothing_is_decided(open_page):
 
 
 def test_stages_are_split_where_they_were_timed(open_page):
-    page = open_page(timing(LatencySettings(runs=10), photo=b"photo"))
+    page = open_page(timing(LatencySettings(runs=10), photo=BAR))
 
     assert chart_names(page) == ["latency_histogram", "latency_stages"]
+
+
+def test_a_result_end_to_end_says_which_photo_was_timed_and_is_compared_by_it(open_page, monkeypatch):
+    beach = BenchmarkPhoto("beach.jpg", b"another photo")
+    page = open_page(*(timing(LatencySettings(runs=10), photo=photo) for photo in (beach, BAR)))
+
+    assert not page.exception
+    assert "end to end, 640 × 427 from bar.jpg (800 × 534), batch" in page.selectbox(key="result").value
+    settings = history(page)["Setting"].tolist()
+    assert [text.split(" (")[0] for text in settings] == [
+        "640 × 427 from bar.jpg",
+        "640 × 427 from beach.jpg",
+    ]
+    page.toggle(key="same_setting").set_value(True).run()
+    assert len(history(page)) == 1
+
+
+def test_machines_compare_where_the_same_photo_was_timed(open_page, monkeypatch):
+    photos = (BAR, BenchmarkPhoto("beach.jpg", b"another photo"), replace(BAR, name="renamed.jpg"))
+    results = [timing(LatencySettings(runs=10), photo=photo)[1] for photo in photos]
+    results.append(replace(results[0], photo=None))  # of a file from before photos were recorded
+    uploaded = [MachineResult(source, one) for source, one in zip("abcd", results, strict=True)]
+    monkeypatch.setattr(
+        "featherface.dashboard.components.latency_machines.uploaded_machines", lambda: uploaded
+    )
+    page = open_page()
+
+    assert not page.exception
+    choice = page.selectbox(key="machine_setting")
+    assert [text.split(" (")[0] for text in choice.options[:2]] == [
+        "640 × 427 from bar.jpg",
+        "640 × 427 from beach.jpg",
+    ]
+    assert choice.options[2].startswith("longer side 640, batch size 1, 1 thread, end to end, unknown photo")
+    machines = next(table.value for table in page.dataframe if "Source" in table.value)
+    assert machines["Source"].tolist() == ["a", "c"]
 
 
 def at(second: int, **settings: int) -> tuple[BenchmarkRequest, LatencyResult]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from featherface.engines.protocol import Precision
 from featherface.profiling.bench_file import MAX_BENCH_BYTES, BenchFileError, load_bench, parse_bench
-from featherface.profiling.latency import LatencyResult, LatencySettings
+from featherface.profiling.latency import LatencyResult, LatencySettings, TimedPhoto
 from featherface.profiling.machine import this_machine
 
 WHEN = "2026-01-01T00:00:00+00:00"
@@ -50,6 +51,14 @@ def test_a_file_from_before_precisions_is_float32(document):
     assert found.settings.precision is Precision.FLOAT32
 
 
+def test_the_photo_that_was_timed_is_read_and_an_older_file_has_none(document, result):
+    photo = TimedPhoto("bar.jpg", "0" * 64, 800, 534, 640, 427)
+    document["points"][0] = json.loads(json.dumps(replace(result, photo=photo).as_record()))
+    assert parse_bench(json.dumps(document).encode(), "x")[0].photo == photo
+    del document["points"][0]["photo"]
+    assert parse_bench(json.dumps(document).encode(), "x")[0].photo is None
+
+
 def point(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
     return lambda document: change(document["points"][0])
 
@@ -72,6 +81,17 @@ def point(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any
         pytest.param(point(lambda one: one["settings"].update(precision="int4")), "int4", id="precision"),
         pytest.param(point(lambda one: one["settings"].update(width=1)), "at least 32", id="input size"),
         pytest.param(point(lambda one: one["settings"].update(batch=-1)), "'batch'", id="batch"),
+        pytest.param(point(lambda one: one.update(photo="bar.jpg")), "not a file of", id="no photo"),
+        pytest.param(
+            point(
+                lambda one: one.update(
+                    photo=dict.fromkeys(("name", "sha256"), "a\nb")
+                    | dict.fromkeys(("width", "height", "input_width", "input_height"), 1)
+                )
+            ),
+            "'name'",
+            id="photo of two lines",
+        ),
         pytest.param(point(lambda one: one.update(milliseconds={})), "times of none", id="no model"),
         pytest.param(
             point(lambda one: one["milliseconds"]["v1"].update(network=[1.0])), "2 to", id="one round"

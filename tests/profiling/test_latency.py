@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import replace
@@ -19,8 +20,10 @@ from featherface.profiling import latency
 from featherface.profiling.latency import (
     STAGES,
     BenchmarkError,
+    BenchmarkPhoto,
     LatencyResult,
     LatencySettings,
+    TimedPhoto,
     benchmark,
     from_record,
     noise,
@@ -78,7 +81,7 @@ def test_each_point_runs_in_its_engine(networks, monkeypatch, photo):
     if photo is not None:
         file = io.BytesIO()
         Image.new("RGB", (128, 128), "teal").save(file, "PNG")
-        photo = file.getvalue()
+        photo = BenchmarkPhoto("teal.png", file.getvalue())
     base = replace(SMALL, height=128, width=128, threads=2)
     points = variations(base, input_sizes=(128, 160), engines=("pytorch", "openvino"))
     *_, last = benchmark(networks, points, photo)
@@ -108,8 +111,12 @@ def test_a_stopped_benchmark_keeps_what_it_has(networks):
 def test_a_photo_is_timed_stage_by_stage(networks):
     file = io.BytesIO()
     Image.new("RGB", (80, 60), "teal").save(file, "PNG")
-    *_, last = benchmark(networks, [replace(SMALL, height=128, width=128)], file.getvalue())
+    photo = BenchmarkPhoto("teal.png", file.getvalue())
+    *_, last = benchmark(networks, [replace(SMALL, height=128, width=128)], photo)
 
+    digest = hashlib.sha256(photo.data).hexdigest()
+    assert last.results[0].photo == TimedPhoto("teal.png", digest, 80, 60, 128, 96)
+    assert from_record(json.loads(json.dumps(last.results[0].as_record()))) == last.results[0]
     assert tuple(last.results[0].milliseconds["v2"]) == STAGES
     assert tuple(summary(last.results[0], "v1").stages) == STAGES
 
@@ -182,7 +189,7 @@ def test_impossible_settings_are_refused(change, error, message):
 
 def test_a_photo_is_not_batched(networks):
     with pytest.raises(BenchmarkError, match="set the batch size to 1"):
-        next(benchmark(networks, [LatencySettings(batch=2)], b"photo"))
+        next(benchmark(networks, [LatencySettings(batch=2)], BenchmarkPhoto("photo.jpg", b"photo")))
 
 
 @pytest.mark.parametrize(("batch", "whole"), [(1, False), (2, False), (1, True)])
@@ -195,7 +202,9 @@ def test_other_detectors_are_timed_beside_a_model(networks, batch, whole):
     Image.new("RGB", (80, 60), "teal").save(file, "PNG")
     point = replace(SMALL, height=128, width=128, batch=batch)
     chosen = {"v2": networks["v2"]}
-    *_, last = benchmark(chosen, [point], file.getvalue() if whole else None, detectors)
+    *_, last = benchmark(
+        chosen, [point], BenchmarkPhoto("grey.png", file.getvalue()) if whole else None, detectors
+    )
 
     (result,) = last.results
     assert list(result.milliseconds) == ["v2", "yunet", "centerface"]

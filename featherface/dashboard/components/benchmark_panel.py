@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from featherface.checkpoints import WeightsFile
@@ -20,6 +22,7 @@ from featherface.dashboard.state.shared_service import benchmark_queue, machine
 from featherface.engines.choice import ENGINES, default_engine, installed_engines
 from featherface.profiling.latency import (
     BenchmarkError,
+    BenchmarkPhoto,
     LatencyResult,
     LatencySettings,
     variations,
@@ -37,7 +40,7 @@ def show_start() -> None:
     """Show the settings of the next benchmark and the button that starts it."""
     models, files = _choose_models()
     timed, vary = _choose_kind()
-    base = _choose_setting()
+    base = _choose_setting("square" if timed == ALONE else "longer side")
     try:
         request = BenchmarkRequest(_points(base, vary), _photo(timed), models, files)
         if request.photo is not None and any(point.batch > 1 for point in request.points):
@@ -90,10 +93,10 @@ def _choose_kind() -> tuple[str, str]:
     return timed, vary
 
 
-def _choose_setting() -> LatencySettings:
+def _choose_setting(measure: str) -> LatencySettings:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         input_size = whole_number(
-            "Input size (px, square)",
+            f"Input size (px, {measure})",
             *INPUT_SIZE_RANGE,
             DEFAULT_INPUT_SIZE,
             32,
@@ -134,8 +137,8 @@ def _points(base: LatencySettings, vary: str) -> tuple[LatencySettings, ...]:
     }[vary]
 
 
-def _photo(timed: str) -> bytes | None:
-    """Return the photo file to time end to end; None for the network only."""
+def _photo(timed: str) -> BenchmarkPhoto | None:
+    """Return the photo to time end to end; None for the network only."""
     if timed == ALONE:
         return None
     names = {file.key: file.name for file in SAMPLES}
@@ -143,7 +146,8 @@ def _photo(timed: str) -> bytes | None:
         "Photo", list(names), SAMPLES[1].key, "timed_photo", format_func=names.__getitem__, wrap=True
     )
     source = next(file.source for file in SAMPLES if file.key == key)
-    return source if isinstance(source, bytes) else source.read_bytes()
+    assert isinstance(source, Path)  # the samples are files
+    return BenchmarkPhoto(source.name, source.read_bytes())
 
 
 def _thread_counts() -> range:

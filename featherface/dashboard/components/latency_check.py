@@ -55,9 +55,8 @@ def _show(measured: Measurements, watched: bool) -> None:
 
 
 def _show_result(result: LatencyResult) -> None:
-    settings = result.settings
     text = (
-        f"Latency measured {when_text(result.when)}: {result.rounds} rounds at {setting_text(settings)}, on "
+        f"Latency measured {when_text(result.when)}: {result.rounds} rounds at {setting_text(result)}, on "
         f"{machine_text(result.machine)}."
     )
     if noise(result).noisy:

@@ -26,6 +26,7 @@ from featherface.reporting.machine_comparison import (
     machine_key,
     machine_table,
     machine_text_lines,
+    setting_key,
     setting_name,
 )
 
@@ -48,11 +49,16 @@ def show_machines(timings: Sequence[Timing]) -> None:
     if not found:
         st.info("No results yet: run a benchmark above, or upload a file.", icon=":material/memory:")
         return
-    names = list(dict.fromkeys(setting_name(one.result) for one in found))
+    names: dict[tuple[object, ...], str] = {}
+    for one in found:
+        names.setdefault(setting_key(one.result), setting_name(one.result))
     chosen = st.selectbox(
-        "Setting", names, key="machine_setting", help="Only results with the same setting can be compared."
+        "Setting",
+        list(names.values()),
+        key="machine_setting",
+        help="Only results with the same setting can be compared.",
     )
-    _show_comparison([one for one in found if setting_name(one.result) == chosen])
+    _show_comparison([one for one in found if names[setting_key(one.result)] == chosen])
 
 
 def _take_files() -> None:

@@ -65,4 +65,4 @@ def _show_progress(whose: str, job: QueuedJob) -> None:
             f"{detector_entry(key).short_name} {summary(results[-1], key).median:.1f} ms per image"
             for key in results[-1].milliseconds
         )
-        st.caption(f"Median so far at {setting_text(results[-1].settings)}: {found}.")
+        st.caption(f"Median so far at {setting_text(results[-1])}: {found}.")

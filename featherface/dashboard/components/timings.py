@@ -20,7 +20,7 @@ from featherface.profiling.latency import (
     speed_up,
     summary,
 )
-from featherface.reporting.wording import machine_text, when_text
+from featherface.reporting.wording import input_text, machine_text, threads_text, when_text
 from featherface.serving.benchmark_queue import BenchmarkRequest
 
 __all__ = [
@@ -49,7 +49,7 @@ class SweepAxis:
 
 
 AXES = (
-    SweepAxis("Input size", "Input size (px, square)", lambda settings: settings.height),
+    SweepAxis("Input size", "Input size (px, longer side)", lambda settings: settings.height),
     SweepAxis("Batch size", "Batch size", lambda settings: settings.batch),
     SweepAxis("Threads", "Threads", lambda settings: settings.threads),
     SweepAxis("Engine", "Engine", lambda settings: ENGINES[settings.engine].name),
@@ -73,7 +73,7 @@ class Timing:
         """Date, the models unless all of them, what was timed and the setting, in one line."""
         models = " and ".join(detector_entry(key).short_name for key in self.request.models)
         named = f"{models}, " if models else ""
-        setting = setting_text(self.result.settings)
+        setting = setting_text(self.result)
         return f"{when_text(self.result.when)}: {named}{self.timed.lower()}, {setting}"
 
     def speed_up(self, baseline: str, model: str) -> SpeedUp:
@@ -87,11 +87,11 @@ class Timing:
         return same_setting and replace(other.request, points=()) == replace(self.request, points=())
 
 
-def setting_text(settings: LatencySettings) -> str:
-    """Return input size, batch size, threads and engine in words."""
-    batch = f"batch size {settings.batch}"
-    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    return f"{settings.width} × {settings.height}, {batch}, {threads}, {ENGINES[settings.engine].name}"
+def setting_text(result: LatencyResult) -> str:
+    """Return input size, the photo if one was timed, batch size, threads and engine in words."""
+    settings = result.settings
+    batch, threads = f"batch size {settings.batch}", threads_text(settings.threads)
+    return f"{input_text(result)}, {batch}, {threads}, {ENGINES[settings.engine].name}"
 
 
 def sweep_points(
@@ -150,7 +150,7 @@ def _row(timing: Timing) -> dict[str, object]:
     return {
         "Date": when_text(result.when),
         "Timed": timing.timed,
-        "Setting": setting_text(result.settings),
+        "Setting": setting_text(result),
         "Rounds": result.rounds,
         **{f"{name} median (ms)": one.median for name, one in summaries.items()},
         **_speed_ups(timing),
