@@ -64,7 +64,7 @@ class LiveSettings:
                 nms_iou=float(message.get("nms_iou", DEFAULT_NMS_IOU)),
                 input_size=int(message.get("input_size", DEFAULT_INPUT_SIZE)),
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:  # the last for infinity and huge integers
             raise LiveError(f"The settings of the live view cannot be read: {error}.") from error
         known = all(key in MODELS or key in OTHER_DETECTORS for key in models)
         if not known or not 1 <= len(models) <= _MOST_MODELS or len(set(models)) < len(models):

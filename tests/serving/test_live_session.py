@@ -257,6 +257,13 @@ def test_too_large_a_frame_is_refused() -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize("name", ["confidence", "nms_iou"])
+def test_settings_that_are_no_finite_number(name: str, value: float) -> None:
+    with pytest.raises(SettingsError):
+        LiveSettings.from_message({name: value})
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -267,6 +274,10 @@ def test_too_large_a_frame_is_refused() -> None:
         {"confidence": "high"},
         {"confidence": None},
         {"input_size": [640]},
+        {"input_size": float("inf")},  # JSON has no such number, but Python reads it
+        {"input_size": float("nan")},
+        {"confidence": 10**400},
+        {"nms_iou": 10**400},
     ],
 )
 def test_settings_that_make_no_sense(message: dict) -> None:
