@@ -59,18 +59,22 @@ class LiveSlots:
         ticket = object()
         self._tickets.append(ticket)
         try:
-            told = 0
-            while (position := self._position(ticket)) > 0:
-                if position != told:
-                    told = position
-                    await on_wait(position)
-                async with self._changed:
-                    await self._changed.wait()
+            await self._wait_for_turn(ticket, on_wait)
             yield True
         finally:
             self._tickets.remove(ticket)
             async with self._changed:
                 self._changed.notify_all()
+
+    async def _wait_for_turn(self, ticket: object, on_wait: Callable[[int], Awaitable[None]]) -> None:
+        position = None
+        while position != 0:
+            async with self._changed:  # looked at in here: a change while `on_wait` ran is seen too
+                while (current := self._position(ticket)) == position:
+                    await self._changed.wait()
+            position = current
+            if position > 0:
+                await on_wait(position)
 
     def _position(self, ticket: object) -> int:
         return max(0, self._tickets.index(ticket) - self._limit + 1)

@@ -49,6 +49,33 @@ def test_slots_go_in_order_and_positions_are_told() -> None:
     asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
+def test_a_slot_that_becomes_free_while_the_position_is_told_is_taken() -> None:
+    async def scenario() -> None:
+        slots = LiveSlots(limit=1)
+        leave, told = asyncio.Event(), []
+
+        async def first() -> None:
+            async with slots.slot(ignore):
+                await leave.wait()
+
+        async def ignore(position: int) -> None:
+            raise AssertionError(position)
+
+        running = asyncio.create_task(first())
+        await asyncio.sleep(0)
+
+        async def tell(position: int) -> None:
+            told.append(position)
+            leave.set()
+            await running  # a slow connection: the other visitor has left before it answers
+
+        async with slots.slot(tell) as granted:
+            assert granted
+        assert told == [1]
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
+
+
 def test_a_full_queue_refuses_at_once() -> None:
     async def scenario() -> None:
         slots = LiveSlots(limit=1, max_waiting=0)
