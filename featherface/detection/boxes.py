@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["box_areas", "clip_boxes", "intersection_areas", "iou_matrix"]
+__all__ = ["box_areas", "clip_boxes", "intersection_areas", "iou_matrix", "mapped_boxes", "mapping_of_edges"]
 
 
 Floats = npt.NDArray[np.floating]  # float32 or float64, kept as it comes
@@ -41,3 +41,25 @@ def clip_boxes(boxes: Floats, width: int, height: int) -> Floats:
     """Return `boxes` cut at the edges of an image of `width` x `height` pixels."""
     limits = np.asarray((width, height, width, height), boxes.dtype)
     return np.minimum(np.maximum(boxes, 0), limits)
+
+
+def mapping_of_edges(pixel_mapping: Floats) -> Floats:
+    """Return the (2, 3) affine mapping of coordinates that moves pixels as `pixel_mapping` does.
+
+    OpenCV's matrices map pixel indices, whole numbers at the centres of pixels; boxes and landmarks use
+    coordinates in which pixel 0 spans 0 to 1.
+    """
+    mapping = pixel_mapping.copy()
+    mapping[:, 2] += 0.5 - pixel_mapping[:, :2].sum(axis=1) / 2
+    return mapping
+
+
+def mapped_boxes(boxes: Floats, mapping: Floats) -> Floats:
+    """Return the boxes around the mapped ellipses that fill `boxes`; `mapping` is (2, 3).
+
+    For a rotated face that is a better fit than the box around its rotated corners.
+    """
+    turn, shift = mapping[:, :2], mapping[:, 2]
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 @ turn.T + shift
+    halves = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (turn**2).T)
+    return np.hstack((centres - halves, centres + halves))

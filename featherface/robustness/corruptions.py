@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from featherface.detection.boxes import mapped_boxes, mapping_of_edges
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo, memory_errors_as_sentence
 
@@ -209,11 +210,9 @@ def _turn(width: int, height: int, degrees: float) -> tuple[np.ndarray, tuple[in
 def _turned_faces(faces: Detections, width: int, height: int, degrees: float) -> Detections:
     """Return the faces of a turned photo; boxes become those around their turned ellipses."""
     turn, _ = _turn(width, height, degrees)
-    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 @ turn[:, :2].T + turn[:, 2]
-    half = (faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2
-    reach = np.sqrt(half**2 @ (turn[:, :2] ** 2).T)  # of an ellipse's bounding box
-    boxes = np.hstack((centres - reach, centres + reach)).astype(np.float32)
-    landmarks = (faces.landmarks @ turn[:, :2].T + turn[:, 2]).astype(np.float32)
+    mapping = mapping_of_edges(turn)
+    boxes = mapped_boxes(faces.boxes, mapping).astype(np.float32)
+    landmarks = (faces.landmarks @ mapping[:, :2].T + mapping[:, 2]).astype(np.float32)
     return Detections(boxes, faces.scores, landmarks)
 
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from featherface.detection.boxes import mapped_boxes, mapping_of_edges
+
 __all__ = [
     "CERTAIN",
     "FLIPPED_POINTS",
@@ -113,12 +115,9 @@ def rotated(sample: Sample, degrees: float) -> Sample:
     pixels = cv2.warpAffine(
         sample.pixels, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(_GREY, _GREY, _GREY)
     )
-    # The matrix maps pixel indices; labels use coordinates in which pixel 0 spans 0 to 1.
-    turn = matrix[:, :2].astype(np.float32)
-    shift = matrix[:, 2].astype(np.float32) + 0.5 - turn @ np.full(2, 0.5, np.float32)
-    centres = (sample.boxes[:, :2] + sample.boxes[:, 2:]) / 2 @ turn.T + shift
-    halves = np.sqrt(((sample.boxes[:, 2:] - sample.boxes[:, :2]) / 2) ** 2 @ (turn.T**2))
-    boxes = np.hstack((centres - halves, centres + halves)).astype(np.float32)
+    mapping = mapping_of_edges(matrix.astype(np.float32))
+    boxes = mapped_boxes(sample.boxes, mapping).astype(np.float32)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((centres >= 0) & (centres < (width, height))).all(axis=1)
     limits = np.array([width, height, width, height], np.float32)
     return replace(
@@ -126,7 +125,7 @@ def rotated(sample: Sample, degrees: float) -> Sample:
         pixels=np.asarray(pixels, np.uint8),
         boxes=np.clip(boxes[inside], 0, limits),
         scores=sample.scores[inside],
-        landmarks=(sample.landmarks[inside] @ turn.T + shift).astype(np.float32),
+        landmarks=(sample.landmarks[inside] @ mapping[:, :2].T + mapping[:, 2]).astype(np.float32),
     )
 
 

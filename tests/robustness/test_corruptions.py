@@ -101,9 +101,9 @@ def test_rotation_by_a_right_angle_turns_photo_and_faces() -> None:
     photo = textured(width=80, height=60)
     turned = CORRUPTIONS["rotation"].apply(photo, one_face(), 5)
     assert np.array_equal(turned.photo.pixels, np.rot90(photo.pixels))
-    # a point (x, y) goes to (y, width - 1 - x)
-    assert turned.faces.landmarks[0, 0] == pytest.approx([20, 79 - 25], abs=1e-3)
-    assert turned.faces.boxes[0] == pytest.approx([5, 79 - 55, 50, 79 - 15], abs=1e-3)
+    # a point (x, y) goes to (y, width - x)
+    assert turned.faces.landmarks[0, 0] == pytest.approx([20, 80 - 25], abs=1e-3)
+    assert turned.faces.boxes[0] == pytest.approx([5, 80 - 55, 50, 80 - 15], abs=1e-3)
 
 
 def test_too_little_memory_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
