@@ -81,7 +81,8 @@ class Robustness:
     """Average precision of one model under corruption, by subset of faces and for their mean (`MEAN`).
 
     clean: AP on clean images. mpc: mean AP over `corruptions` and `severities`. rpc: mpc over clean.
-    by_condition: AP in each condition, by subset.
+    by_condition: AP in each condition, by subset. rpc_resampled: rpc of `MEAN` on each resampled set of
+    images; the sets are the same for every model, so that two models can be compared in pairs.
     """
 
     protocol: str
@@ -92,6 +93,7 @@ class Robustness:
     mpc: Mapping[str, Estimate]
     rpc: Mapping[str, Estimate]
     by_condition: Mapping[Condition, Mapping[str, float]]
+    rpc_resampled: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +160,7 @@ def score_stress(
     means = {
         subset: np.mean([scores[condition][subset] for condition in corrupted], axis=0) for subset in reasons
     }
+    shares = {subset: _ratio(means[subset], scores[clean][subset]) for subset in reasons}
     return Robustness(
         ground_truth.protocol,
         len(names),
@@ -165,14 +168,12 @@ def score_stress(
         tuple(severities),
         clean={subset: _estimate(scores[clean][subset], reason) for subset, reason in reasons.items()},
         mpc={subset: _estimate(means[subset], reason) for subset, reason in reasons.items()},
-        rpc={
-            subset: _estimate(_ratio(means[subset], scores[clean][subset]), reason)
-            for subset, reason in reasons.items()
-        },
+        rpc={subset: _estimate(shares[subset], reason) for subset, reason in reasons.items()},
         by_condition={
             condition: {subset: float(values[0]) for subset, values in by_subset.items()}
             for condition, by_subset in scores.items()
         },
+        rpc_resampled=() if reasons[MEAN] else tuple(shares[MEAN][1:].tolist()),
     )
 
 

@@ -160,6 +160,7 @@ def _to_json(saved: SavedStress) -> dict[str, object]:
             {**asdict(condition), "scores": {name: _or_null(score) for name, score in scores.items()}}
             for condition, scores in found.by_condition.items()
         ],
+        "rpc_resampled": [_or_null(round(share, 5)) for share in found.rpc_resampled],
     }
 
 
@@ -186,6 +187,7 @@ def _stress_from_json(document: Mapping[str, Any]) -> SavedStress:
             }
             for part in document["conditions"]
         },
+        rpc_resampled=tuple(_score(share) for share in document.get("rpc_resampled", ())),
     )
     return SavedStress(
         model=str(document["model"]),

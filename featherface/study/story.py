@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from featherface.evaluation.average_precision import bootstrap_interval
 from featherface.evaluation.paired_bootstrap import Difference, SavedComparison
 from featherface.models import MODELS
 from featherface.profiling.latency import summary
@@ -268,14 +271,14 @@ def _blur_of_images(pair: tuple[SavedStress, SavedStress]) -> Step:
     kept = {saved.model: [_kept(saved, severity) for severity in severities] for saved in pair}
     breaks = {key: _breaks_at(severities, shares) for key, shares in kept.items()}
     shares = [_share_kept(saved) for saved in pair]
-    direction = _by_intervals(*shares)
-    verdict = "inconclusive, " if direction is Direction.INCONCLUSIVE else ""
-    broken = _lower_first(breaking_sentence(breaks, "half of the average precision"))
-    headline = f"Defocus blur: {verdict}{broken}"
+    interval = _interval_of_difference(pair)
+    direction = _kept_direction(interval)
+    headline = f"Defocus blur: {_kept_headline(direction, shares, breaks)}"
     note = f" {SELECTION_NOTE}" if first.used_for_selection else ""
     certainty = (
         f"Mean average precision on {first.robustness.images:,} images of {first.image_set} under five "
-        f"severities, as a share of that on clean images: {_shares_text(shares)}. {_NO_OVERLAP}{note}"
+        f"severities, as a share of that on clean images: {_shares_text(shares)}. "
+        f"{_difference_text(shares, interval)}{note}"
     )
     chart = _severity_chart(
         "Average precision kept (%)",
@@ -347,6 +350,49 @@ def _by_intervals(first: Estimate, second: Estimate) -> Direction:
     if second.interval[1] < first.interval[0]:
         return Direction.LOSS
     return Direction.GAIN if first.interval[1] < second.interval[0] else Direction.INCONCLUSIVE
+
+
+def _interval_of_difference(pair: tuple[SavedStress, SavedStress]) -> _Interval | None:
+    """Return the 95% paired interval of the second model's share under blur less the first's.
+
+    None where other corruptions were measured too, or a file has no resampled shares.
+    """
+    found = [saved.robustness for saved in pair]
+    first, second = (np.array(one.rpc_resampled) for one in found)
+    if any(one.corruptions != (BLUR,) for one in found) or not len(first) or len(first) != len(second):
+        return None
+    return bootstrap_interval(second - first)
+
+
+def _kept_direction(interval: _Interval | None) -> Direction:
+    if interval is None:
+        return Direction.INCONCLUSIVE
+    low, high = interval
+    if low <= 0 <= high:
+        return Direction.EVEN
+    return Direction.GAIN if low > 0 else Direction.LOSS
+
+
+def _kept_headline(direction: Direction, shares: Sequence[Estimate], breaks: Mapping[str, int | None]) -> str:
+    if direction in (Direction.GAIN, Direction.LOSS):
+        return _lower_first(breaking_sentence(breaks, "half of the average precision"))
+    verdict = "no significant difference" if direction is Direction.EVEN else "inconclusive"
+    first, second = (MODELS[key].short_name for key in STUDY_MODELS)
+    return (
+        f"{verdict}, {first} keeps {shares[0].value:.0%} of its average precision and {second} "
+        f"{shares[1].value:.0%}"
+    )
+
+
+def _difference_text(shares: Sequence[Estimate], interval: _Interval | None) -> str:
+    if interval is None:
+        return "The difference has no paired confidence interval."
+    first, second = shares
+    low, high = (100 * value for value in interval)
+    return (
+        f"Difference {100 * (second.value - first.value):+.1f} percentage points, 95% paired confidence "
+        f"interval {low:+.1f} to {high:+.1f}."
+    )
 
 
 def _share_kept(saved: SavedStress) -> Estimate:

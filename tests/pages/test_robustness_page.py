@@ -154,7 +154,7 @@ def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weig
     for model, checksum in {**checksums, "v2": "of other weights"}.items():
         scores = {key: {MEAN: 0.25} for key in (CLEAN, JPEG)}
         measures = ({MEAN: half}, {MEAN: half}, {MEAN: half})
-        robustness = Robustness("WIDER FACE", 20, ("jpeg",), (1,), *measures, scores)
+        robustness = Robustness("WIDER FACE", 20, ("jpeg",), (1,), *measures, scores, ())
         about = (model, checksum, "Made up", "original", 640, "2026-01-02T03:04:05+00:00", False)
         rows.append(SavedStress(*about, robustness))
         rows.append(replace(rows[-1], image_set="Another made up"))

@@ -100,6 +100,19 @@ def test_intervals_are_around_the_value_and_missing_ones_have_a_reason(robustnes
             assert estimates[subset].no_interval == "No face counts in this subset."
 
 
+def test_resampled_shares_are_of_the_same_images_for_every_model() -> None:
+    everywhere = {name: Faces(BOX, {"all": np.array([True])}) for name in IMAGES}
+    one_subset = GroundTruth("made up", (Subset("all"),), everywhere)
+
+    def shares(count: int) -> np.ndarray:
+        predictions = [*found(CLEAN, 12), *found(Condition("jpeg", 1), count)]
+        return np.array(score_stress(predictions, one_subset, ["jpeg"], [1], lambda _: SIZE).rpc_resampled)
+
+    fewer, more = shares(6), shares(9)
+    assert np.quantile(more, 0.025) < np.quantile(fewer, 0.975)
+    assert (more >= fewer).all()
+
+
 def test_rpc_compares_with_an_imperfect_clean_score() -> None:
     counts = {CLEAN: 8, Condition("jpeg", 5): 4}
     assert scored(counts, ["jpeg"], [5]).rpc["all"].value == pytest.approx(0.5)
@@ -113,7 +126,7 @@ def test_rpc_is_undefined_where_nothing_is_found_in_clean_images() -> None:
 
 def test_labelled_boxes_turn_with_the_image() -> None:
     turned = Condition("rotation", 5)
-    moved = np.array([[20.0, 119 - 70, 60, 119 - 30]])  # 90 degrees: (x, y) goes to (y, width - 1 - x)
+    moved = np.array([[20.0, 120 - 70, 60, 120 - 30]])  # 90 degrees: (x, y) goes to (y, width - x)
     predictions = [*found(CLEAN, 12), *found(turned, 12, moved)]
     assert score_stress(predictions, truth(), ["rotation"], [5], lambda _: SIZE).mpc["all"].value == 1
     predictions = [*found(CLEAN, 12), *found(turned, 12)]
@@ -180,6 +193,7 @@ def test_a_result_survives_its_file(robustness: Robustness, tmp_path: Path) -> N
     save_stress(tmp_path / "again.json", [read])
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
     assert read.robustness.mpc["all"] == robustness.mpc["all"]
+    assert read.robustness.rpc_resampled == pytest.approx(robustness.rpc_resampled, abs=1e-5)
     assert read.robustness.by_condition[Condition("jpeg", 3)]["all"] == pytest.approx(0.5)
 
 
