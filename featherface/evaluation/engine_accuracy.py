@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from featherface.export.variants import (
     check_runnable,
     load_variant,
     model_bytes,
+    model_files,
     model_variants,
 )
 from featherface.files import write_files
@@ -108,7 +110,14 @@ def measure_variants(
                 engine = load_variant(variant, path, weights.key)
             except EngineError:  # the Deploy page says why
                 continue
-            found = _predictions(weights, variant, engine, images, folder)
+            made_by = {
+                "model": weights.key,
+                "weights_sha256": weights.sha256,
+                "variant": variant.key,
+                "engine_version": engine.info.version,
+                "file_sha256": _checksum(path),
+            }
+            found = _predictions(made_by, engine, images, folder / f"{weights.key}-{variant.key}.jsonl")
             reference = reference or found
             comparison = compare_precision(reference, found, ground_truth)
             yield VariantAccuracy(variant.key, engine.info.version, model_bytes(path), comparison)
@@ -153,17 +162,16 @@ def _file(weights: WeightsFile, network: nn.Module, variant: Variant, folder: Pa
     return path
 
 
+def _checksum(path: Path) -> str:
+    """Return the SHA-256 of a model's files: an export changes with its rules, under the same weights."""
+    return sha256(b"".join(file.read_bytes() for file in model_files(path))).hexdigest()
+
+
 def _predictions(
-    weights: WeightsFile, variant: Variant, engine: Engine, images: Sequence[EncodedImage], folder: Path
+    made_by: Mapping[str, str], engine: Engine, images: Sequence[EncodedImage], path: Path
 ) -> list[Prediction]:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{weights.key}-{variant.key}.jsonl"
-    made_by = {
-        "model": weights.key,
-        "weights_sha256": weights.sha256,
-        "variant": variant.key,
-        "engine_version": engine.info.version,
-    }
+    """Predict all images, resuming the detections in `path` if `made_by` made them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     finished = resume_predictions(path, made_by)
     wanted = {image.name for image in images}
     finished = [prediction for prediction in finished if prediction.image in wanted]

@@ -75,7 +75,8 @@ _WORDINGS = {
         "network = core.read_model(sys.argv[1])\n"
         "network.reshape([1, height, width, 3])  # a fixed size is up to three times as fast\n"
         'compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})\n'
-        "loc, conf, landm = (compiled(image)[index][0] for index in range(3))",
+        "predictions = compiled(image)\n"
+        "loc, conf, landm = (predictions[index][0] for index in range(3))",
         note="Fix the size with `reshape`, as the script does: that is up to three times as fast.\n",
     ),
 }

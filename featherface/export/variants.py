@@ -24,6 +24,7 @@ __all__ = [
     "file_stem",
     "load_variant",
     "model_bytes",
+    "model_files",
     "model_variants",
 ]
 
@@ -111,10 +112,14 @@ def model_variants(*, deformable: bool) -> tuple[Variant, ...]:
     return tuple(sorted(variants, key=lambda variant: list(ENGINES).index(variant.engine)))
 
 
+def model_files(path: Path) -> tuple[Path, ...]:
+    """Return the files that make up the model `path`: an OpenVINO .xml and its .bin belong together."""
+    return (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
+
+
 def model_bytes(path: Path) -> int:
-    """Return the bytes of a model file; an OpenVINO .xml counts together with its .bin."""
-    beside = [path.with_suffix(".bin")] if path.suffix == ".xml" else []
-    return sum(file.stat().st_size for file in (path, *beside))
+    """Return the bytes of a model, all its files together."""
+    return sum(file.stat().st_size for file in model_files(path))
 
 
 def check_runnable(variant: Variant) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from featherface.checkpoints import WeightsFile, load_network
@@ -106,10 +108,25 @@ def test_a_second_run_continues_with_the_detections_of_the_first(tmp_path, weigh
     again = list(measure_variants(weights, [image], truth, tmp_path))
     assert [row.comparison.mean.second for row in again] == [row.comparison.mean.second for row in first]
 
+    monkeypatch.setattr(module, "export_network", changed(module.export_network))
+    with pytest.raises(PredictionsError, match=r"v2-onnxruntime-float32\.jsonl was made with other"):
+        list(measure_variants(weights, [image], truth, tmp_path))
     record = tmp_path / "v2-pytorch-float32.jsonl.run.json"
     record.write_text(record.read_text().replace(weights.sha256, "other"))
     with pytest.raises(PredictionsError, match="other weights"):
         list(measure_variants(weights, [image], truth, tmp_path))
+
+
+def changed(export_network):
+    """Export as before, with one byte in the files that the rules of the export now write differently."""
+
+    def export(*arguments):
+        made = export_network(*arguments)
+        model = onnx.load_from_string(made.files[made.model])
+        model.doc_string = "new rules"
+        return replace(made, files={**made.files, made.model: model.SerializeToString()})
+
+    return export
 
 
 @pytest.mark.parametrize(("key", "count"), [("v1", 16), ("v2", 12)])
