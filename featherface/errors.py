@@ -19,5 +19,9 @@ def sentence(text: str) -> str:
 
 
 def install_hint(extra: str) -> str:
-    """Return how to install an extra of pyproject.toml: from the checkout, as no package index has it."""
-    return f"install it with: python -m pip install -c constraints.txt -e '.[{extra}]'"
+    """Return how to install an extra of pyproject.toml: from the checkout, as no package index has it.
+
+    The interpreter is the one of the environment that `make` creates; nothing activates that environment.
+    """
+    command = f".venv/bin/python -m pip install -c constraints.txt -e '.[{extra}]'"
+    return f"install it with: {command}"

@@ -127,7 +127,9 @@ def test_the_slides_fetch_nothing(counted):
 @pytest.mark.parametrize(("module", "make"), [("pdf_report", pdf_file), ("slide_deck", slides_file)])
 def test_without_the_extra_one_sentence_says_how_to_install_it(counted, monkeypatch, module, make):
     monkeypatch.setitem(sys.modules, f"featherface.reporting.{module}", None)
-    with pytest.raises(ReportError, match=r"needs? the extra 'reports'; install it with: .*pip install"):
+    with pytest.raises(
+        ReportError, match=r"needs? the extra 'reports'; install it with: .venv/bin/python -m pip install"
+    ):
         make(counted, [])
 
 
