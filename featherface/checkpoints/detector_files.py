@@ -139,18 +139,18 @@ def _check_tensor(name: str, tensor: TensorProto) -> None:
 def _detector_key(name: str, graph: GraphProto) -> str:
     """Return the key in OTHER_DETECTORS of the detector that a graph is, by its inputs and outputs."""
     recognised: Mapping[str, Callable[[GraphProto], bool]] = {YUNET: _is_yunet, CENTERFACE: _is_centerface}
-    one_photo = len(graph.input) == 1 and _sizes(graph.input[0])[1:2] == (3,)
+    sizes = [_sizes(value) for value in graph.input]
+    one_photo = len(sizes) == 1 and len(sizes[0]) == 4 and sizes[0][1] == 3
     found = [key for key, matches in recognised.items() if one_photo and matches(graph)]
     if not found:
         names = " or ".join(entry.name for entry in OTHER_DETECTORS.values())
-        raise WeightsError(f"{name} has not the input and outputs of {names}.")
+        raise WeightsError(f"{name} does not have the input and outputs of {names}.")
     return found[0]
 
 
 def _is_yunet(graph: GraphProto) -> bool:
-    return {output.name: _sizes(output)[2:] for output in graph.output} == {
-        name: (values,) for name, values in _YUNET_OUTPUTS.items()
-    }
+    outputs = sorted((output.name, _sizes(output)[2:]) for output in graph.output)
+    return outputs == sorted((name, (values,)) for name, values in _YUNET_OUTPUTS.items())
 
 
 def _is_centerface(graph: GraphProto) -> bool:

@@ -107,11 +107,13 @@ def _check_times(milliseconds: Mapping[str, Mapping[str, list[float]]]) -> None:
                 raise ValueError(f"{stage!r} does not have 2 to {_MAX_ROUNDS} times")
             for time in times:
                 _number(time, stage, _LONGEST_MILLISECONDS)
-    shapes = {tuple((stage, len(times)) for stage, times in part.items()) for part in milliseconds.values()}
-    if len(shapes) > 1 or () in shapes:
+    names = {tuple(stages) for stages in milliseconds.values()}
+    rounds = {len(times) for stages in milliseconds.values() for times in stages.values()}
+    if len(names) > 1 or len(rounds) != 1:
         raise ValueError("the models do not have the same stages and rounds")
-    if not all(any(map(sum, stages.values())) for stages in milliseconds.values()):
-        raise ValueError("all times are 0")
+    for stages in milliseconds.values():
+        if not all(map(sum, zip(*stages.values(), strict=True))):
+            raise ValueError("a round takes 0 ms")
 
 
 def _text(value: Any, name: str) -> str:

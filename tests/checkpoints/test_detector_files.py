@@ -59,6 +59,14 @@ def add_input(model: ModelProto) -> None:
     model.graph.input[1].name = "second"
 
 
+def declare_two_axes(model: ModelProto) -> None:
+    del model.graph.input[0].type.tensor_type.shape.dim[2:]
+
+
+def repeat_output(model: ModelProto) -> None:
+    model.graph.output.insert(0, helper.make_tensor_value_info("cls_8", TensorProto.FLOAT, [1]))
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -72,9 +80,17 @@ def add_input(model: ModelProto) -> None:
         (edited(yunet_model(), add_branch), "attribute that is not plain"),
         (edited(yunet_model(), refer_to_file), "refers to another file"),
         (edited(yunet_model(), refer_in_constant), "refers to another file"),
-        (edited(yunet_model(), add_input), "has not the input and outputs of YuNet or CenterFace"),
-        (edited(yunet_model(), lambda model: model.graph.output.pop()), "has not the input and outputs"),
-        (edited(centerface_model(), lambda model: model.graph.output.reverse()), "has not the input and"),
+        (edited(yunet_model(), add_input), "does not have the input and outputs of YuNet or CenterFace"),
+        (
+            edited(yunet_model(), lambda model: model.graph.output.pop()),
+            "does not have the input and outputs",
+        ),
+        (
+            edited(centerface_model(), lambda model: model.graph.output.reverse()),
+            "does not have the input and",
+        ),
+        (edited(yunet_model(), declare_two_axes), "does not have the input and outputs"),
+        (edited(yunet_model(), repeat_output), "does not have the input and outputs"),
         (
             edited(yunet_model(), lambda model: model.graph.node.extend(40 * list(model.graph.node))),
             "not the plain convolutional network",

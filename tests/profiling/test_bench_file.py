@@ -100,7 +100,14 @@ def point(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any
             point(lambda one: one["milliseconds"]["v1"].update(network=[1, -2])), "-2", id="negative"
         ),
         pytest.param(
-            point(lambda one: one["milliseconds"]["v1"].update(network=[0, 0])), "times are 0", id="all zero"
+            point(lambda one: one["milliseconds"]["v1"].update(network=[0, 5])),
+            "takes 0 ms",
+            id="a round of 0 ms",
+        ),
+        pytest.param(
+            point(lambda one: [stages.update(decode=[1, 2, 3]) for stages in one["milliseconds"].values()]),
+            "same",
+            id="a stage with more rounds",
         ),
         pytest.param(
             point(lambda one: one["milliseconds"]["v1"].update(network=[1, 2, 3])), "same", id="more rounds"
