@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 from types import MappingProxyType
 
 import numpy as np
@@ -82,18 +83,29 @@ def found_faces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def measured_weights(tmp_path: Path) -> Path:
-    """A folder of seeded weights with results by the official protocol, V1 significantly better by 0.1."""
-    (tmp_path / "evaluation" / "paired").mkdir(parents=True)
+def measured_weights(tmp_path: Path, seeded_weights: Path) -> Path:
+    """A folder of seeded weights with results by the official protocol, V1 significantly better by 0.1.
+
+    It is the test's own copy, which the test may change.
+    """
+    copytree(seeded_weights, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def seeded_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `measured_weights` copies; no test changes it."""
+    folder = tmp_path_factory.mktemp("seeded_weights")
+    (folder / "evaluation" / "paired").mkdir(parents=True)
     checksums = []
     for key, score in (("v1", 0.9), ("v2", 0.8)):
         entry = MODELS[key]
-        weights = save_weights(entry.builder(), entry, tmp_path / entry.weights, {"recipe": "seeded"})
+        weights = save_weights(entry.builder(), entry, folder / entry.weights, {"recipe": "seeded"})
         curve = Curve(np.array([1.0, 0.9]), np.array([0.5, score]), np.array([0.9, 0.02]), 10, score)
         evaluation = Evaluation("WIDER FACE", 20, dict.fromkeys(("easy", "medium", "hard"), curve))
         about = (key, weights.sha256, "val", "original", 640, "2026-01-01T00:00:00+00:00")
         saved = SavedCurves(*about, {"processor": "Processor"}, evaluation)
-        save_curves(tmp_path / "evaluation" / f"{key}_val.json", [saved])
+        save_curves(folder / "evaluation" / f"{key}_val.json", [saved])
         checksums.append(weights.sha256)
     worse = Difference(0.9, 0.8, (-0.15, -0.05), (0.84, 0.94))
     subsets = dict.fromkeys(("easy", "medium", "hard"), worse)
@@ -108,5 +120,5 @@ def measured_weights(tmp_path: Path) -> Path:
         used_for_selection=False,
         comparison=PrecisionComparison("WIDER FACE", 20, subsets, worse),
     )
-    save_comparisons(tmp_path / "evaluation" / "paired" / "val.json", [paired])
-    return tmp_path
+    save_comparisons(folder / "evaluation" / "paired" / "val.json", [paired])
+    return folder
