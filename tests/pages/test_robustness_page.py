@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,3 +184,30 @@ def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weig
     table = page.dataframe[-1].value
     assert table["V2 AP"].tolist() == ["0.500 (0.400–0.600)", "No face counts in this subset."]
     assert "the checkpoints were also selected on these images" in texts(page)
+
+
+def test_results_are_those_of_the_weights_that_the_service_runs(
+    open_page: Open, measured_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on the other pages, and read once."""
+    half, reads = Estimate(0.5, (0.4, 0.6)), []
+    robustness = Robustness(
+        "WIDER FACE", 20, ("jpeg",), (1,), *({MEAN: half},) * 3, {CLEAN: {MEAN: 0.25}}, ()
+    )
+    about = ("Made up", "original", 640, "2026-01-02T03:04:05+00:00", False)
+    (measured_weights / "evaluation" / "robustness").mkdir()
+    checksums = shipped_checksums(measured_weights)
+    rows = [SavedStress(key, checksum, *about, robustness) for key, checksum in checksums.items()]
+    save_stress(measured_weights / "evaluation" / "robustness" / "made_up.json", rows)
+
+    def read(folder: Path, in_use: Mapping[str, str]) -> list[SavedStress]:
+        reads.append(dict(in_use))
+        return [row for row in rows if in_use.get(row.model) == row.weights_sha256]
+
+    monkeypatch.setattr("featherface.dashboard.state.study_measurements.shipped_stress", read)
+    statuses = ModelService.models
+    monkeypatch.setattr(ModelService, "models", lambda self: statuses(self)[:1])  # V2 cannot be loaded
+    page = open_page({"v1": ROW, "v2": ROW}).run()
+    assert not page.exception
+    assert page.table[0].value["Model"].tolist() == ["FeatherFace V1"]
+    assert reads == [{"v1": checksums["v1"]}]

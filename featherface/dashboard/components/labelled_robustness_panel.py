@@ -7,26 +7,23 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from featherface.config import weights_folder
 from featherface.dashboard.components.slice_table import (
     attributes_commands,
     estimate_text,
     show_slice_table,
 )
 from featherface.dashboard.components.widgets import badge_line, plain, show_chart
+from featherface.dashboard.state.study_measurements import (
+    slices_of_shipped_weights,
+    stress_of_shipped_weights,
+)
 from featherface.models import MODELS
 from featherface.reporting.figures.robustness_figures import corruption_bars
 from featherface.reporting.wording import images_text, when_text
 from featherface.robustness.corruptions import CORRUPTIONS
 from featherface.robustness.labelled_stress import MEAN
-from featherface.robustness.robustness_results import (
-    SavedSlices,
-    SavedStress,
-    shipped_slices,
-    shipped_stress,
-)
+from featherface.robustness.robustness_results import SavedSlices, SavedStress
 from featherface.study.provenance import Badge
-from featherface.study.results import shipped_checksums
 
 __all__ = ["show_attributes", "show_labelled_stress"]
 
@@ -45,7 +42,7 @@ def show_labelled_stress() -> None:
         "corruptions and severities; **rPC** is mPC divided by the AP on clean images "
         "([Michaelis et al. 2019](https://arxiv.org/abs/1907.07484))."
     )
-    results = shipped_stress(weights_folder(), shipped_checksums(weights_folder()))
+    results = stress_of_shipped_weights()
     if results:
         most_corruptions_first = sorted(results, key=lambda saved: -len(saved.robustness.corruptions))
         sets = dict.fromkeys(saved.image_set for saved in most_corruptions_first)
@@ -123,7 +120,7 @@ def show_attributes() -> None:
         "attribute is scored within bands of face height. False positives are shared by all values, so rare "
         "values have a lower AP: compare the models within a row, and values by recall."
     )
-    results = shipped_slices(weights_folder(), shipped_checksums(weights_folder()))
+    results = slices_of_shipped_weights()
     if results:
         _show_slices(results)
     else:

@@ -14,6 +14,12 @@ from featherface.evaluation.curves import SavedCurves
 from featherface.evaluation.hard_case_results import SavedHardCases
 from featherface.models import MODELS
 from featherface.profiling.latency import LatencyResult, LatencySettings
+from featherface.robustness.robustness_results import (
+    SavedSlices,
+    SavedStress,
+    shipped_slices,
+    shipped_stress,
+)
 from featherface.serving.benchmark_queue import BenchmarkRequest
 from featherface.study.measurements import Measurements
 from featherface.study.results import (
@@ -40,6 +46,8 @@ __all__ = [
     "logs_of_training",
     "measurements",
     "shipped_evidence",
+    "slices_of_shipped_weights",
+    "stress_of_shipped_weights",
 ]
 
 _THREADS = 1  # as the dashboard runs the networks
@@ -71,6 +79,16 @@ def curves_of_shipped_weights() -> list[SavedCurves]:
 def hard_cases_of_shipped_weights() -> list[SavedHardCases]:
     """Return the results on close-ups and images without faces that were made with the shipped weights."""
     return _hard_cases(weights_folder(), _checksums_in_use(), _files("evaluation/**/*.json"))
+
+
+def stress_of_shipped_weights() -> list[SavedStress]:
+    """Return the results on corrupted images that were made with exactly the shipped weights."""
+    return _stress(weights_folder(), _checksums_in_use(), _files("evaluation/**/*.json"))
+
+
+def slices_of_shipped_weights() -> list[SavedSlices]:
+    """Return the results by attribute and face height that were made with exactly the shipped weights."""
+    return _slices(weights_folder(), _checksums_in_use(), _files("evaluation/**/*.json"))
 
 
 def shipped_evidence() -> Evidence:
@@ -124,6 +142,16 @@ def _evidence(folder: Path, checksums: Mapping[str, str], files: _Files) -> Evid
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _hard_cases(folder: Path, checksums: Mapping[str, str], files: _Files) -> list[SavedHardCases]:
     return shipped_hard_cases(folder, checksums)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _stress(folder: Path, checksums: Mapping[str, str], files: _Files) -> list[SavedStress]:
+    return shipped_stress(folder, checksums)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _slices(folder: Path, checksums: Mapping[str, str], files: _Files) -> list[SavedSlices]:
+    return shipped_slices(folder, checksums)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
