@@ -11,27 +11,30 @@ import torch
 
 from featherface.errors import FeatherFaceError
 
-__all__ = ["RunStateError", "load_run_state", "save_run_state"]
+__all__ = ["RunStateError", "load_run_state", "save_run_states"]
 
 
 class RunStateError(FeatherFaceError):
     """The state of a training run cannot be read or written; the message names the file."""
 
 
-def save_run_state(state: Mapping[str, object], path: Path) -> None:
-    """Write `state` to `path` atomically: after a full disk or a crash the previous file is intact.
+def save_run_states(states: Mapping[Path, Mapping[str, object]]) -> None:
+    """Write each state to its path; no path is touched before all states are on the disk.
 
-    Raises RunStateError.
+    After a full disk or a crash the previous files are intact. Raises RunStateError.
     """
-    partial = path.with_suffix(".partial")
+    partials = {path: path.with_suffix(".partial") for path in states}
     try:
-        with partial.open("wb") as file:
-            torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        for path, state in states.items():
+            with partials[path].open("wb") as file:
+                torch.save(dict(state), file)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, partial in partials.items():
+            partial.replace(path)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
         raise RunStateError(
             f"{path} cannot be written: {error}. The previous file is unchanged; free disk space and retry."
         ) from error

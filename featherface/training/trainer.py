@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import cast
@@ -37,7 +38,7 @@ from featherface.training.crops import SquareCrops
 from featherface.training.detector_objective import DetectorObjective
 from featherface.training.image_store import ImageStore
 from featherface.training.recipe import OptimiserSettings, Recipe, RecipeError
-from featherface.training.run_state import RunStateError, load_run_state, save_run_state
+from featherface.training.run_state import RunStateError, load_run_state, save_run_states
 from featherface.training.samples import Sample
 from featherface.training.selection import half_of
 from featherface.training.teacher import Teacher
@@ -55,7 +56,7 @@ class DivergedError(FeatherFaceError):
 
 
 class Trainer:
-    """One run of `recipe`, resumed from the state in its output folder if there is one.
+    """One student's run of `recipe`, resumed from the state in its output folder if there is one.
 
     `teacher` replaces the one that the recipe names, so that several students share its answers.
 
@@ -63,7 +64,8 @@ class Trainer:
     `log.csv` (losses) and `scores.csv` (development scores). Under torchrun every process takes its share of
     the batches, and only the first one writes files.
 
-    Raises RecipeError, ManifestError, WeightsError or RunStateError for files that cannot be used.
+    Raises RecipeError, WeightsError or RunStateError for files that cannot be used, and ManifestError when
+    images that cannot be used are first needed.
     """
 
     def __init__(self, recipe: Recipe, teacher: Teacher | None = None) -> None:
@@ -77,7 +79,6 @@ class Trainer:
         self.student = _channels_last(_student(recipe).to(self.device))
         self.masks = _masks(self.student, recipe)
         keep_zeros(self.student, self.masks)
-        self.dataset = _dataset(recipe, self.ranks)
         self.objective = self._objective()
         _set_modes(self.student, recipe.optimiser)
         learning = [parameter for parameter in self.student.parameters() if parameter.requires_grad]
@@ -99,12 +100,23 @@ class Trainer:
         self.saved_at = self.scored_at = self.logged_at = time.monotonic()
         torch.manual_seed(recipe.seed + self.rank)
         self._resume()
-        self.finished = self.step >= recipe.optimiser.steps
+
+    @cached_property
+    def dataset(self) -> Dataset[Sample]:
+        """The training images. Students that learn together only use those of the first."""
+        return _dataset(self.recipe, self.ranks)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done or the time is over."""
+        minutes = self.recipe.optimiser.minutes
+        out_of_time = minutes is not None and self._seconds_trained() >= 60 * minutes
+        return out_of_time or self.step >= self.recipe.optimiser.steps
 
     def run(self) -> dict[str, float]:
         """Train to the last step and return the development scores there, empty on all but the first process.
 
-        Raises DivergedError if the loss is not finite.
+        Raises DivergedError if the loss is not finite, and ManifestError for images that cannot be used.
         """
         return train_together([self])[0]
 
@@ -113,7 +125,7 @@ class Trainer:
         self.clock = self.logged_at = time.monotonic()
 
     def take(self, batch: Batch) -> None:
-        """Learn from one batch; log, save and score when due."""
+        """Learn from one batch; log and score when due."""
         self.recent.append(self._learn(batch))
         self.step += 1
         if self.step % LOG_STEPS == 0:
@@ -123,17 +135,9 @@ class Trainer:
             self._log({name: fmean(row[name].item() for row in self.recent) for name in self.recent[0]})
             self.recent.clear()
             self.logged_at = time.monotonic()
-        save, score, out_of_time = self._due()
-        if save:
-            self._save()
-        if score:
-            self._score()
-        self.finished = out_of_time or self.step >= self.recipe.optimiser.steps
-
-    def finish(self) -> dict[str, float]:
-        """Save and score; return the development scores, empty on all but the first process."""
-        self._save()
-        return self._score()
+        evaluation = self.recipe.evaluation
+        if evaluation is not None and time.monotonic() - self.scored_at > 60 * evaluation.every_minutes:
+            self.score()
 
     def _learn(self, batch: Batch) -> dict[str, Tensor]:
         """Take one step and return its losses, unread: reading would wait for the accelerator."""
@@ -158,7 +162,7 @@ class Trainer:
             if not math.isfinite(total):
                 raise DivergedError(
                     f"The loss is {total} at step {step}. Lower the learning rate and resume from "
-                    f"{self.recipe.output / 'last.pt'}, the last good state."
+                    f"{self.state_path}, the last good state."
                 )
 
     def _precision(self) -> torch.autocast | nullcontext[None]:
@@ -167,7 +171,10 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def batches(self) -> Iterator[Batch]:
-        """Yield one batch per step from now on: each pool in order, then shuffled `repeats` - 1 times."""
+        """Prepare the images and return an iterator over one batch per step from now on.
+
+        Each pool comes in order, then shuffled `repeats` - 1 times.
+        """
         settings, data = self.recipe.optimiser, self.recipe.data
         length = settings.pool * settings.repeats
         first, done = divmod(self.step, length)
@@ -181,10 +188,15 @@ class Trainer:
             rank=self.rank,
             ranks=self.ranks,
         )
+        return self._pooled(fresh, rounds, done)
+
+    def _pooled(self, fresh: Iterator[Batch], rounds: range, done: int) -> Iterator[Batch]:
+        """Yield the batches of `rounds`, without the first `done` of the first round."""
+        pool_size = self.recipe.optimiser.pool
         for number in rounds:
             pool: list[Batch] = []
-            for turn in range(length):
-                if turn < settings.pool:
+            for turn in range(pool_size * self.recipe.optimiser.repeats):
+                if turn < pool_size:
                     pool.append(next(fresh).to(self.device))
                 if turn >= done:
                     yield pool[self._place(number, turn)]
@@ -248,22 +260,17 @@ class Trainer:
     def _seconds_trained(self) -> float:
         return self.seconds + time.monotonic() - self.clock
 
-    def _due(self) -> tuple[bool, bool, bool]:
-        """Return whether to save, to score and to end now, by the clock of the first process for all."""
-        now = time.monotonic()
-        evaluation = self.recipe.evaluation
-        save = now - self.saved_at > self.recipe.save_seconds
-        score = evaluation is not None and now - self.scored_at > 60 * evaluation.every_minutes
-        minutes = self.recipe.optimiser.minutes
-        out_of_time = minutes is not None and self._seconds_trained() >= 60 * minutes
+    def save_is_due(self) -> bool:
+        """Return whether to save now, by the clock of the first process for all."""
+        due = time.monotonic() - self.saved_at > self.recipe.save_seconds
         if self.ranks > 1:
-            flags = torch.tensor([save, score], device=self.device)
-            distributed.broadcast(flags, src=0)
-            save, score = flags.tolist()
-        return save, score, out_of_time
+            flag = torch.tensor([due], device=self.device)
+            distributed.broadcast(flag, src=0)
+            due = bool(flag.item())
+        return due
 
     def _resume(self) -> None:
-        path = self.recipe.output / "last.pt"
+        path = self.state_path
         if not path.exists():
             return
         state = load_run_state(path)
@@ -286,16 +293,17 @@ class Trainer:
                 rows[rows["step"] <= self.step].to_csv(log, index=False)
         logger.info("Resuming at step %d of %d.", self.step, self.recipe.optimiser.steps)
 
-    def _save(self) -> None:
-        """Write the state of all processes; every process must call this. Raises DivergedError."""
+    @property
+    def state_path(self) -> Path:
+        """The file that the run is resumed from."""
+        return self.recipe.output / "last.pt"
+
+    def state(self) -> dict[str, object]:
+        """Return the state of all processes; every process must call this. Raises DivergedError."""
         self._check_losses()
-        cuda = self.device.type == "cuda"
-        random = self._gathered(torch.get_rng_state())
-        random_cuda = self._gathered(torch.cuda.get_rng_state(self.device)) if cuda else []
         self.saved_at = time.monotonic()
-        if self.rank:
-            return
-        state = {
+        cuda = self.device.type == "cuda"
+        return {
             "model": self.student.state_dict(),
             "ema": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -304,10 +312,9 @@ class Trainer:
             "step": self.step,
             "seconds": self._seconds_trained(),
             "best": self.best,
-            "random": random,
-            "random_cuda": random_cuda,
+            "random": self._gathered(torch.get_rng_state()),
+            "random_cuda": self._gathered(torch.cuda.get_rng_state(self.device)) if cuda else [],
         }
-        save_run_state(state, self.recipe.output / "last.pt")
 
     def _gathered(self, tensor: Tensor) -> list[Tensor]:
         """Return `tensor` of every process, by rank, on the CPU."""
@@ -318,8 +325,11 @@ class Trainer:
         distributed.all_gather(everyone, mine)
         return [theirs.cpu() for theirs in everyone]
 
-    def _score(self) -> dict[str, float]:
-        """Score the averaged weights on the development images, save them, and keep the best."""
+    def score(self) -> dict[str, float]:
+        """Score the averaged weights on the development images, save them, and keep the best.
+
+        Returns the scores, empty on all but the first process.
+        """
         self.scored_at = time.monotonic()
         if self.rank:
             return {}
@@ -384,20 +394,38 @@ class Trainer:
 def train_together(trainers: Sequence[Trainer]) -> list[dict[str, float]]:
     """Train students on the same batches, those of the first, and return the development scores of each.
 
-    It ends when one of them is finished. Raises DivergedError.
+    It ends when one of them is finished. Their states are always saved together, when the first one's is due.
+    Raises RunStateError if they would resume from different steps, ManifestError for images that cannot be
+    used, and DivergedError.
     """
+    first = trainers[0]
+    for other in trainers[1:]:
+        if other.step != first.step:
+            raise RunStateError(
+                f"{first.state_path} is at step {first.step:,}, but {other.state_path} is at step "
+                f"{other.step:,}: restore states of the same step, or remove both to start again."
+            )
+    feed = first.batches()
     for trainer in trainers:
         trainer.start_clock()
-    feed = trainers[0].batches()
     while not any(trainer.finished for trainer in trainers):
         batch = next(feed)
         for trainer in trainers:
             trainer.take(batch)
-    scores = [trainer.finish() for trainer in trainers]
-    if trainers[0].ranks > 1:
+        if first.save_is_due():
+            _save(trainers)
+    _save(trainers)
+    scores = [trainer.score() for trainer in trainers]
+    if first.ranks > 1:
         distributed.barrier()
         distributed.destroy_process_group()
     return scores
+
+
+def _save(trainers: Sequence[Trainer]) -> None:
+    states = {trainer.state_path: trainer.state() for trainer in trainers}
+    if not trainers[0].rank:
+        save_run_states(states)
 
 
 def _teacher_network(recipe: Recipe, device: torch.device) -> FaceNetwork:

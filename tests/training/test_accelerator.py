@@ -89,7 +89,7 @@ def test_images_without_space_are_left_out_and_a_part_that_is_missing_is_not_nee
 def test_a_run_of_minutes_ends_by_the_clock(recipe, tmp_path):
     pack([recipe], tmp_path / "folder")
     unpack(tmp_path / "folder")
-    (made,) = train(tmp_path / "folder", [recipe.name], minutes=1e-4)
+    (made,) = train(tmp_path / "folder", [recipe.name], minutes=2e-3)
     steps = json.loads(made.with_suffix(".json").read_text())["provenance"]["steps"]
     assert 0 < steps < 50
 

@@ -17,6 +17,7 @@ from featherface.models import MODELS, FaceNetwork
 from featherface.training import trainer as trainer_module
 from featherface.training.batches import Batch
 from featherface.training.composites import CompositeSettings
+from featherface.training.image_store import ImageStore
 from featherface.training.recipe import (
     BlockSettings,
     DataSettings,
@@ -27,7 +28,7 @@ from featherface.training.recipe import (
     RecipeError,
     read_recipe,
 )
-from featherface.training.run_state import RunStateError, load_run_state, save_run_state
+from featherface.training.run_state import RunStateError, load_run_state, save_run_states
 from featherface.training.teacher import Answer, Teacher
 from featherface.training.trainer import DivergedError, Trainer, train_together
 
@@ -180,6 +181,49 @@ def test_two_students_see_the_same_batches_and_share_a_teacher(settings, tmp_pat
         load_network(MODELS[key], tmp_path / key / "last.safetensors")
 
 
+def test_students_that_learn_together_resume_exactly(settings, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        trainer_module, "ImageStore", lambda *arguments: made.append(ImageStore(*arguments)) or made[-1]
+    )
+
+    def together(name: str, save_seconds: float) -> list[Trainer]:
+        short = replace(settings, save_seconds=save_seconds, optimiser=OptimiserSettings(steps=3))
+        trainers = [Trainer(replace(short, output=tmp_path / name / part)) for part in "ab"]
+        trainers[1].saved_at = float("inf")  # its own clock does not count
+        return trainers
+
+    straight = together("straight", 1e9)
+    train_together(straight)
+    killed = together("stopped", 0)
+
+    def kill(objective: nn.Module, batch: tuple[object]) -> None:
+        if killed[1].step == 1:  # when the first has learnt from the second batch and the second has not
+            raise KeyboardInterrupt
+
+    killed[1].objective.register_forward_pre_hook(kill)
+    with pytest.raises(KeyboardInterrupt):
+        train_together(killed)
+    resumed = together("stopped", 0)
+    assert [trainer.step for trainer in resumed] == [1, 1]
+    train_together(resumed)
+
+    for expected, trainer in zip(straight, resumed, strict=True):
+        for name, tensor in expected.average.state_dict().items():
+            assert torch.equal(tensor, trainer.average.state_dict()[name]), name
+    assert len(made) == 3  # once per run, not per student
+
+
+def test_students_at_different_steps_are_not_trained_together(settings, tmp_path):
+    recipes = [replace(settings, output=tmp_path / name) for name in ("ahead", "behind")]
+    trainer = Trainer(recipes[0])
+    save_run_states({trainer.state_path: trainer.state() | {"step": 3}})
+    with pytest.raises(
+        RunStateError, match=r"ahead/last\.pt is at step 3, but .*behind/last\.pt is at step 0"
+    ):
+        train_together([Trainer(recipe) for recipe in recipes])
+
+
 def test_several_processes_do_not_decay_the_learning_rate_by_clocks_of_their_own(settings, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     timed = replace(settings, optimiser=replace(settings.optimiser, minutes=1.0))
@@ -195,19 +239,22 @@ def test_a_loss_that_is_no_number_stops_the_run(settings):
         trainer.run()
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
-    path = tmp_path / "last.pt"
+def test_a_full_disk_keeps_every_state_before(tmp_path, monkeypatch):
+    paths = [tmp_path / "first.pt", tmp_path / "second.pt"]
     state = {"model": {}, "ema": {}, "step": 1}
-    save_run_state(state, path)
+    save_run_states(dict.fromkeys(paths, state))
+    save = torch.save
 
-    def no_space(*_):
-        raise OSError(28, "No space left on device")
+    def no_space_for_the_second(value, file):
+        if "second" in file.name:
+            raise OSError(28, "No space left on device")
+        save(value, file)
 
-    monkeypatch.setattr(torch, "save", no_space)
-    with pytest.raises(RunStateError, match="No space left"):
-        save_run_state({**state, "step": 2}, path)
-    assert load_run_state(path)["step"] == 1
-    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+    monkeypatch.setattr(torch, "save", no_space_for_the_second)
+    with pytest.raises(RunStateError, match=r"second\.pt .*No space left"):
+        save_run_states({path: {**state, "step": 2} for path in paths})
+    assert [load_run_state(path)["step"] for path in paths] == [1, 1]
+    assert sorted(tmp_path.iterdir()) == paths
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])

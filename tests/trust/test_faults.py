@@ -46,7 +46,7 @@ from featherface.serving.model_service import ModelService
 from featherface.serving.network_queue import NetworkQueue
 from featherface.study import summary as study
 from featherface.study.results import load_networks
-from featherface.training.run_state import RunStateError, load_run_state, save_run_state
+from featherface.training.run_state import RunStateError, load_run_state, save_run_states
 
 V2 = MODELS["v2"]
 SETTINGS = DetectionSettings(input_size=128)
@@ -156,9 +156,9 @@ def test_the_summary_of_the_study_stays_as_it_was(tmp_path, monkeypatch):
 
 def test_the_training_checkpoint_before_is_kept(tmp_path):
     path = tmp_path / "last.pt"
-    save_run_state({"model": {}, "ema": {}, "step": 7}, path)
+    save_run_states({path: {"model": {}, "ema": {}, "step": 7}})
     with full_disk(4_000), pytest.raises(RunStateError, match="previous file is unchanged"):
-        save_run_state({"model": {"weight": torch.zeros(10_000)}, "ema": {}, "step": 8}, path)
+        save_run_states({path: {"model": {"weight": torch.zeros(10_000)}, "ema": {}, "step": 8}})
     assert load_run_state(path)["step"] == 7
     assert set(listing(tmp_path)) == {"last.pt"}
 
