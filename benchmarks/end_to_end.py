@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.markdown_report import (
+from benchmarks.benchmark_report import (
     Target,
     options,
     report,

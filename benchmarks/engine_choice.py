@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks.markdown_report import ROOT, options, report, trained_weights
+from benchmarks.benchmark_report import ROOT, options, report, trained_weights
 from featherface.checkpoints import load_network
 from featherface.config import WEIGHTS_DIR
 from featherface.engines.choice import installed_engines, load_engine

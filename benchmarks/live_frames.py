@@ -24,7 +24,7 @@ import numpy as np
 from websockets.sync.client import connect
 
 from benchmarks import page_labels
-from benchmarks.markdown_report import Target, options, report, spread, trained_weights
+from benchmarks.benchmark_report import Target, options, report, spread, trained_weights
 from benchmarks.visitor import Dashboard, Visitor, served
 from featherface.detection.images import Photo, decode_photo
 from featherface.detection.settings import DetectionSettings

@@ -16,8 +16,8 @@ from threading import Event
 import numpy as np
 
 from benchmarks import page_labels
+from benchmarks.benchmark_report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.guests import DETECTION, Diary, measure, photo_variation, think
-from benchmarks.markdown_report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.visitor import Dashboard, Visitor, served
 from featherface.dashboard.components.widgets import plain
 from featherface.detection.images import Photo, decode_photo
@@ -127,7 +127,7 @@ def main() -> int:
         ],
         given.json,
         memory_mb=curve,
-        memory_slope_mb_a_minute=slope,
+        memory_slope_mb_per_minute=slope,
         burst={"results": burst.results, "refused": burst.refused, "positions": burst.positions},
         errors=diary.errors,
         tracebacks=logged,

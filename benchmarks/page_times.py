@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.markdown_report import Target, options, report, spread, taking_turns, trained_weights
+from benchmarks.benchmark_report import Target, options, report, spread, taking_turns, trained_weights
 from benchmarks.visitor import ROOT, Visitor, served
 
 _TARGET = 1_500.0  # milliseconds

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import page_labels
-from benchmarks.markdown_report import Target, options, photo_file, report, trained_weights
+from benchmarks.benchmark_report import Target, options, photo_file, report, trained_weights
 from benchmarks.visitor import Visitor, served
 from featherface.detection.images import decode_photo
 from featherface.detection.settings import DetectionSettings

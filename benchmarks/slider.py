@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import page_labels
-from benchmarks.markdown_report import (
+from benchmarks.benchmark_report import (
     Target,
     options,
     photo_file,
@@ -73,7 +73,7 @@ def main() -> int:
         rows,
         targets,
         given.json,
-        server_processor_ms_a_move=1000 * spent / moves,
+        server_processor_ms_per_move=1000 * spent / moves,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 
 from benchmarks import page_labels
+from benchmarks.benchmark_report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.guests import (
     DETECTION,
     Diary,
@@ -25,7 +26,6 @@ from benchmarks.guests import (
     photo_variation,
     think,
 )
-from benchmarks.markdown_report import Target, options, report, spread, tracebacks, trained_weights
 from benchmarks.visitor import Dashboard, PageError, Visitor, served
 
 _DOWNLOADS = (page_labels.FACES_JSON, page_labels.FACES_CSV, page_labels.ANNOTATED_JPEG)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.markdown_report import Target, options, report, spread
+from benchmarks.benchmark_report import Target, options, report, spread
 from benchmarks.visitor import Visitor, served
 
 _TARGET = 4_000.0  # milliseconds

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import psutil
 
+from benchmarks.benchmark_report import Target, options, report, trained_weights
 from benchmarks.live_frames import camera_frames
-from benchmarks.markdown_report import Target, options, report, trained_weights
 from featherface.detection.images import Photo
 from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS

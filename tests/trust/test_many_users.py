@@ -15,9 +15,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from benchmarks import page_labels
+from benchmarks.benchmark_report import tracebacks
 from benchmarks.guests import DETECTION, Diary, photo_variation
 from benchmarks.load import crowd, mixed_up
-from benchmarks.markdown_report import tracebacks
 from benchmarks.visitor import PATIENCE, Dashboard, Visitor, served
 from featherface.config import WEIGHTS_DIR
 from featherface.serving.model_service import ModelService

@@ -155,7 +155,7 @@ def report(
         "title": title,
         "when": now(),
         "machine": asdict(machine),
-        "load_a_core": load,
+        "load_per_core": load,
         "rows": list(rows),
         "targets": [
             {**asdict(target), "measured": float(target.measured), "met": target.met} for target in targets
