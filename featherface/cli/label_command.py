@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from featherface.cli.common import Command, CommandError, chosen_weights, model_keys, print_json
+from featherface.config import MAX_INPUT_PIXELS
 
 __all__ = ["COMMAND"]
 
@@ -58,10 +59,23 @@ def _run(arguments: argparse.Namespace) -> int:
         scales=arguments.scales,
         run={"model": weights.key, "weights_sha256": weights.sha256},
     )
+    images = len(records) - labelled.unreadable
     if arguments.json:
-        print_json({"output": str(arguments.out), "images": len(records), "labelled_now": labelled})
+        print_json(
+            {
+                "output": str(arguments.out),
+                "images": images,
+                "labelled_now": labelled.made,
+                "unreadable": labelled.unreadable,
+                "at_reduced_scales": labelled.reduced,
+            }
+        )
         return 0
-    print(f"{arguments.out} has labels for {len(records):,} images, {labelled:,} of them made now.")
+    print(f"{arguments.out} has labels for {images:,} images, {labelled.made:,} of them made now.")
+    if labelled.unreadable:
+        print(f"{labelled.unreadable:,} images cannot be read and were left out.")
+    if labelled.reduced:
+        print(f"{labelled.reduced:,} images were too large for all scales and were labelled at lower ones.")
     return 0
 
 
@@ -70,8 +84,10 @@ COMMAND = Command(
     description="Label the images of a manifest with a detector run at several scales, for training.\n\n"
     "Faces found at a higher scale than the original are often missed by a detector at the original size.\n"
     "A label with a score of at least 0.5 counts as a face; from 0.1 to 0.5 it counts neither as a face nor\n"
-    "as background. An interrupted run continues where it stopped.\n\n"
-    'JSON, when done: {"output": FILE, "images": N, "labelled_now": N}',
+    f"as background. A pass has at most {MAX_INPUT_PIXELS / 1e6:.1f} megapixels; larger scales are reduced.\n"
+    "An image that cannot be read is left out. An interrupted run continues where it stopped.\n\n"
+    'JSON, when done: {"output": FILE, "images": N, "labelled_now": N, "unreadable": N,\n'
+    ' "at_reduced_scales": N}',
     add_options=_add_options,
     run=_run,
 )

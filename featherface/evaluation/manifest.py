@@ -17,7 +17,7 @@ import numpy as np
 from featherface.config import MAX_DIMENSION
 from featherface.errors import FeatherFaceError, sentence
 
-__all__ = ["ManifestError", "Record", "read_image_bytes", "read_manifest"]
+__all__ = ["ManifestError", "Record", "read_image_bytes", "read_manifest", "require_size"]
 
 
 class ManifestError(FeatherFaceError):
@@ -35,8 +35,8 @@ class Record:
     """
 
     image: str  # the image's path inside its zip
-    width: int  # pixels
-    height: int  # pixels
+    width: int  # pixels of the upright image
+    height: int  # pixels of the upright image
     source: str
     boxes: np.ndarray
     scores: np.ndarray
@@ -86,6 +86,15 @@ def read_image_bytes(record: Record) -> bytes:
         raise ManifestError(
             sentence(f"{record.origin}: {record.image} in {record.archive}: {error}.")
         ) from error
+
+
+def require_size(record: Record, width: int, height: int) -> None:
+    """Raise ManifestError unless `record` says the size that its decoded, upright image has."""
+    if (record.width, record.height) != (width, height):
+        raise ManifestError(
+            f"{record.origin}: {record.image} has {width} x {height} pixels when it is upright, but its "
+            f"record says {record.width} x {record.height}; correct the size, and the boxes with it."
+        )
 
 
 @lru_cache(maxsize=32)

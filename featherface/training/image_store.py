@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from featherface.evaluation.manifest import ManifestError, Record, read_image_bytes
+from featherface.evaluation.manifest import ManifestError, Record, read_image_bytes, require_size
 from featherface.training.samples import CERTAIN, ImageArray, Sample
 
 __all__ = ["ImageStore"]
@@ -37,7 +37,7 @@ class ImageStore:
     def __getitem__(self, index: int) -> Sample:
         """Return image `index` with its labels; ignored labels become uncertain, empty boxes are dropped.
 
-        Raises ManifestError if the image cannot be decoded.
+        Raises ManifestError if the image cannot be decoded or has another size than its record says.
         """
         record = self.records[index]
         pixels = self._cache.get(index)
@@ -75,4 +75,5 @@ def _decode(record: Record) -> ImageArray:
     pixels = cv2.imdecode(np.frombuffer(read_image_bytes(record), np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         raise ManifestError(f"{record.origin}: {record.image} in {record.archive} is not a readable image.")
+    require_size(record, pixels.shape[1], pixels.shape[0])
     return np.asarray(pixels, np.uint8)

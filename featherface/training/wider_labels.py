@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from featherface.errors import sentence
 from featherface.evaluation.manifest import ManifestError, Record
@@ -14,6 +14,7 @@ from featherface.training.samples import FloatArray
 __all__ = ["read_wider_labels"]
 
 _NUMBERS = 20  # x y w h, five times x y visibility, and a blur score
+_LYING = range(5, 9)  # EXIF orientations of images that are stored with width and height exchanged
 
 
 def read_wider_labels(path: Path) -> list[Record]:
@@ -56,6 +57,8 @@ def _record(path: Path, name: str, line: int, faces: list[FloatArray]) -> Record
     try:
         with Image.open(folder / name) as image:
             width, height = image.size
+            if image.getexif().get(ExifTags.Base.Orientation) in _LYING:
+                width, height = height, width
     except Exception as error:  # Pillow's readers raise nearly any exception for a damaged file
         raise ManifestError(sentence(f"{origin}: {folder / name} cannot be opened: {error}.")) from error
     table = np.array([face[: _NUMBERS - 1] for face in faces], np.float32).reshape(-1, _NUMBERS - 1)

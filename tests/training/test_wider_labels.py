@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from featherface.evaluation.manifest import ManifestError, read_image_bytes
 from featherface.training.wider_labels import read_wider_labels
@@ -29,6 +30,15 @@ def test_faces_with_and_without_landmarks(folder):
     np.testing.assert_array_equal(record.landmarks[0, 2], [20, 40])
     assert np.isnan(record.landmarks[1]).all()
     assert read_image_bytes(record).startswith(b"\x89PNG")
+
+
+def test_the_size_is_that_of_the_upright_image(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    Image.new("RGB", (100, 80)).save(folder / "images" / "0--Parade" / "turned.jpg", exif=exif)
+    (folder / "label.txt").write_text("# 0--Parade/turned.jpg\n")
+    (record,) = read_wider_labels(folder / "label.txt")
+    assert (record.width, record.height) == (80, 100)
 
 
 @pytest.mark.parametrize(
