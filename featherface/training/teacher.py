@@ -21,7 +21,7 @@ __all__ = ["Answer", "Teacher"]
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a teacher says of one batch.
+    """A teacher's outputs for one batch.
 
     outputs: loc (N, A, 4), class probabilities (N, A, 2) and landm (N, A, 10).
     located: (N, A) float32 in 0..1, the weight of each anchor's box and landmarks.

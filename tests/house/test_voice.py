@@ -21,6 +21,7 @@ PHRASES = (
     (r"(?i)\bV1 against V2", "V1 vs V2"),
     (r"(?i)\bsurely\b", "significant"),
     (r"(?i)interval holds 1", "the confidence interval includes 1"),
+    (r"(?i)teacher (speaks|says)", "the teacher's outputs"),
     (r"(?i)\bturn about on\b", "alternately"),
     (r"(?i)side of the square", "input size"),
     (r"(?i)take it with you", "Export"),
@@ -31,11 +32,13 @@ PHRASES = (
 )
 # Names that do not say what the code does.
 NAMES = r"(?i)^_*(attend|tidy|settle)(_|$)|picture|lively"
+_RECIPES = sorted((ROOT / "featherface" / "training" / "recipes").glob("*.toml"))
 _SCRIPTS = sorted((ROOT / "featherface" / "dashboard" / "components").glob("*.js"))
 PROSE = (
     *("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"),
     *("assets/README.md", "benchmarks/README.md", "weights/MODEL_CARD.md"),
     *(f"featherface/dashboard/components/{path.name}" for path in _SCRIPTS),
+    *(f"featherface/training/recipes/{path.name}" for path in _RECIPES),
     *("featherface/reporting/html_report.html", "featherface/export/readme.txt"),
     *("featherface/study/claims.toml", ".streamlit/config.toml"),
 )
