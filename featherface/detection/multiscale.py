@@ -135,7 +135,7 @@ def _points_back(
 
 
 def _coarser_passes(photo: Photo, run: Run, base: Pass) -> list[Pass]:
-    """Run passes at half the size of the one before while that one sees very large faces or none."""
+    """Run passes at half the size of the one before while that one sees very large faces."""
     passes: list[Pass] = []
     latest = base
     while max(latest.raw.input_size) // 2 >= _SMALLEST_HALF and _wants_coarser(photo, latest):

@@ -141,11 +141,12 @@ def _trade(accurate: str | None, faster: str | None, gap: float, *, noisy: bool)
         return _use(accurate), f"{ahead}, with no significant difference in speed."
     if faster == accurate:
         return _use(accurate), f"{ahead} and is also faster."
-    limit = f"(limit {_TOLERABLE_LOSS:.3f})"
+    accepted = f"the {_TOLERABLE_LOSS:.3f} accepted for a faster model"
     if gap <= _TOLERABLE_LOSS:
-        text = f"{faster.upper()} is faster, and its average precision is only {gap:.3f} lower {limit}."
+        text = f"{faster.upper()} is faster, and its average precision is {gap:.3f} lower, within {accepted}."
         return _use(faster), text
-    return _use(accurate), f"{ahead} {limit}. Choose {faster.upper()} only if latency matters more."
+    text = f"{ahead}, more than {accepted}. Choose {faster.upper()} only if latency matters more."
+    return _use(accurate), text
 
 
 def _faster(measured: Measurements) -> str | None:

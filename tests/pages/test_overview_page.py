@@ -20,7 +20,7 @@ from featherface.profiling.latency import LatencyResult, LatencySettings
 from featherface.profiling.machine import Machine
 from featherface.reporting.evaluation_runs import report_charts
 from featherface.reporting.html_report import AnnotatedPhoto, html_report
-from featherface.serving.benchmark_queue import BenchmarkQueue, BenchmarkRequest
+from featherface.serving.benchmark_queue import BenchmarkJob, BenchmarkQueue, BenchmarkRequest
 from featherface.study.summary import record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,11 +92,15 @@ def test_without_weights_only_counts_are_known(open_overview, submitted, tmp_pat
     assert "**Latency on this machine**. :small[:gray[No benchmark" in columns(page, "How certain is that?")
 
 
-def test_speed_is_measured_unasked_only_once(open_overview, submitted, tmp_path):
+def test_speed_is_measured_unasked_only_once(open_overview, submitted, tmp_path, monkeypatch):
     page = open_overview(tmp_path)
+    jobs = (BenchmarkJob(BenchmarkRequest((LatencySettings(320, 320),))), BenchmarkJob(QUICK_BENCHMARK))
+    monkeypatch.setattr(BenchmarkQueue, "jobs", lambda _: jobs)
     page.run()
 
     assert submitted == [QUICK_BENCHMARK]
+    queued = "The latency benchmark is queued behind 1 other; one runs at a time."
+    assert queued in [caption.value for caption in page.caption]
 
 
 def test_gains_and_losses_of_measured_models(open_overview, submitted, measured_weights):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,10 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from featherface.dashboard.state.session_groups import GroupResult
+from featherface.robustness.attribute_slices import Slice
+from featherface.robustness.labelled_stress import Estimate
+from featherface.robustness.robustness_results import SavedSlices
 from tests.pages.conftest import ROOT
 
 IMAGES = 12
@@ -59,11 +64,25 @@ def test_both_models_are_compared_on_each_group(page: AppTest) -> None:
     for model in ("V1", "V2"):
         assert rows.loc["a", f"{model} recall"] == "1.000 (1.000–1.000)"
         assert rows.loc["b", f"{model} recall"].startswith("Only 2 images with faces")
-    assert "22 faces of 36 have no value of tone" in texts(page)
+    assert "22 of 36 faces have no value of tone" in texts(page)
     assert "combinations of group and face height have faces in too few images" in texts(page)
 
     page.button(key="forget_groups").click().run()
     assert "have no value of tone" not in texts(page)
+
+
+def test_only_what_was_not_measured_is_said(page: AppTest) -> None:
+    half = Estimate(0.5, (0.4, 0.6))
+    measured = SavedSlices("v1", "checksum", "people.zip", 12, 0.5, "2026-01-02T03:04:05+00:00", False, ())
+    for labelled in (35, 36):
+        slices = (Slice("tone", "a", "32-96 px", labelled, 12, half, half),)
+        page.session_state["own_groups"] = GroupResult("tone", 36, (replace(measured, slices=slices),), ())
+        page.run()
+        assert not page.exception
+        assert "in too few images" not in texts(page)
+        said = "Not measured: 1 of 36 faces has no value of tone" in texts(page)
+        assert said is (labelled == 35)
+        assert ("value of tone" in texts(page)) is said
 
 
 @pytest.mark.parametrize(

@@ -115,13 +115,21 @@ def _show(found: GroupResult) -> None:
 def _not_measured(found: GroupResult) -> list[str]:
     """Return what the table leaves out, one sentence each."""
     slices = found.results[0].slices
-    few = sum(one.recall is None for one in slices)
-    lines = [
-        f"Not measured: {faces_text(found.faces - found.labelled)} of {found.faces:,} have no value of "
-        f"{found.column}.",
-        f"Not measured: {few} of {len(slices)} combinations of group and face height have faces in too few "
-        "images; the table says why.",
+    few, unlabelled = sum(one.recall is None for one in slices), found.faces - found.labelled
+    lines = []
+    if unlabelled:
+        have = "has" if unlabelled == 1 else "have"
+        lines.append(
+            f"Not measured: {unlabelled:,} of {faces_text(found.faces)} {have} no value of {found.column}."
+        )
+    if few:
+        combinations = f"{few} of {len(slices)} combinations of group and face height"
+        lines.append(
+            f"Not measured: {combinations} {'has' if few == 1 else 'have'} faces in too few images; the "
+            "table says why."
+        )
+    lines.append(
         "Not measured: anything that the CSV file does not name. Groups can differ in blur, pose or light "
-        "too, so a difference between groups is not by itself an effect of the group.",
-    ]
+        "too, so a difference between groups is not by itself an effect of the group."
+    )
     return [*lines, *(f"Left out: {reason}" for reason in found.skipped)]

@@ -68,7 +68,8 @@ def _show_progress(job: BenchmarkJob) -> None:
     job.watch()
     before = len(list(takewhile(lambda other: other is not job, benchmark_queue().jobs())))
     if before:
-        st.caption(f"The latency benchmark is queued behind {before} others; one runs at a time.")
+        others = "1 other" if before == 1 else f"{before} others"
+        st.caption(f"The latency benchmark is queued behind {others}; one runs at a time.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(job.share_done, f"Measuring latency: {job.status}")

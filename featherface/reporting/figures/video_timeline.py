@@ -64,7 +64,7 @@ def video_timeline(
             clickmode="event+select",
             xaxis={"title": {"text": "Time (s)"}, "anchor": "y2"},
             yaxis={"title": {"text": "Faces"}, "domain": [0.4, 1], **_whole_numbers(counts)},
-            yaxis2={"title": {"text": "One only"}, "domain": [0, 0.3], **_whole_numbers(differing)},
+            yaxis2={"title": {"text": "Found by one model"}, "domain": [0, 0.3], **_whole_numbers(differing)},
             shapes=marks,
         )
     )
