@@ -23,8 +23,6 @@ from featherface.dashboard.components.page_title import show_title
 from featherface.dashboard.components.widgets import required_choice
 from featherface.detection.settings import DetectionSettings
 
-LIVE_INPUT_SIZE = 640
-
 show_title("Compare on live video")
 st.caption(
     "Runs both models on the same frames of your camera. Frames go only to this server, are analysed in "
@@ -40,9 +38,7 @@ with confidence_column:
 with nms_column:
     nms_iou = choose_nms_iou("live_nms")
 with size_column:
-    input_size = choose_longer_side(
-        "live_input_size", "Smaller is faster; larger finds smaller faces.", LIVE_INPUT_SIZE
-    )
+    input_size = choose_longer_side("live_input_size", "Smaller is faster; larger finds smaller faces.")
 with hide_column:
     hide = required_choice(
         "Hide faces",

@@ -55,13 +55,13 @@ def choose_nms_iou(key: str, *, prefix: str = "", note: str = "") -> float:
     )
 
 
-def choose_longer_side(key: str, explanation: str, default: int = DEFAULT_INPUT_SIZE) -> int:
+def choose_longer_side(key: str, explanation: str) -> int:
     """Show the slider of the input size, bound to the page's address, and return it in pixels."""
     return int(
         st.slider(
             "Input size: longer side (px)",
             *INPUT_SIZE_RANGE,
-            default,
+            DEFAULT_INPUT_SIZE,
             step=_STEP_PIXELS,
             key=key,
             help=explanation,
