@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from featherface.detection.detections import Detections
+from featherface.detection.images import Photo
 from featherface.serving.model_service import ModelService
 from featherface.serving.video_job import VideoJob, VideoStore
 from featherface.video import decoding
@@ -69,6 +72,33 @@ def test_from_upload_to_results(page: AppTest, jobs: list[VideoJob]) -> None:
     assert page.subheader[1].value.startswith("Frame 1 at")
     table = page.dataframe[0].value
     assert table["Tracks"].tolist() == [1, 1]
+
+
+def test_an_analysis_that_waits_can_be_stopped(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def busy(_: Photo) -> Detections:
+        started.set()
+        assert release.wait(60)
+        return faces()
+
+    store = VideoStore(jobs=1)
+    for module in ("state.session_video", "components.video_panel"):
+        monkeypatch.setattr(f"featherface.dashboard.{module}.video_store", lambda: store)
+    others = store.open("other.mp4", (CLIPS / "h264.mp4").read_bytes())
+    other = store.analyse(others, {"v1": busy}, every=12)
+    assert started.wait(60)
+    try:
+        upload(page, "h264.mp4")
+        next(button for button in page.button if button.label == "Analyse video").click().run()
+        next(button for button in page.button if button.label == "Stop and keep the results").click().run()
+        assert not page.exception
+        assert any(caption.value == "Stopped before the first frame." for caption in page.caption)
+        assert any(button.label == "Analyse again" for button in page.button)
+        next(button for button in page.button if button.label == "Close video").click().run()
+    finally:
+        release.set()
+        other.wait()
 
 
 def test_a_video_beyond_the_limit_says_where_it_was_cut(

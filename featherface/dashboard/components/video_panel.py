@@ -149,7 +149,9 @@ def _show_outcome(job: VideoJob) -> None:
     expected = job.frames_expected
     rate = job.frames_done / job.seconds if job.seconds else 0.0
     text = f"Analysed {job.frames_done:,} frames in {job.seconds:.1f} s ({rate:.1f} frames/s)."
-    if job.state == "stopped":
+    if job.state == "stopped" and not job.frames_done:
+        text = "Stopped before the first frame."
+    elif job.state == "stopped":
         text += " Stopped early: the results cover the frames up to there."
     elif job.at_limit:
         text += (
