@@ -115,8 +115,8 @@ class LatencyResult:
     `milliseconds` holds one wall time per round, which is one batch, for each model and stage; a run of the
     networks alone has the one stage "network". `photo` is None for that, and unknown in files from before it
     was recorded; with a photo, the input size of `settings` is only its longer side. `cpu_share` is the
-    processor time of this process over the wall time of the rounds; what other threads of a server do meanwhile
-    counts too and can hide that the networks waited.
+    processor time of this process over the wall time of the rounds; what other threads of a server do
+    meanwhile counts too and can hide that the networks waited.
     """
 
     settings: LatencySettings
