@@ -10,12 +10,14 @@ import pytest
 
 from featherface.checkpoints import load_network
 from featherface.config import WEIGHTS_DIR
-from featherface.engines.protocol import Precision
+from featherface.engines.onnx_graph import onnx_model
+from featherface.engines.onnx_rules import DeformableForm
+from featherface.engines.protocol import EngineError, Precision
 from featherface.engines.pytorch_engine import PyTorchEngine
 from featherface.export.package import export_network
 from featherface.export.parity import found_faces
 from featherface.export.sample_images import input_images
-from featherface.export.variants import ExportFormat, Variant, model_variants
+from featherface.export.variants import ExportFormat, Variant, check_runnable, model_variants
 from featherface.models import MODELS
 from featherface.profiling.deployment import DeploymentSource, measure_deployment
 from featherface.profiling.latency import LatencySettings
@@ -65,11 +67,9 @@ def test_a_measurement_can_be_stopped_between_rounds(source):
         pytest.param(Variant("pytorch", Precision.INT8, None), "PyTorch runs float32 here", id="engine"),
     ],
 )
-def test_a_refusal_is_a_result_with_the_engines_reason(source, variant, reason):
-    found = measure_deployment(replace(source, variant=variant), SETTINGS, lambda _: True)
-
-    assert reason in found.refused
-    assert found.latency is None
+def test_a_precision_that_the_engine_does_not_run_is_refused(variant, reason):
+    with pytest.raises(EngineError, match=reason):
+        check_runnable(variant)
 
 
 def test_an_engine_that_dies_costs_its_row(source, tmp_path):
@@ -80,18 +80,17 @@ def test_an_engine_that_dies_costs_its_row(source, tmp_path):
     assert found.refused.startswith("ONNX Runtime ended with status 1")
 
 
-def test_openvino_refuses_deformconv_in_its_own_words(tmp_path):
+def test_a_refusal_is_a_result_in_the_engines_own_words(tmp_path):
     entry = MODELS["v1"]
     network = load_network(entry, WEIGHTS_DIR / entry.weights)
-    files = export_network(entry, network, ExportFormat.ONNX, Precision.FLOAT32).files
     variant = Variant("openvino", Precision.FLOAT32, ExportFormat.ONNX, deformconv=True)
     path = tmp_path / variant.file_name("v1", entry.weights)
-    path.write_bytes(files[path.name])
+    path.write_bytes(onnx_model(network, DeformableForm.NATIVE).SerializeToString())
     source = DeploymentSource("v1", "sha", variant, path, SAMPLE, (), ())
+    found = measure_deployment(source, SETTINGS, lambda _: True)
 
-    assert "No conversion rule found for operations: DeformConv" in (
-        measure_deployment(source, SETTINGS, lambda _: True).refused
-    )
+    assert "No conversion rule found for operations: DeformConv" in found.refused
+    assert found.latency is None
 
 
 @pytest.mark.parametrize("deformable", [False, True])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 
 import plotly.graph_objects as go
@@ -71,11 +69,3 @@ def test_no_memory_is_one_sentence(machine, monkeypatch):
     monkeypatch.setattr(module, "get_plotlyjs", plotly)
     with pytest.raises(ReportError, match="not enough memory to create the report"):
         html_report(counted(machine), [])
-
-
-def test_reporting_needs_no_streamlit():
-    program = (
-        "import sys; sys.modules['streamlit'] = None; "
-        "from featherface.reporting import comparison, evaluation_runs, html_report, tables"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
