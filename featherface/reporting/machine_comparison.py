@@ -44,10 +44,8 @@ def machine_key(machine: Machine) -> Machine:
 def setting_key(result: LatencyResult) -> tuple[object, ...]:
     """Return what must be equal for machines to compare; a photo is compared by its file's content."""
     settings, photo = result.settings, result.photo
-    return (
-        *(settings.width, settings.height, settings.batch, settings.threads, result.stages),
-        None if photo is None else replace(photo, name=""),
-    )
+    what: object = input_text(result) if photo is None else replace(photo, name="")
+    return what, settings.batch, settings.threads, result.stages == ("network",)
 
 
 def setting_name(result: LatencyResult) -> str:

@@ -176,7 +176,8 @@ def test_machines_compare_where_the_same_photo_was_timed(open_page, monkeypatch)
     photos = (BAR, BenchmarkPhoto("beach.jpg", b"another photo"), replace(BAR, name="renamed.jpg"))
     results = [timing(LatencySettings(runs=10), photo=photo)[1] for photo in photos]
     results.append(replace(results[0], photo=None))  # of a file from before photos were recorded
-    uploaded = [MachineResult(source, one) for source, one in zip("abcd", results, strict=True)]
+    results.append(timing(LatencySettings(640, 480, runs=10), photo=BAR)[1])  # of equal longer side
+    uploaded = [MachineResult(source, one) for source, one in zip("abcde", results, strict=True)]
     monkeypatch.setattr(
         "featherface.dashboard.components.latency_machines.uploaded_machines", lambda: uploaded
     )
@@ -190,7 +191,7 @@ def test_machines_compare_where_the_same_photo_was_timed(open_page, monkeypatch)
     ]
     assert choice.options[2].startswith("longer side 640, batch size 1, 1 thread, end to end, unknown photo")
     machines = next(table.value for table in page.dataframe if "Source" in table.value)
-    assert machines["Source"].tolist() == ["a", "c"]
+    assert machines["Source"].tolist() == ["a", "c", "e"]
 
 
 def at(second: int, **settings: int) -> tuple[BenchmarkRequest, LatencyResult]:
