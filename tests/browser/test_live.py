@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from chromium import FRAME, SAMPLES, camera_switches, open_browser, resize
+from chromium import FRAME, resize
 from page import at_rest, button, complaints, in_viewer, link, shows, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -64,15 +63,9 @@ WebSocket.prototype.send = function (data) {
 def camera(window: WebDriver) -> Iterator[WebDriver]:
     """The browser with its camera, whose frames and answers are watched; the camera is off after the test."""
     resize(window, 1440, _HEIGHT)
-    with _watching(window):
-        yield window
-        window.get("about:blank")
-
-
-@contextmanager
-def _watching(window: WebDriver) -> Iterator[None]:
     script = window.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_FRAMES})
-    yield
+    yield window
+    window.get("about:blank")
     window.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
@@ -262,18 +255,3 @@ def test_leaving_the_page_turns_the_camera_off(camera: WebDriver, address: str) 
     press_start(camera)
     until(camera, lambda _: answers(camera))
     assert complaints(camera, address) == []
-
-
-def test_two_visitors_see_their_own_cameras(
-    camera: WebDriver, tmp_path: Path, address: str, weights: Path
-) -> None:
-    switches = camera_switches(tmp_path, SAMPLES / "chelsea_the_cat.jpg")
-    with open_browser(tmp_path, switches=switches, height=_HEIGHT) as other, _watching(other):
-        for window in (camera, other):
-            allow(window, address)
-            open_live(window, address)
-            press_start(window)
-        service = ModelService(weights)
-        for window in (camera, other):
-            until(window, lambda window: len(answers(window)) > 4)
-            assert_faces_of_own_frame(window, answers(window)[-1], service)
