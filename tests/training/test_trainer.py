@@ -277,13 +277,15 @@ def test_the_recipe_for_own_images_trains_as_the_readme_says(manifest, tmp_path)
     recipe = read_recipe(path)
     section = re.search(r"## Train on your own images\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.S)[1]
     paths = (path, recipe.data.manifest, recipe.output / "last.safetensors")
-    for named in paths:
-        assert str(named.relative_to(ROOT)) in section
+    (source,) = recipe.data.composites.scenes
+    for words in (*(str(named.relative_to(ROOT)) for named in paths), f"train-{source}.zip", f'"{source}"'):
+        assert words in section
 
+    composites = replace(recipe.data.composites, scenes={"scenes": 1.0}, backgrounds={"blank": 1.0})
     few = replace(
         recipe,
         output=tmp_path / "run",
-        data=replace(recipe.data, manifest=manifest, size=32, batch=1, workers=0),
+        data=replace(recipe.data, manifest=manifest, composites=composites, size=32, batch=1, workers=0),
         optimiser=replace(recipe.optimiser, steps=1),
     )
     Trainer(few).run()
