@@ -8,6 +8,7 @@ import pytest
 
 from featherface.cli.main import main
 from featherface.config import WEIGHTS_DIR
+from featherface.engines.choice import default_engine, installed_engines
 from featherface.evaluation.average_precision import Curve, Evaluation
 from featherface.evaluation.curves import SavedCurves, save_curves
 from featherface.evaluation.paired_bootstrap import (
@@ -19,20 +20,27 @@ from featherface.evaluation.paired_bootstrap import (
 from featherface.models import MODELS
 from featherface.profiling.latency import LatencyResult, LatencySettings, Progress
 from featherface.profiling.machine import now, this_machine
+from featherface.study import summary as study
 from featherface.study.results import shipped_checksums
+from featherface.study.summary import in_every_engine
 
 
 @pytest.fixture(autouse=True)
 def short_benchmark(monkeypatch) -> None:
-    """Time a small input twice."""
+    """Time a small input twice, in the default engine alone: loading the networks takes longest."""
     settings = LatencySettings(64, 64, runs=2, warmup=0)
-    monkeypatch.setattr("featherface.study.summary.rounds", lambda *_, **__: settings)
+    monkeypatch.setattr(study, "rounds", lambda *_, **__: settings)
+    monkeypatch.setattr(study, "in_every_engine", lambda settings: (settings,))
 
 
-def test_the_summary_is_written_and_printed(tmp_path, capsys):
+def test_the_summary_of_every_engine_is_written_and_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(study, "in_every_engine", in_every_engine)
     out = tmp_path / "results" / "study"
     assert main(["study", "--out", str(out), "--quick", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads((out / "comparison_summary.json").read_text())
+    written = json.loads((out / "comparison_summary.json").read_text())
+    assert json.loads(capsys.readouterr().out) == written
+    others = [found["settings"]["engine"] for found in written["measured"]["latency_in_other_engines"]]
+    assert sorted([default_engine(), *others]) == sorted(installed_engines())
 
 
 def test_the_report_is_the_dashboards_and_opens_offline(tmp_path, capsys):
