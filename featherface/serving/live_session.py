@@ -76,13 +76,13 @@ class LiveSettings:
 class _Frame:
     """A JPEG from the browser.
 
-    number: the browser's own, ascending. place: how many came before it. arrived: time.perf_counter().
+    number: the browser's own, ascending. place: how many came before it. arrived: by the session's clock.
     """
 
     number: int
     place: int
     jpeg: bytes
-    arrived: float = field(default_factory=time.perf_counter)
+    arrived: float
     lock: Lock = field(default_factory=Lock)
     photo: Photo | None = None
 
@@ -107,8 +107,15 @@ class LiveSession:
     the frame. Where a frame cannot be used: "frame", "model" and "error", a sentence.
     """
 
-    def __init__(self, service: ModelService, send: Send, settings: LiveSettings) -> None:
+    def __init__(
+        self,
+        service: ModelService,
+        send: Send,
+        settings: LiveSettings,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.settings = settings
+        self._clock = clock
         self._service = service
         self._send = send
         self._changed = asyncio.Condition()
@@ -127,7 +134,7 @@ class LiveSession:
             limit = MAX_FRAME_BYTES / 1e6
             raise LiveError(f"A frame has {len(jpeg) / 1e6:.1f} MB and the limit is {limit:.0f} MB.")
         async with self._changed:
-            self._newest = _Frame(number, self._offered, jpeg)
+            self._newest = _Frame(number, self._offered, jpeg, self._clock())
             self._offered += 1
             self._changed.notify_all()
 
@@ -182,9 +189,9 @@ class LiveSession:
         return frame
 
     def _detect(self, key: str, frame: _Frame, settings: LiveSettings) -> tuple[dict[str, Any], Detections]:
-        start = time.perf_counter()
+        start = self._clock()
         photo = frame.decoded()
-        decoded = 1000 * (time.perf_counter() - start)
+        decoded = 1000 * (self._clock() - start)
         weights = None if key in MODELS else self._detector_file(key, settings.files.get(key, ""))
         found, spent = self._service.detect_frame(photo, key, settings.detection, weights=weights)
         waited = 1000 * (start - frame.arrived) + spent["queue"]

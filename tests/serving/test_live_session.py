@@ -55,7 +55,7 @@ async def until(condition) -> None:
         await asyncio.sleep(0)
 
 
-def play(scenario) -> tuple[Gated, list[dict]]:
+def play(scenario, clock=time.perf_counter) -> tuple[Gated, list[dict]]:
     """Run `scenario(session, service, answers)` beside a live session."""
 
     async def run() -> tuple[Gated, list[dict]]:
@@ -64,7 +64,7 @@ def play(scenario) -> tuple[Gated, list[dict]]:
         async def send(message: dict) -> None:
             answers.append(message)
 
-        session = LiveSession(service, send, LiveSettings(models=(SLOW, FAST)))
+        session = LiveSession(service, send, LiveSettings(models=(SLOW, FAST)), clock)
         running = asyncio.create_task(session.run())
         try:
             await asyncio.wait_for(scenario(session, service, answers), 20)
@@ -141,20 +141,20 @@ def test_frames_that_pass_while_a_model_is_not_chosen_are_not_dropped() -> None:
 
 
 def test_the_wait_for_a_busy_model_counts_as_queue() -> None:
-    waited: list[float] = []
+    seconds = [0.0]
 
     async def scenario(session: LiveSession, service: Gated, answers: list[dict]) -> None:
         await session.offer(1, jpeg(10))
         await until(lambda: service.seen[FAST] == [1] and service.seen[SLOW] == [1])
         await session.offer(2, jpeg(20))
-        offered = time.perf_counter()
-        waited.append(1000 * (time.perf_counter() - offered))
+        seconds[0] = 0.25  # while both models work on frame 1
         for gate in service.gates.values():
             gate.release(2)
         await until(lambda: len(answers) == 4)
 
-    _, answers = play(scenario)
-    assert all(answer["milliseconds"]["queue"] > waited[0] for answer in answers if answer["frame"] == 2)
+    _, answers = play(scenario, lambda: seconds[0])
+    queued = [(answer["frame"], answer["milliseconds"]["queue"]) for answer in answers]
+    assert sorted(queued) == [(1, 0.0), (1, 0.0), (2, 250.0), (2, 250.0)]
 
 
 def test_a_frame_that_is_no_image_is_a_sentence_and_the_next_one_works() -> None:
