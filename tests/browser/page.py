@@ -20,12 +20,16 @@ PANELS = 2  # the models that the Detection page compares
 _BUSY = ", ".join(
     f"[data-testid={name}]" for name in ("stStatusWidget", "stSpinner", "stSkeleton", "stProgress")
 )
+# What the page says of a script that failed, and whether it is complete: one question, as tests ask it often.
 _AT_REST = """
 const [busy, quiet] = arguments;
 const { asked, received } = window.traffic ?? {};
-return document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
-  && !!document.querySelector("h1") && !document.querySelector(busy)
-  && received > asked && performance.now() - received > quiet;
+return [
+  document.querySelector("[data-testid=stException]")?.innerText,
+  document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
+    && !!document.querySelector("h1") && !document.querySelector(busy)
+    && received > asked && performance.now() - received > quiet,
+];
 """
 QUIET = 500  # milliseconds without a message after which a page counts as complete
 STOPS = 200  # presses of Tab; no page has as many
@@ -79,9 +83,9 @@ def at_rest(window: WebDriver) -> bool:
 
     Raises AssertionError if the page shows that its script failed; the log of the server has the traceback.
     """
-    error = window.execute_script("return document.querySelector('[data-testid=stException]')?.innerText")
+    error, complete = window.execute_script(_AT_REST, _BUSY, QUIET)
     assert error is None, error
-    return window.execute_script(_AT_REST, _BUSY, QUIET)
+    return complete
 
 
 def in_viewer(window: WebDriver, selector: str) -> list[WebElement]:
