@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from source import ROOT, Module, modules
@@ -71,16 +72,18 @@ def names(module: Module) -> Iterator[str]:
             yield node.id
 
 
+@cache
+def lines() -> list[tuple[str, str]]:
+    """All lines of text, with the name of the module or file that they stand in."""
+    texts = {name: list(strings(module)) for name, module in modules().items()}
+    texts |= {name: [(ROOT / name).read_text(encoding="utf-8")] for name in PROSE}
+    return [(name, line) for name, parts in texts.items() for part in parts for line in part.splitlines()]
+
+
 @pytest.mark.parametrize(("pattern", "better"), PHRASES, ids=[better for _, better in PHRASES])
 def test_replaced_phrases_are_gone(pattern, better):
-    texts = {name: list(strings(module)) for name, module in modules().items()}
-    texts |= {name: (ROOT / name).read_text(encoding="utf-8").splitlines() for name in PROSE}
     found = [
-        f"{name}: {' '.join(line.split())[:120]!r}"
-        for name, parts in texts.items()
-        for part in parts
-        for line in part.splitlines()
-        if re.search(pattern, line)
+        f"{name}: {' '.join(line.split())[:120]!r}" for name, line in lines() if re.search(pattern, line)
     ]
     assert not found, "\n".join([f"write {better}:", *found])
 
