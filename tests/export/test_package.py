@@ -74,7 +74,9 @@ def test_the_same_faces(exports: Exports) -> None:
     for export in made.values():
         assert export.parity.faces > 2
         assert export.parity.box_drift < LARGEST_DRIFT[precision]
-        if precision is not Precision.INT8:
+        if precision is Precision.INT8:
+            assert export.parity.gained + export.parity.lost < 0.2 * export.parity.faces
+        else:
             assert (export.parity.gained, export.parity.lost) == (0, 0)
 
 
