@@ -1,8 +1,8 @@
 """The cost of one forward pass of a model at any input size, by group and in total.
 
-The costs at the study's size are stored in `counts.json`, so that the first page of a fresh process need not
-count. A stored cost is used only for the architecture that it was counted for; after a change to a network or
-to a rule, `python -m featherface.profiling.complexity` counts again.
+The costs at the sizes of the sweep, the study's among them, are stored in `counts.json`, as counting takes
+seconds in a fresh process. A stored cost is used only for the architecture that it was counted for; after a
+change to a network or to a rule, `python -m featherface.profiling.complexity` counts again.
 """
 
 from __future__ import annotations
@@ -118,8 +118,10 @@ class Cost:
     @property
     def study_macs(self) -> int:
         """Return the result of the study's own counter. Raises MissingCounterError."""
-        stored = _stored(self.key) if self.height == self.width == DEFAULT_INPUT_SIZE else None
-        return stored.study_macs if stored else study_macs(self.key, self.height, self.width)
+        stored = _stored(self.key)
+        if stored and self.height == self.width == DEFAULT_INPUT_SIZE:
+            return stored.study_macs
+        return study_macs(self.key, self.height, self.width)
 
     def count(self, counter: CounterName) -> Count:
         """Return the result of one of the counters. Raises MissingCounterError."""
@@ -142,8 +144,8 @@ class SizeCost:
 
 @dataclass(frozen=True)
 class _Stored:
-    cost: Cost
-    study_macs: int
+    costs: Mapping[tuple[int, int], Cost]  # by height and width
+    study_macs: int  # at the study's size
 
 
 def cost(key: str, height: int, width: int | None = None) -> Cost:
@@ -152,8 +154,9 @@ def cost(key: str, height: int, width: int | None = None) -> Cost:
     Raises InputSizeError.
     """
     width = height if width is None else width
-    stored = _stored(key) if height == width == DEFAULT_INPUT_SIZE else None
-    return stored.cost if stored else count_cost(key, height, width)
+    stored = _stored(key)
+    known = stored.costs.get((height, width)) if stored else None
+    return known or count_cost(key, height, width)
 
 
 def count_cost(key: str, height: int, width: int) -> Cost:
@@ -181,14 +184,8 @@ def group_costs(table: Iterable[Layer]) -> tuple[GroupCost, ...]:
 
 def sweep(key: str, input_sizes: Iterable[int] = SWEEP_INPUT_SIZES) -> tuple[SizeCost, ...]:
     """Return the cost at each square input size. Raises InputSizeError."""
-    return tuple(
-        SizeCost(
-            input_size,
-            macs=sum(layer.macs for layer in layer_table(key, input_size, input_size)),
-            peak_bytes=peak_memory(key, input_size, input_size).peak_bytes,
-        )
-        for input_size in input_sizes
-    )
+    costs = [cost(key, input_size) for input_size in input_sizes]
+    return tuple(SizeCost(found.height, found.macs, found.memory.peak_bytes) for found in costs)
 
 
 def flops_report(keys: Iterable[str], height: int, width: int | None = None) -> Mapping[str, object]:
@@ -216,11 +213,11 @@ def architecture_hash(key: str) -> str:
 
 
 def write_counts(path: Path = COUNTS_FILE) -> None:
-    """Count every registered model at the study's size and store the costs."""
+    """Count every registered model at the sizes of the sweep and store the costs."""
     document = {
         architecture_hash(key): {
-            **asdict(count_cost(key, DEFAULT_INPUT_SIZE, DEFAULT_INPUT_SIZE)),
             "study_macs": study_macs(key, DEFAULT_INPUT_SIZE, DEFAULT_INPUT_SIZE),
+            "costs": [asdict(count_cost(key, size, size)) for size in SWEEP_INPUT_SIZES],
         }
         for key in MODELS
     }
@@ -229,19 +226,21 @@ def write_counts(path: Path = COUNTS_FILE) -> None:
 
 @lru_cache(maxsize=16)
 def _stored(key: str) -> _Stored | None:
-    """Return the stored cost at the study's size; None where this architecture was not counted."""
+    """Return the stored costs; None where this architecture was not counted."""
     documents: dict[str, dict[str, Any]] = json.loads(COUNTS_FILE.read_bytes())
     document = documents.get(architecture_hash(key))
     if document is None:
         return None
-    total = document.pop("study_macs")
-    fields = {
-        **document,
-        "key": key,
-        "groups": tuple(GroupCost(**group) for group in document["groups"]),
-        "memory": PeakMemory(**document["memory"]),
+    costs = [_cost(fields | {"key": key}) for fields in document["costs"]]
+    return _Stored({(one.height, one.width): one for one in costs}, document["study_macs"])
+
+
+def _cost(fields: Mapping[str, Any]) -> Cost:
+    parts = {
+        "groups": tuple(GroupCost(**group) for group in fields["groups"]),
+        "memory": PeakMemory(**fields["memory"]),
     }
-    return _Stored(Cost(**fields), total)
+    return Cost(**{**fields, **parts})
 
 
 def _group_cost(group: str, layers: list[Layer]) -> GroupCost:
