@@ -127,10 +127,10 @@ def spread(milliseconds: np.ndarray | Sequence[float]) -> dict[str, float]:
 
 
 def tracebacks(log: Path) -> list[str]:
-    """Return the last lines of all tracebacks except those of visitors who disconnect during an upload."""
+    """Return all tracebacks except those of visitors who disconnect during an upload."""
     logged = log.read_text(encoding="utf-8", errors="replace")
-    ends = re.findall(r"^Traceback \(most recent call last\):\n(?:[ \n].*\n|\n)*(.*)$", logged, re.MULTILINE)
-    return [end for end in ends if end != "starlette.requests.ClientDisconnect"]
+    found = re.findall(r"^Traceback \(most recent call last\):\n(?:[ \n].*\n|\n)*.*$", logged, re.MULTILINE)
+    return [text for text in found if not text.endswith("\nstarlette.requests.ClientDisconnect")]
 
 
 def report(
