@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["box_areas", "clip_boxes", "intersection_areas", "iou_matrix", "mapped_boxes", "mapping_of_edges"]
+__all__ = [
+    "box_areas",
+    "clip_boxes",
+    "intersection_areas",
+    "iou_matrix",
+    "mapped_boxes",
+    "mapped_points",
+    "mapping_of_edges",
+]
 
 
 Floats = npt.NDArray[np.floating]  # float32 or float64, kept as it comes
@@ -54,12 +62,16 @@ def mapping_of_edges(pixel_mapping: Floats) -> Floats:
     return mapping
 
 
+def mapped_points(points: Floats, mapping: Floats) -> Floats:
+    """Return `points` (..., 2), x and y, after the affine `mapping` (2, 3)."""
+    return points @ mapping[:, :2].T + mapping[:, 2]
+
+
 def mapped_boxes(boxes: Floats, mapping: Floats) -> Floats:
     """Return the boxes around the mapped ellipses that fill `boxes`; `mapping` is (2, 3).
 
     For a rotated face that is a better fit than the box around its rotated corners.
     """
-    turn, shift = mapping[:, :2], mapping[:, 2]
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 @ turn.T + shift
-    halves = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (turn**2).T)
+    centres = mapped_points((boxes[:, :2] + boxes[:, 2:]) / 2, mapping)
+    halves = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (mapping[:, :2] ** 2).T)
     return np.hstack((centres - halves, centres + halves))

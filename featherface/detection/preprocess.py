@@ -12,7 +12,7 @@ import numpy.typing as npt
 from featherface.config import DEFAULT_INPUT_SIZE, MAX_INPUT_PIXELS, MIN_INPUT_SIZE, PIXEL_MEAN_BGR
 from featherface.detection.images import Photo
 
-__all__ = ["Prepared", "Resize", "prepare"]
+__all__ = ["Prepared", "Resize", "largest_scale", "prepare"]
 
 _MEAN_COLOUR = np.rint(PIXEL_MEAN_BGR[::-1]).astype(
     np.uint8
@@ -58,6 +58,11 @@ def prepare(photo: Photo, resize: Resize = Resize.FIT, input_size: int = DEFAULT
     return Prepared(image, extent)
 
 
+def largest_scale(photo: Photo) -> float:
+    """Return the scale at which `photo` has MAX_INPUT_PIXELS."""
+    return float((MAX_INPUT_PIXELS / (photo.width * photo.height)) ** 0.5)
+
+
 def _target_size(photo: Photo, resize: Resize, input_size: int) -> tuple[int, int]:
     """Return the width and height, in pixels, that the photo is resized to."""
     if resize is Resize.STUDY:
@@ -65,7 +70,7 @@ def _target_size(photo: Photo, resize: Resize, input_size: int) -> tuple[int, in
     if resize is Resize.FIT:
         scale = input_size / max(photo.width, photo.height)
     else:
-        scale = min(1.0, (MAX_INPUT_PIXELS / (photo.width * photo.height)) ** 0.5)
+        scale = min(1.0, largest_scale(photo))
     return max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
 
 

@@ -87,6 +87,11 @@ class LatencySettings:
         if self.engine not in ENGINES:
             raise BenchmarkError(f"There is no engine {self.engine!r}; choose from {', '.join(ENGINES)}.")
 
+    @property
+    def threads_text(self) -> str:
+        """Return the number of threads in words: "1 thread", "2 threads"."""
+        return "1 thread" if self.threads == 1 else f"{self.threads} threads"
+
 
 @dataclass(frozen=True)
 class BenchmarkPhoto:
@@ -232,7 +237,7 @@ def benchmark(
     if photo is not None and any(point.batch > 1 for point in points):
         raise BenchmarkError("End-to-end timing processes one photo at a time; set the batch size to 1.")
     runners = _runners(networks, None if photo is None else photo.data, detectors)
-    timed = {point: None if photo is None else _timed_photo(photo, point) for point in points}
+    timed = dict.fromkeys(points) if photo is None else _timed_photos(photo, points)
     finished: list[LatencyResult] = []
     total = sum(point.warmup + point.runs for point in points)
     work = sum(_work(point) * (point.warmup + point.runs) for point in points)
@@ -402,12 +407,19 @@ def _photo_settings(point: LatencySettings) -> DetectionSettings:
     return DetectionSettings(input_size=max(point.height, point.width))
 
 
-def _timed_photo(photo: BenchmarkPhoto, point: LatencySettings) -> TimedPhoto:
-    """Return what is recorded about the photo at one point. Raises ImageError."""
-    decoded, settings = decode_photo(photo.data), _photo_settings(point)
-    input_height, input_width = prepare(decoded, settings.resize, settings.input_size).size
-    digest = hashlib.sha256(photo.data).hexdigest()
-    return TimedPhoto(photo.name, digest, decoded.width, decoded.height, input_width, input_height)
+def _timed_photos(
+    photo: BenchmarkPhoto, points: Sequence[LatencySettings]
+) -> dict[LatencySettings, TimedPhoto | None]:
+    """Return what is recorded about the photo at each point. Raises ImageError."""
+    decoded, digest = decode_photo(photo.data), hashlib.sha256(photo.data).hexdigest()
+    timed: dict[LatencySettings, TimedPhoto | None] = {}
+    for point in points:
+        settings = _photo_settings(point)
+        input_height, input_width = prepare(decoded, settings.resize, settings.input_size).size
+        timed[point] = TimedPhoto(
+            photo.name, digest, decoded.width, decoded.height, input_width, input_height
+        )
+    return timed
 
 
 def _measure(

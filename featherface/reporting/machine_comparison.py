@@ -13,7 +13,7 @@ from featherface.models import MODELS, OTHER_DETECTORS, detector_entry
 from featherface.profiling.latency import LatencyResult, noise, speed_up, summary
 from featherface.profiling.machine import Machine
 from featherface.reporting.figures.style import chart_layout
-from featherface.reporting.wording import input_text, threads_text, when_text
+from featherface.reporting.wording import input_text, when_text
 
 __all__ = [
     "MachineResult",
@@ -54,7 +54,7 @@ def setting_name(result: LatencyResult) -> str:
     timed = "network only" if result.stages == ("network",) else "end to end, unknown photo"
     if photo is not None:
         timed = f"end to end, SHA-256 {photo.sha256[:_DIGITS]}"
-    return f"{input_text(result)}, batch size {settings.batch}, {threads_text(settings.threads)}, {timed}"
+    return f"{input_text(result)}, batch size {settings.batch}, {settings.threads_text}, {timed}"
 
 
 def machine_table(found: Iterable[MachineResult]) -> pd.DataFrame:

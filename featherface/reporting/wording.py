@@ -20,7 +20,6 @@ __all__ = [
     "origin_text",
     "pass_text",
     "printed",
-    "threads_text",
     "utc",
     "value_pair",
     "when_text",
@@ -109,11 +108,6 @@ def input_text(result: LatencyResult) -> str:
     if result.stages == ("network",):
         return f"{settings.width} × {settings.height}"
     return f"longer side {max(settings.width, settings.height)}"  # its photo was not recorded
-
-
-def threads_text(threads: int) -> str:
-    """Return a number of threads: "1 thread", "2 threads"."""
-    return f"{threads:,} {'thread' if threads == 1 else 'threads'}"
 
 
 def pass_text(one: Pass) -> str:

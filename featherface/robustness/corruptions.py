@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from featherface.detection.boxes import mapped_boxes, mapping_of_edges
+from featherface.detection.boxes import mapped_boxes, mapped_points, mapping_of_edges
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo, memory_errors_as_sentence
 
@@ -212,7 +212,7 @@ def _turned_faces(faces: Detections, width: int, height: int, degrees: float) ->
     turn, _ = _turn(width, height, degrees)
     mapping = mapping_of_edges(turn)
     boxes = mapped_boxes(faces.boxes, mapping).astype(np.float32)
-    landmarks = (faces.landmarks @ mapping[:, :2].T + mapping[:, 2]).astype(np.float32)
+    landmarks = mapped_points(faces.landmarks, mapping).astype(np.float32)
     return Detections(boxes, faces.scores, landmarks)
 
 

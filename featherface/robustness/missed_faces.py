@@ -14,7 +14,6 @@ from featherface.config import (
     ANCHOR_SIZES,
     CANDIDATE_FLOOR,
     INPUT_SIZE_RANGE,
-    MAX_INPUT_PIXELS,
     PIXEL_MEAN_BGR,
 )
 from featherface.detection.boxes import box_areas, iou_matrix
@@ -22,7 +21,7 @@ from featherface.detection.detections import Detections
 from featherface.detection.images import Photo
 from featherface.detection.multiscale import Run, turned_back
 from featherface.detection.postprocess import select
-from featherface.detection.preprocess import Resize
+from featherface.detection.preprocess import Resize, largest_scale
 from featherface.detection.settings import DetectionSettings
 
 __all__ = ["CHANGES", "Attempt", "Cause", "Change", "Explanation", "Spot", "attempts", "explain"]
@@ -197,7 +196,7 @@ def _resized(photo: Photo, settings: DetectionSettings, factor: float) -> tuple[
         return settings.resize, min(max(round(settings.input_size * factor), low), high)
     if factor == 1:
         return Resize.ORIGINAL, 0
-    limit = (MAX_INPUT_PIXELS / (photo.width * photo.height)) ** 0.5
+    limit = largest_scale(photo)
     return Resize.FIT, round(max(photo.width, photo.height) * min(min(1.0, limit) * factor, limit))
 
 

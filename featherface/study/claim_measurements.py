@@ -101,10 +101,9 @@ def _speed_up(measured: Measurements, _: str, engine: str) -> Reading | None:
     if latency is None:
         return None
     found, settings = speed_up(latency, V1, V2), latency.settings
-    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     how = (
         f"median of V1 / median of V2, {latency.rounds} alternating rounds at {settings.width} × "
-        f"{settings.height}, {threads}, {ENGINES[settings.engine].name}, 95% bootstrap interval"
+        f"{settings.height}, {settings.threads_text}, {ENGINES[settings.engine].name}, 95% bootstrap interval"
     )
     if latency.rounds < settings.runs:
         how += f"; stopped before the {settings.runs} rounds planned"

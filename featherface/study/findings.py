@@ -96,10 +96,10 @@ def _latency(measurements: Measurements) -> Finding:
         direction, words = Direction.LOSS, f"{1 / found.ratio:.2f} times slower"
     else:
         direction, words = Direction.EVEN, "No significant difference in speed"
-    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     certainty = (
         f"95% confidence interval of the speed-up {found.low:.2f} to {found.high:.2f}, from {latency.rounds} "
-        f"alternating rounds at {settings.width} × {settings.height} on {threads}. Other machines differ."
+        f"alternating rounds at {settings.width} × {settings.height} on {settings.threads_text}. Other "
+        "machines differ."
     )
     if noise.noisy:
         certainty += " This run was noisy; treat the result as unreliable."

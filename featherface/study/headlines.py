@@ -107,8 +107,7 @@ def _times(measurements: Measurements) -> Mapping[str, Quantity | None]:
     if latency is None:
         return dict.fromkeys(measurements.models)
     settings = latency.settings
-    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    point = f"{settings.width} × {settings.height}, {threads}"
+    point = f"{settings.width} × {settings.height}, {settings.threads_text}"
     how = f"median of {latency.rounds} rounds at {point}: {', '.join(latency.stages)}"
     return {
         key: measured(summary(latency, key).median, "ms", how, latency.when, latency.machine)

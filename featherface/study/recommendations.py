@@ -68,7 +68,7 @@ def _real_time(measured: Measurements) -> Recommendation:
     numbers = (
         _speed_up_words(measured),
         *(f"{key.upper()} {median:.1f} ms, {1000 / median:.1f} images/s" for key, median in medians.items()),
-        f"{settings.width} × {settings.height}, {_threads(settings.threads)}",
+        f"{settings.width} × {settings.height}, {settings.threads_text}",
     )
     in_time = [key.upper() for key, median in medians.items() if median <= REAL_TIME_MILLISECONDS]
     reach = f"Within {REAL_TIME_MILLISECONDS:.0f} ms per frame: {', '.join(in_time) or 'neither model'}."
@@ -191,10 +191,6 @@ def _difference_words(words: str, found: Difference) -> str:
 def _speed_up_words(measured: Measurements) -> str:
     found = measured.speed_up
     return f"V2 speed-up {found.ratio:.2f} (95% {found.low:.2f} to {found.high:.2f})" if found else ""
-
-
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
 
 
 _SCENARIOS: tuple[Callable[[Measurements], Recommendation], ...] = (

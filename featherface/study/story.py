@@ -271,14 +271,14 @@ def _blur_of_images(pair: tuple[SavedStress, SavedStress]) -> Step:
     kept = {saved.model: [_kept(saved, severity) for severity in severities] for saved in pair}
     breaks = {key: _breaks_at(severities, shares) for key, shares in kept.items()}
     shares = [_share_kept(saved) for saved in pair]
-    interval = _interval_of_difference(pair)
-    direction = _kept_direction(interval)
-    headline = f"Defocus blur: {_kept_headline(direction, shares, breaks)}"
+    difference = _difference_kept(pair, shares)
+    direction, words = _kept_headline(difference, breaks)
+    headline = f"Defocus blur: {words}"
     note = f" {SELECTION_NOTE}" if first.used_for_selection else ""
     certainty = (
         f"Mean average precision on {first.robustness.images:,} images of {first.image_set} under five "
         f"severities, as a share of that on clean images: {_shares_text(shares)}. "
-        f"{_difference_text(shares, interval)}{note}"
+        f"{_difference_text(difference)}{note}"
     )
     chart = _severity_chart(
         "Average precision kept (%)",
@@ -352,46 +352,38 @@ def _by_intervals(first: Estimate, second: Estimate) -> Direction:
     return Direction.GAIN if first.interval[1] < second.interval[0] else Direction.INCONCLUSIVE
 
 
-def _interval_of_difference(pair: tuple[SavedStress, SavedStress]) -> _Interval | None:
-    """Return the 95% paired interval of the second model's share under blur less the first's.
+def _difference_kept(pair: tuple[SavedStress, SavedStress], shares: Sequence[Estimate]) -> Difference:
+    """Return how the models' shares under blur differ.
 
-    None where other corruptions were measured too, or a file has no resampled shares.
+    Without an interval where other corruptions were measured too, or a file has no resampled shares.
     """
     found = [saved.robustness for saved in pair]
     first, second = (np.array(one.rpc_resampled) for one in found)
-    if any(one.corruptions != (BLUR,) for one in found) or not len(first) or len(first) != len(second):
-        return None
-    return bootstrap_interval(second - first)
+    alone = all(one.corruptions == (BLUR,) for one in found) and 0 < len(first) == len(second)
+    interval = bootstrap_interval(second - first) if alone else None
+    return Difference(shares[0].value, shares[1].value, interval, None)
 
 
-def _kept_direction(interval: _Interval | None) -> Direction:
-    if interval is None:
-        return Direction.INCONCLUSIVE
-    low, high = interval
-    if low <= 0 <= high:
-        return Direction.EVEN
-    return Direction.GAIN if low > 0 else Direction.LOSS
-
-
-def _kept_headline(direction: Direction, shares: Sequence[Estimate], breaks: Mapping[str, int | None]) -> str:
-    if direction in (Direction.GAIN, Direction.LOSS):
-        return _lower_first(breaking_sentence(breaks, "half of the average precision"))
-    verdict = "no significant difference" if direction is Direction.EVEN else "inconclusive"
+def _kept_headline(found: Difference, breaks: Mapping[str, int | None]) -> tuple[Direction, str]:
+    if found.significant:
+        direction = Direction.GAIN if found.difference > 0 else Direction.LOSS
+        return direction, _lower_first(breaking_sentence(breaks, "half of the average precision"))
+    direction, verdict = Direction.EVEN, "no significant difference"
+    if found.interval is None:
+        direction, verdict = Direction.INCONCLUSIVE, "inconclusive"
     first, second = (MODELS[key].short_name for key in STUDY_MODELS)
-    return (
-        f"{verdict}, {first} keeps {shares[0].value:.0%} of its average precision and {second} "
-        f"{shares[1].value:.0%}"
+    return direction, (
+        f"{verdict}, {first} keeps {found.first:.0%} of its average precision and {second} {found.second:.0%}"
     )
 
 
-def _difference_text(shares: Sequence[Estimate], interval: _Interval | None) -> str:
-    if interval is None:
+def _difference_text(found: Difference) -> str:
+    if found.interval is None:
         return "The difference has no paired confidence interval."
-    first, second = shares
-    low, high = (100 * value for value in interval)
+    low, high = (100 * value for value in found.interval)
     return (
-        f"Difference {100 * (second.value - first.value):+.1f} percentage points, 95% paired confidence "
-        f"interval {low:+.1f} to {high:+.1f}."
+        f"Difference {100 * found.difference:+.1f} percentage points, 95% paired confidence interval "
+        f"{low:+.1f} to {high:+.1f}."
     )
 
 

@@ -8,7 +8,6 @@ MAX_INPUT_PIXELS.)
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from featherface.config import DEFAULT_NMS_IOU, MAX_INPUT_PIXELS
+from featherface.config import DEFAULT_NMS_IOU
 from featherface.detection.detections import Detections
 from featherface.detection.detector import Detector
 from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.postprocess import select
-from featherface.detection.preprocess import Resize
+from featherface.detection.preprocess import Resize, largest_scale
 from featherface.errors import FeatherFaceError, sentence
 from featherface.evaluation.manifest import ManifestError, Record, read_image_bytes, require_size
 from featherface.training.samples import CERTAIN
@@ -57,7 +56,7 @@ def multiscale_faces(detector: Detector, photo: Photo, scales: Sequence[float]) 
     found = []
     passes: dict[int, Detections] = {}  # by input size; several scales may be reduced to the same
     for scale in scales:
-        feasible = min(scale, _largest_scale(photo))
+        feasible = min(scale, largest_scale(photo))
         input_size = max(1, round(feasible * max(photo.width, photo.height)))
         if input_size not in passes:
             (raw,) = detector.candidates([photo], Resize.FIT, input_size)
@@ -110,15 +109,10 @@ def label_manifest(
             file.write(json.dumps(_entry(record, faces)) + "\n")
             file.flush()
             made += 1
-            reduced += max(scales) > _largest_scale(photo)
+            reduced += max(scales) > largest_scale(photo)
     if len(records) == len(todo) and not made:
         raise LabellingError(f"None of the {len(records):,} images can be read.")
     return Labelled(made, len(todo) - made, reduced)
-
-
-def _largest_scale(photo: Photo) -> float:
-    """Return the scale at which `photo` has MAX_INPUT_PIXELS."""
-    return math.sqrt(MAX_INPUT_PIXELS / (photo.width * photo.height))
 
 
 def _photo(record: Record) -> Photo:

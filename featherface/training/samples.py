@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featherface.detection.boxes import mapped_boxes, mapping_of_edges
+from featherface.detection.boxes import mapped_boxes, mapped_points, mapping_of_edges
 
 __all__ = [
     "CERTAIN",
@@ -125,7 +125,7 @@ def rotated(sample: Sample, degrees: float) -> Sample:
         pixels=np.asarray(pixels, np.uint8),
         boxes=np.clip(boxes[inside], 0, limits),
         scores=sample.scores[inside],
-        landmarks=(sample.landmarks[inside] @ mapping[:, :2].T + mapping[:, 2]).astype(np.float32),
+        landmarks=mapped_points(sample.landmarks[inside], mapping).astype(np.float32),
     )
 
 

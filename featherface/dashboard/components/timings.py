@@ -20,7 +20,7 @@ from featherface.profiling.latency import (
     speed_up,
     summary,
 )
-from featherface.reporting.wording import input_text, machine_text, threads_text, when_text
+from featherface.reporting.wording import input_text, machine_text, when_text
 from featherface.serving.benchmark_queue import BenchmarkRequest
 
 __all__ = [
@@ -90,8 +90,8 @@ class Timing:
 def setting_text(result: LatencyResult) -> str:
     """Return input size, the photo if one was timed, batch size, threads and engine in words."""
     settings = result.settings
-    batch, threads = f"batch size {settings.batch}", threads_text(settings.threads)
-    return f"{input_text(result)}, {batch}, {threads}, {ENGINES[settings.engine].name}"
+    batch = f"batch size {settings.batch}"
+    return f"{input_text(result)}, {batch}, {settings.threads_text}, {ENGINES[settings.engine].name}"
 
 
 def sweep_points(
