@@ -1,46 +1,35 @@
 """The cost of one forward pass of a model at any input size, by group and in total.
 
-The costs at the sizes of the sweep, the study's among them, are stored in `counts.json`, as counting takes
-seconds in a fresh process. A stored cost is used only for the architecture that it was counted for; after a
-change to a network or to a rule, `python -m featherface.profiling.complexity` counts again.
+The costs at the sizes of the sweep, the study's among them, are stored, as counting takes seconds in a fresh
+process; see `stored_counts`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from featherface.config import DEFAULT_INPUT_SIZE
-from featherface.files import write_files
-from featherface.models import MODELS
 from featherface.profiling.activation_memory import PeakMemory, peak_memory
 from featherface.profiling.layers import FLOPS_PER_MAC, Layer, layer_table
 from featherface.profiling.operators import Count, CounterName, count_all, study_macs
-from featherface.profiling.parameters import network_on_meta
+from featherface.profiling.stored_counts import stored_counts
 
 __all__ = [
-    "COUNTS_FILE",
     "SWEEP_INPUT_SIZES",
     "Cost",
     "GroupCost",
     "SizeCost",
-    "architecture_hash",
     "cost",
     "count_cost",
     "flops_report",
     "group_costs",
     "sweep",
-    "write_counts",
 ]
 
 SWEEP_INPUT_SIZES = (160, 320, 480, 640, 800, 1024, 1280)  # pixels, from thumbnails to large photos
-COUNTS_FILE = Path(__file__).with_name("counts.json")
-_RULES_VERSION = 1  # of what is counted and how; a change makes stored costs invalid
 
 
 @dataclass(frozen=True)
@@ -197,38 +186,9 @@ def flops_report(keys: Iterable[str], height: int, width: int | None = None) -> 
 
 
 @lru_cache(maxsize=16)
-def architecture_hash(key: str) -> str:
-    """Return a SHA-256 of what a cost depends on.
-
-    The names, shapes and groups of a model's tensors, its modules with their strides and other settings, and
-    the version of the rules.
-    """
-    entry = MODELS[key]
-    network = network_on_meta(entry)
-    layout = {
-        name: [entry.names.group_of(name), *tensor.shape] for name, tensor in network.state_dict().items()
-    }
-    text = json.dumps([_RULES_VERSION, layout, repr(network)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_counts(path: Path = COUNTS_FILE) -> None:
-    """Count every registered model at the sizes of the sweep and store the costs."""
-    document = {
-        architecture_hash(key): {
-            "study_macs": study_macs(key, DEFAULT_INPUT_SIZE, DEFAULT_INPUT_SIZE),
-            "costs": [asdict(count_cost(key, size, size)) for size in SWEEP_INPUT_SIZES],
-        }
-        for key in MODELS
-    }
-    write_files({path: f"{json.dumps(document, indent=1)}\n".encode()})
-
-
-@lru_cache(maxsize=16)
 def _stored(key: str) -> _Stored | None:
     """Return the stored costs; None where this architecture was not counted."""
-    documents: dict[str, dict[str, Any]] = json.loads(COUNTS_FILE.read_bytes())
-    document = documents.get(architecture_hash(key))
+    document = stored_counts(key)
     if document is None:
         return None
     costs = [_cost(fields | {"key": key}) for fields in document["costs"]]
@@ -276,7 +236,3 @@ def _report(counted: Cost) -> Mapping[str, object]:
 
 def _uncounted(count: Count) -> list[Mapping[str, object]]:
     return [asdict(row) for row in count.uncounted]
-
-
-if __name__ == "__main__":
-    write_counts()

@@ -1,7 +1,7 @@
 """The receptive field of each pyramid level, measured on the network itself.
 
 NaN spreads to everything computed from it, so a cell's receptive field is the span of pixels that turn the
-cell into NaN when they are NaN.
+cell into NaN when they are NaN. That takes seconds, so the receptive fields are stored; see `stored_counts`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from featherface.config import ANCHOR_SIZES, MIN_INPUT_SIZE, STRIDES
 from featherface.models import MODELS, FaceNetwork, ModelEntry
 from featherface.models.deformable import ModulatedDeformableConv2d
 from featherface.profiling.machine import torch_threads
+from featherface.profiling.stored_counts import stored_counts
 
-__all__ = ["ReceptiveField", "receptive_fields"]
+__all__ = ["ReceptiveField", "measure_receptive_fields", "receptive_fields"]
 
 _WIDTH = 2304  # pixels of a strip; wider than any receptive field here
 _START = 64  # pixels set to NaN at least
@@ -44,7 +45,18 @@ class ReceptiveField:
 
 @lru_cache(maxsize=8)
 def receptive_fields(key: str) -> tuple[ReceptiveField, ...]:
-    """Return the receptive field of each level of a model; takes seconds."""
+    """Return the receptive field of each level of a model; takes seconds where nothing is stored."""
+    stored = stored_counts(key)
+    if stored is None:
+        return measure_receptive_fields(key)
+    return tuple(
+        ReceptiveField(**{**field, "anchors": tuple(field["anchors"])})
+        for field in stored["receptive_fields"]
+    )
+
+
+def measure_receptive_fields(key: str) -> tuple[ReceptiveField, ...]:
+    """Measure the receptive field of each level of a model, without a look at what is stored."""
     network = _without_channel_gates(MODELS[key])
     at_least = any(isinstance(module, ModulatedDeformableConv2d) for module in network.modules())
     with torch_threads(1):  # small maps: a second thread would not help

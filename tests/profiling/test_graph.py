@@ -5,7 +5,7 @@ import pytest
 from featherface.models import MODELS
 from featherface.profiling.complexity import cost
 from featherface.profiling.graph import FeatureMap, network_graph
-from featherface.profiling.receptive_field import receptive_fields
+from featherface.profiling.receptive_field import measure_receptive_fields, receptive_fields
 
 
 @pytest.mark.parametrize("key", MODELS)
@@ -42,3 +42,9 @@ def test_receptive_fields_of_the_backbone_by_the_formula():
     assert [field.backbone for field in fields] == [43, 219, 315]
     assert all(field.pixels > field.backbone for field in fields)
     assert not fields[0].at_least
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_the_stored_receptive_fields_are_those_that_measuring_gives(key):
+    """After a change to a network: python -m featherface.profiling.count_again."""
+    assert receptive_fields(key) == measure_receptive_fields(key)
