@@ -13,6 +13,7 @@ from featherface.dashboard.server.memory_pools import collect_garbage_regularly,
 from featherface.dashboard.server.preloading import start_preloading
 from featherface.dashboard.server.streamlit_internals import (
     check_internals,
+    create_container_stack,
     disable_public_ip_lookup,
     hide_missing_context_warnings,
     is_port_chosen,
@@ -38,6 +39,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     shorten_thread_switch_interval()
     keep_uploads_in_memory()
     send_messages_at_once()
+    create_container_stack()
     disable_public_ip_lookup()
     hide_missing_context_warnings()
     show_reasons_of_failed_downloads()

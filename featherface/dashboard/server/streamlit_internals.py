@@ -40,6 +40,7 @@ __all__ = [
     "add_media",
     "check_internals",
     "close_session",
+    "create_container_stack",
     "current_session_id",
     "disable_public_ip_lookup",
     "discard_uploads",
@@ -184,6 +185,12 @@ _PARTS: Final = (
         "send messages at once",
         ("self", "transport"),
     ),
+    _Part(
+        "streamlit",
+        "streamlit.delta_generator_singletons",
+        "context_dg_stack.get",
+        "show pages to visitors who come at the same time",
+    ),
     _Part("streamlit", "streamlit.file_util", "get_static_dir", "allow Streamlit's own script"),
     _Part("streamlit", "streamlit.config", "is_manually_set", "say when a port is taken", ("option_name",)),
 )
@@ -250,6 +257,18 @@ def send_messages_at_once() -> None:
         connected(self, transport)
 
     AutoHTTPProtocol.connection_made = connection_made  # type: ignore[method-assign, assignment]
+
+
+def create_container_stack() -> None:
+    """Create the variable that holds each session's open `with` blocks before the first session needs it.
+
+    Streamlit creates it at first use and without a lock, so two pages that open at the same moment on a fresh
+    server can each create one. A page that enters a block on the first variable and leaves it on the second
+    has an empty stack: what it shows next goes to the wrong place, and its next fragment raises IndexError.
+    """
+    from streamlit.delta_generator_singletons import context_dg_stack
+
+    context_dg_stack.get()
 
 
 def disable_public_ip_lookup() -> None:

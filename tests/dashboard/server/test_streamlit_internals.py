@@ -75,6 +75,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, path: Path) -> ModuleType:
     "name",
     [
         "starlette.formparsers",
+        "streamlit.delta_generator_singletons",
         "streamlit.file_util",
         "streamlit.net_util",
         "streamlit.proto.BackMsg_pb2",
