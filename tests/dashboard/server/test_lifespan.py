@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-# The order of steps in which a page lost its stack: another session is held inside Streamlit's creation of the
-# variable until this one has entered a block.
+# The order of steps in which a page lost its stack: another session is held inside Streamlit's creation of
+# the variable until this one has entered a block.
 _PROGRAM = """
 import asyncio
 from threading import Event, Thread, current_thread
