@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -186,6 +186,7 @@ _displayed: LRUCache[str, DisplayPhoto] = LRUCache(
     _DISPLAY_BYTES, getsizeof=lambda shown: shown.small.pixels.nbytes + len(shown.jpeg)
 )
 _decoded_lock, _displayed_lock = Lock(), Lock()
+_adding = Lock()  # held while a session's list of photos grows, never while one is decoded
 
 
 @cached(_decoded, key=lambda file: file.key, lock=_decoded_lock)
@@ -273,16 +274,28 @@ def _add_photo(name: str, data: bytes) -> str:
     digest = hashlib.sha256(data).hexdigest()
     if digest in _sample_digests():
         return _sample_digests()[digest]
-    if any(known.key == digest for known in photos):
-        return digest
+    if not _is_there(digest, photos):
+        _check_room(data, photos)
+        file = PhotoFile(digest, short_name(name) or _NAMELESS, data, "your own photo")
+        thumbnail(file, None)  # raises ImageError for a file that cannot be decoded
+        file = replace(file, notice=decoded(file).notice)
+        with _adding:  # a run of the page that this one replaced may have added files meanwhile
+            if not _is_there(digest, photos):
+                _check_room(data, photos)
+                photos.append(file)
+    return digest
+
+
+def _is_there(digest: str, photos: Iterable[PhotoFile]) -> bool:
+    return any(known.key == digest for known in photos)
+
+
+def _check_room(data: bytes, photos: Sequence[PhotoFile]) -> None:
+    """Raise ImageError if a session with these photos may not keep another file."""
     if len(photos) == _MAX_PHOTOS:
         raise ImageError(f"You can keep up to {_MAX_PHOTOS} photos; remove one first.")
     if len(data) + sum(len(known.source) for known in photos if isinstance(known.source, bytes)) > _MAX_BYTES:
         raise ImageError(f"Your photos would exceed {_MAX_BYTES // 10**6} MB in total; remove one first.")
-    file = PhotoFile(digest, short_name(name) or _NAMELESS, data, "your own photo")
-    thumbnail(file, None)  # raises ImageError for a file that cannot be decoded
-    photos.append(replace(file, notice=decoded(file).notice))
-    return digest
 
 
 @cache

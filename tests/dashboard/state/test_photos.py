@@ -10,7 +10,9 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from featherface.dashboard.state.photos import SAMPLES, Upload, add_photos, own_photos
+from featherface.dashboard.state import photos
+from featherface.dashboard.state.photos import SAMPLES, PhotoFile, Upload, add_photos, own_photos
+from featherface.detection.drawing import Hide
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +72,23 @@ def test_a_photo_that_is_there_already_is_selected() -> None:
     assert upload(again=jpeg("red")).chosen == red != blue
     assert upload(again=jpeg("red"), new=jpeg("green")).chosen not in (red, blue)
     assert len(own_photos()) == 3
+
+
+def test_a_photo_that_two_runs_of_the_page_read_at_once_is_added_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever clicks while a photo is decoded starts a second run, which is given the same upload."""
+    thumbnail, file = photos.thumbnail, jpeg("purple")
+
+    def thumbnail_after_another_run(photo: PhotoFile, hide: Hide | None) -> bytes:
+        monkeypatch.setattr(photos, "thumbnail", thumbnail)
+        upload(again=file)
+        return thumbnail(photo, hide)
+
+    monkeypatch.setattr(photos, "thumbnail", thumbnail_after_another_run)
+    result = upload(once=file)
+    (photo,) = own_photos()
+    assert photo.key == result.chosen
 
 
 def test_an_uploaded_sample_selects_the_sample() -> None:
