@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 import streamlit as st
 
@@ -23,19 +24,26 @@ class SessionVideo:
 
     video: OpenVideo | None = None
     job: VideoJob | None = None
+    _replacing: Lock = field(default_factory=Lock, init=False)
 
     def open(self, name: str, data: bytes) -> None:
         """Open another video in place of the present one. Raises VideoError."""
         self.close()
-        self.video = video_store().open(name, data)
+        self._replace(video_store().open(name, data))
 
     def close(self) -> None:
         """Stop the analysis and release the memory."""
-        if self.job is not None:
-            self.job.stop()
-        if self.video is not None:
-            video_store().close(self.video)
-        self.video = self.job = None
+        self._replace(None)
+
+    def _replace(self, video: OpenVideo | None) -> None:
+        """Keep `video` in place of the present one, which a run of the page may have opened meanwhile."""
+        with self._replacing:
+            video_before, job_before = self.video, self.job
+            self.video, self.job = video, None
+        if job_before is not None:
+            job_before.stop()
+        if video_before is not None:
+            video_store().close(video_before)
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=SessionVideo.close)
