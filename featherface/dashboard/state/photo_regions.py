@@ -45,16 +45,17 @@ class OpenRegions:
 
     def open(self, file: PhotoFile) -> None:
         """Open another photo in place of the present one."""
-        self.close()
-        self.token, self.key = secrets.token_urlsafe(32), file.key
-        with _files_lock:
-            _files[self.token] = file
+        token = secrets.token_urlsafe(32)
+        with _files_lock:  # another run of the page may do the same
+            _files.pop(self.token, None)
+            _files[token] = file
+            self.token, self.key = token, file.key
 
     def close(self) -> None:
         """Invalidate the address."""
         with _files_lock:
             _files.pop(self.token, None)
-        self.token = self.key = ""
+            self.token = self.key = ""
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=OpenRegions.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from featherface.dashboard.server.routes import ROUTES
-from featherface.dashboard.state.photo_regions import MAX_REGION_SIZE, OpenRegions
+from featherface.dashboard.state.photo_regions import MAX_REGION_SIZE, OpenRegions, opened_photo
 from featherface.dashboard.state.photos import PhotoFile, forget_photo
 
 SIZE = (1500, 1000)  # pixels, width and height
@@ -66,6 +67,26 @@ def test_a_region_has_the_photo_s_own_pixels(client: TestClient, session: OpenRe
 def test_a_large_region_is_scaled_down(client: TestClient, session: OpenRegions) -> None:
     answer = client.get(f"/photos/{session.token}/0,0,1500,1000,{MAX_REGION_SIZE}")
     assert Image.open(io.BytesIO(answer.content)).size == (512, 341)
+
+
+def test_of_two_runs_of_a_page_that_open_photos_at_once_one_address_is_left(
+    monkeypatch: pytest.MonkeyPatch, file: PhotoFile
+) -> None:
+    regions, tokens = OpenRegions(), []
+    make_token = secrets.token_urlsafe
+
+    def token_after_another_run(size: int) -> str:
+        monkeypatch.setattr(secrets, "token_urlsafe", make_token)
+        regions.open(file)
+        tokens.append(regions.token)
+        return make_token(size)
+
+    monkeypatch.setattr(secrets, "token_urlsafe", token_after_another_run)
+    regions.open(file)
+    tokens.append(regions.token)
+    assert [opened_photo(token) for token in tokens] == [None, file]
+    regions.close()
+    assert [opened_photo(token) for token in tokens] == [None, None]
 
 
 @pytest.mark.parametrize(
