@@ -36,6 +36,7 @@ from featherface.export.variants import (
 )
 from featherface.files import write_files
 from featherface.models import ModelEntry
+from featherface.models.deformable import ModulatedDeformableConv2d
 
 __all__ = ["Export", "export_network", "exported_engine"]
 
@@ -182,9 +183,9 @@ def _onnx_files(
     network: nn.Module, stem: str, precision: Precision, calibration: Sequence[npt.NDArray[np.uint8]]
 ) -> _Files:
     names = {DeformableForm.SAMPLED: f"{stem}.onnx", DeformableForm.NATIVE: f"{stem}_deformconv.onnx"}
-    models = {form: onnx_model(network, form) for form in names}
-    if not any(node.op_type == DeformableForm.NATIVE for node in models[DeformableForm.NATIVE].graph.node):
-        del models[DeformableForm.NATIVE]  # no deformable convolutions: both are the same
+    models = {DeformableForm.SAMPLED: onnx_model(network, DeformableForm.SAMPLED)}
+    if any(isinstance(layer, ModulatedDeformableConv2d) for layer in network.modules()):  # else the same
+        models[DeformableForm.NATIVE] = onnx_model(network, DeformableForm.NATIVE)
     files = {
         names[form]: _at_precision(model, precision, calibration).SerializeToString()
         for form, model in models.items()

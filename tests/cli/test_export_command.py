@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import onnx
 import pytest
 
@@ -38,7 +39,15 @@ def test_the_files_are_written_and_listed(tmp_path, capsys):
     assert [record["parity"][name] for name in ("faces", "gained", "lost")] == [1, 0, 0]
 
 
-def test_int8_is_calibrated_on_the_named_photos(tmp_path, capsys, small_photo):
+@pytest.fixture
+def calibration(monkeypatch) -> list[np.ndarray]:
+    """The images of a calibration, which is left out: the files themselves are tested with the export."""
+    images = []
+    monkeypatch.setattr(package, "quantised", lambda model, given: images.extend(given) or model)
+    return images
+
+
+def test_int8_is_calibrated_on_the_named_photos(tmp_path, capsys, small_photo, calibration):
     options = [
         "export",
         "--model",
@@ -51,12 +60,12 @@ def test_int8_is_calibrated_on_the_named_photos(tmp_path, capsys, small_photo):
         str(tmp_path),
     ]
     assert main([*options, "--calibration", str(small_photo)]) == 0
+    (image,) = calibration
+    assert np.array_equal(image[0], decode_photo(small_photo).pixels)
     assert "featherface_v2_int8.xml" in capsys.readouterr().out
 
 
-def test_int8_without_photos_is_calibrated_on_ten_samples_at_their_size(tmp_path, monkeypatch):
-    calibration = []
-    monkeypatch.setattr(package, "quantised", lambda model, images: calibration.extend(images) or model)
+def test_int8_without_photos_is_calibrated_on_ten_samples_at_their_size(tmp_path, calibration):
     assert main(["export", "--model", "v2", "--precision", "int8", "--out", str(tmp_path)]) == 0
     photos = [decode_photo(path) for path in sample_images.CALIBRATION_PHOTOS]
     assert [image.shape for image in calibration] == [(1, one.height, one.width, 3) for one in photos]

@@ -68,10 +68,11 @@ def test_each_point_runs_in_its_engine(networks, monkeypatch, photo):
 
         def __init__(self, *loaded):
             self.loaded = loaded
+            self.engine = PyTorchEngine(loaded[0])
 
         def run(self, images):
             runs.append((*self.loaded, images.shape))
-            return PyTorchEngine(self.loaded[0]).run(images)
+            return self.engine.run(images)
 
     def load(network, key, threads, precision):
         loads.append((network, key, threads, precision))
