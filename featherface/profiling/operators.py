@@ -177,12 +177,12 @@ def count_all(key: str, height: int, width: int) -> tuple[Count, ...]:
     Raises InputSizeError, and MissingCounterError where thop is not installed.
     """
     check_size(height, width)
-    tally = _tally(key, height, width)
+    tally, torch_macs = _tally(key, height, width)
     counted = {
         CounterName.LAYERS: _by_layers(key, height, width),
         CounterName.THOP_AS_IN_STUDY: _by_thop_as_in_study(key, height, width),
         CounterName.THOP_WITH_RULE: _by_thop_with_rule(key, height, width),
-        CounterName.FLOP_COUNTER: _by_flop_counter(key, height, width),
+        CounterName.FLOP_COUNTER: (torch_macs, None),
     }
     return tuple(
         Count(counter, macs, parameters, _uncounted(tally, counter))
@@ -240,15 +240,6 @@ def _thop() -> ModuleType:
     return module
 
 
-def _by_flop_counter(key: str, height: int, width: int) -> tuple[int, None]:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    network = network_on_meta(MODELS[key])
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(_pixels(height, width))
-    return counter.get_total_flops() // FLOPS_PER_MAC, None
-
-
 def _pixels(height: int, width: int) -> Tensor:
     return torch.zeros(1, 3, height, width, device="meta")
 
@@ -274,13 +265,16 @@ class _OperatorTally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return returned
 
 
-def _tally(key: str, height: int, width: int) -> _OperatorTally:
+def _tally(key: str, height: int, width: int) -> tuple[_OperatorTally, int]:
+    """Return every operator of one forward pass, and the MACs that torch's own counter finds in it."""
+    from torch.utils.flop_counter import FlopCounterMode
+
     network = network_on_meta(MODELS[key])
     pixels = _pixels(height, width)
     tally = _OperatorTally()
-    with torch.no_grad(), tally:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, tally:
         network(pixels)
-    return tally
+    return tally, counter.get_total_flops() // FLOPS_PER_MAC
 
 
 def _uncounted(tally: _OperatorTally, counter: CounterName) -> tuple[Uncounted, ...]:
