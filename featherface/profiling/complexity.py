@@ -1,7 +1,7 @@
 """The cost of one forward pass of a model at any input size, by group and in total.
 
-The costs at the sizes of the sweep, the study's among them, are stored, as counting takes seconds in a fresh
-process; see `stored_counts`.
+The costs at the sizes of the sweep, the study's among them, and at VGA size are stored, as counting takes
+seconds in a fresh process; see `stored_counts`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from featherface.profiling.stored_counts import stored_counts
 
 __all__ = [
     "SWEEP_INPUT_SIZES",
+    "VGA",
     "Cost",
     "GroupCost",
     "SizeCost",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 SWEEP_INPUT_SIZES = (160, 320, 480, 640, 800, 1024, 1280)  # pixels, from thumbnails to large photos
+VGA = (480, 640)  # height and width for which operations are usually published
 
 
 @dataclass(frozen=True)

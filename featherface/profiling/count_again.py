@@ -9,7 +9,7 @@ from pathlib import Path
 from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.files import write_files
 from featherface.models import MODELS
-from featherface.profiling.complexity import SWEEP_INPUT_SIZES, count_cost
+from featherface.profiling.complexity import SWEEP_INPUT_SIZES, VGA, count_cost
 from featherface.profiling.operators import study_macs
 from featherface.profiling.receptive_field import measure_receptive_fields
 from featherface.profiling.stored_counts import COUNTS_FILE, architecture_hash
@@ -18,12 +18,13 @@ __all__ = ["write_counts"]
 
 
 def write_counts(path: Path = COUNTS_FILE) -> None:
-    """Store the costs of every registered model at the sizes of the sweep, and its receptive fields."""
+    """Store the costs of every registered model, of the sweep and at VGA size, and its receptive fields."""
+    sizes = [*((size, size) for size in SWEEP_INPUT_SIZES), VGA]
     document = {
         architecture_hash(key): {
             "study_macs": study_macs(key, DEFAULT_INPUT_SIZE, DEFAULT_INPUT_SIZE),
             "receptive_fields": [asdict(one) for one in measure_receptive_fields(key)],
-            "costs": [asdict(count_cost(key, size, size)) for size in SWEEP_INPUT_SIZES],
+            "costs": [asdict(count_cost(key, height, width)) for height, width in sizes],
         }
         for key in MODELS
     }

@@ -12,6 +12,7 @@ from featherface.profiling import complexity
 from featherface.profiling.activation_memory import peak_memory
 from featherface.profiling.complexity import (
     SWEEP_INPUT_SIZES,
+    VGA,
     cost,
     count_cost,
     flops_report,
@@ -113,8 +114,8 @@ def test_flops_report_names_what_is_not_counted():
 @pytest.mark.parametrize("key", MODELS)
 def test_the_stored_costs_are_those_that_counting_gives(key):
     """After a change to a network or a rule: python -m featherface.profiling.count_again."""
-    for size in (160, 640):
-        assert cost(key, size) == count_cost(key, size, size)
+    for size in ((160, 160), (640, 640), VGA):
+        assert cost(key, *size) == count_cost(key, *size)
     assert cost(key, 640).study_macs == stored_counts(key)["study_macs"] == study_macs(key, 640, 640)
 
 
@@ -126,6 +127,7 @@ def test_the_sweep_is_stored_and_grows_with_the_area(key, monkeypatch):
 
     found = sweep(key)
 
+    assert cost(key, *VGA).macs > 0
     assert [one.input_size for one in found] == list(SWEEP_INPUT_SIZES)
     per_pixel = [(one.macs - gates) / one.input_size**2 for one in found]
     assert per_pixel == pytest.approx([per_pixel[0]] * len(found), rel=1e-9)

@@ -8,14 +8,12 @@ import pandas as pd
 
 from featherface.evaluation.curves import SavedCurves
 from featherface.models import MODELS
-from featherface.profiling.layers import layer_table
+from featherface.profiling.complexity import VGA, cost
 from featherface.reporting.evaluation_runs import Run
 from featherface.study.peers import Peer, peers
 from featherface.study.results import accuracy, input_words
 
 __all__ = ["peer_table", "source_table"]
-
-_VGA = (480, 640)  # height and width for which operations are usually published
 
 
 def peer_table(official: Iterable[Run], axis: str, measure: str) -> pd.DataFrame:
@@ -64,16 +62,15 @@ def _peer_row(peer: Peer, axis: str, measure: str) -> dict[str, object]:
 
 
 def _own_row(key: str, saved: SavedCurves, axis: str, measure: str) -> dict[str, object]:
-    table, found = layer_table(key, *_VGA), accuracy(saved)
+    counted, found = cost(key, *VGA), accuracy(saved)
     if found is None:
         raise ValueError(f"{saved.image_set} lacks one of the subsets easy, medium and hard.")
-    parameters, macs = sum(layer.parameters for layer in table), sum(layer.macs for layer in table)
     return {
         "name": f"{MODELS[key].short_name}, measured",
         "protocol": input_words(saved),
-        "x": parameters if axis == "parameters" else macs,
+        "x": counted.parameters if axis == "parameters" else counted.macs,
         "precision": 100 * getattr(found, measure),
-        "note": f"{macs / 1e9:.3f} GMACs at 640 × 480; {saved.image_set}, {found.images:,} images",
+        "note": f"{counted.macs / 1e9:.3f} GMACs at 640 × 480; {saved.image_set}, {found.images:,} images",
         "model": key,
     }
 
