@@ -39,15 +39,21 @@ def test_the_model_declares_its_inputs_and_outputs(
     onnx.shape_inference.infer_shapes(model, strict_mode=True)
 
 
+@pytest.fixture(scope="module")
+def sampled(networks: Mapping[str, FaceNetwork]) -> Mapping[str, OnnxRuntimeEngine]:
+    """Both networks in the form without `DeformConv`."""
+    models = {key: onnx_model(network, DeformableForm.SAMPLED) for key, network in networks.items()}
+    return {key: OnnxRuntimeEngine(model.SerializeToString()) for key, model in models.items()}
+
+
 @pytest.mark.parametrize("size", [(33, 57), (65, 97), (160, 96), (427, 640)])
 def test_the_sampled_form_computes_what_the_native_one_does(
-    networks: Mapping[str, FaceNetwork],
+    sampled: Mapping[str, OnnxRuntimeEngine],
     reference: Reference,
     noise: Callable[..., np.ndarray],
     size: tuple[int, int],
 ) -> None:
-    for key, network in networks.items():
-        engine = OnnxRuntimeEngine(onnx_model(network, DeformableForm.SAMPLED).SerializeToString())
+    for key, engine in sampled.items():
         images = noise(2, *size)
         for actual, expected in zip(engine.run(images), reference(key, images), strict=True):
             np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-3)

@@ -52,20 +52,20 @@ def test_totals_name_their_unit(open_page, unit, first, second):
 
 
 def test_counters_stand_side_by_side_with_what_they_leave_out(open_page):
-    page = open_page(cost="Counters", counter="thop as in the study", width="64", height="64")
+    page = open_page(cost="Counters", counter="thop as in the study", width="160", height="160")
 
     assert not page.exception
     counters = page.dataframe[0].value.set_index("Counter")
     by_study, by_layers = counters.loc["thop as in the study"], counters.loc["layer table"]
-    assert by_layers["V1 MACs"] == cost("v1", 64).macs
-    assert by_layers["V2 MACs"] == by_study["V2 MACs"] == cost("v2", 64).macs
+    assert by_layers["V1 MACs"] == cost("v1", 160).macs
+    assert by_layers["V2 MACs"] == by_study["V2 MACs"] == cost("v2", 160).macs
     left_out = page.dataframe[1].value
     assert left_out.loc[0, "Operation"] == "deformable convolutions, before sampling"
     assert left_out.loc[0, "FLOPs"] == 2 * (by_layers["V1 MACs"] - by_study["V1 MACs"]) > 0
 
 
 def test_layers_come_costliest_first(open_page):
-    page = open_page(cost="By layer", width="64", height="64")
+    page = open_page(cost="By layer", width="160", height="160")
 
     assert not page.exception
     macs = page.dataframe[0].value["MACs"]
@@ -77,7 +77,7 @@ def test_the_roofline_leaves_out_engines_whose_network_is_another(open_page, mon
     """PyTorch does not fold batch norm: its run is newer, but of more operations than the chart counts."""
 
     def timing(engine: str, milliseconds: float) -> tuple[BenchmarkRequest, LatencyResult]:
-        settings = LatencySettings(64, 64, runs=2, engine=engine)
+        settings = LatencySettings(160, 160, runs=2, engine=engine)
         times = {key: {"network": (milliseconds,) * 2} for key in MODELS}
         result = LatencyResult(
             settings, this_machine(), "2026-01-02T03:04:05+00:00", times, 1.0, complete=True
@@ -88,7 +88,7 @@ def test_the_roofline_leaves_out_engines_whose_network_is_another(open_page, mon
     monkeypatch.setattr(BenchmarkQueue, "results", lambda _: timings)
     roof = MachinePeak(100.0, 10.0, "2026-01-02T03:04:05+00:00", this_machine())
     monkeypatch.setattr("featherface.dashboard.components.roofline_panel.known_peak", lambda _: roof)
-    page = open_page(cost="Roofline", width="64", height="64")
+    page = open_page(cost="Roofline", width="160", height="160")
 
     assert set(page.dataframe[0].value["Measured (ms)"].dropna()) == {20.0}
 
@@ -98,7 +98,7 @@ def test_the_roof_is_shown_once_somebody_measured_it(open_page, monkeypatch):
         return MachinePeak(100.0, 10.0, "2026-01-02T03:04:05+00:00", this_machine())
 
     monkeypatch.setattr(peak, "measure_peak", measured)
-    page = open_page(cost="Roofline", width="64", height="64")
+    page = open_page(cost="Roofline", width="160", height="160")
     assert not page.get("plotly_chart")
 
     page.button[0].click().run()

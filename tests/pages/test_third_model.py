@@ -27,7 +27,7 @@ FIELDS = tuple(
     ReceptiveField(f"P{level}", stride, 43, 900, False, (2 * stride, 4 * stride))
     for level, stride in ((3, 8), (4, 16), (5, 32))
 )
-SMALL = {"width": "64", "height": "64"}
+SMALL = {"width": "160", "height": "160"}  # whose costs are stored
 PAIR = f"{MODELS['v1'].name} vs {THIRD.name}"
 PEAK = MachinePeak(100.0, 10.0, "2026-01-02T03:04:05+00:00", MACHINE)
 Open = Callable[..., AppTest]
@@ -58,11 +58,11 @@ def open_page(monkeypatch: pytest.MonkeyPatch, measured_weights: Path) -> Open:
     measured = timing(640)
     monkeypatch.setattr(ModelService, "candidates", candidates)
     monkeypatch.setattr(BenchmarkQueue, "submit", lambda *_: None)
-    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (timing(64), measured))
+    monkeypatch.setattr(BenchmarkQueue, "results", lambda _: (timing(160), measured))
     monkeypatch.setattr(BenchmarkQueue, "latest", lambda *_: measured[1])
     monkeypatch.setattr("featherface.dashboard.components.roofline_panel.known_peak", lambda _: PEAK)
     monkeypatch.setattr(
-        "featherface.dashboard.components.cost_panels.sweep", lambda key: sweep(key, (64, 96))
+        "featherface.dashboard.components.cost_panels.sweep", lambda key: sweep(key, (160, 320))
     )
     monkeypatch.setattr(
         "featherface.dashboard.components.receptive_field_panel.receptive_fields", lambda _: FIELDS
