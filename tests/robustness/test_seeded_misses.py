@@ -220,7 +220,9 @@ def cases(detector: Detector, made: Callable[[np.random.Generator], Made], input
 
 
 def as_photo(pixels: Pixels) -> Photo:
-    return Photo(np.ascontiguousarray(np.rint(pixels).clip(0, 255).astype(np.uint8)))
+    if pixels.dtype != np.uint8:
+        pixels = np.rint(pixels).clip(0, 255).astype(np.uint8)
+    return Photo(np.ascontiguousarray(pixels))
 
 
 def take(suiting: Iterator[T], count: int = PER_MODEL) -> list[T]:
