@@ -64,13 +64,14 @@ def _measured(arguments: argparse.Namespace) -> Iterator[EngineAccuracy]:
 
 
 def _print_rows(found: EngineAccuracy, path: Path) -> None:
+    from featherface.evaluation.paired_bootstrap import interval_text
     from featherface.models import MODELS
 
     print(f"{MODELS[found.model].name}: average precision, {found.image_set}")
     for row in found.rows:
         mean = row.comparison.mean
         subsets = "  ".join(f"{name} {one.second:.4f}" for name, one in row.comparison.subsets.items())
-        change = "no interval" if mean.interval is None else "{:+.4f} to {:+.4f}".format(*mean.interval)
+        change = "no interval" if mean.interval is None else interval_text(mean.interval)
         print(f"  {row.variant:<32}{row.file_bytes:>10,} bytes  {subsets}  mean change: 95% {change}")
     print(f"Saved: {path}")
 

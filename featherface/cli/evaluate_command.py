@@ -284,12 +284,13 @@ def _image_set(arguments: argparse.Namespace) -> str:
 
 
 def _difference_text(saved: SavedComparison) -> str:
+    from featherface.evaluation.paired_bootstrap import difference_text, interval_text
     from featherface.models import MODELS
 
     first, second = (MODELS[key].short_name for key in saved.models)
     mean = saved.comparison.mean
-    interval = "95% {:+.3f} to {:+.3f}".format(*mean.interval) if mean.interval else mean.no_interval
-    return f"Mean average precision, {second} minus {first}: {mean.difference:+.4f}  {interval}"
+    interval = f"95% {interval_text(mean.interval)}" if mean.interval else mean.no_interval
+    return f"Mean average precision, {second} minus {first}: {difference_text(mean.difference)}  {interval}"
 
 
 def _print_evaluation(name: str, evaluation: Evaluation, truth: GroundTruth, as_json: bool) -> None:

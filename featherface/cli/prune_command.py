@@ -74,18 +74,18 @@ def _measured_training(arguments: argparse.Namespace) -> PrunedTraining:
 
 
 def _training_lines(found: PrunedTraining) -> list[str]:
+    from featherface.evaluation.paired_bootstrap import interval_text
     from featherface.models import MODELS
 
     title = f"{MODELS[found.model].name}: mean average precision, {found.protocol}, {found.images:,} images"
     lines = [title, f"  whole: {found.whole:.4f}, {found.whole_bytes:,} bytes"]
-    for row in found.rows:
-        low, high = row.interval
-        lines.append(
-            f"  {row.share:.0%} of the {row.of}: {row.before:.4f}, after {row.steps} steps {row.after:.4f}; "
-            f"change: 95% {low:+.3f} to {high:+.3f}; {row.file_bytes:,} bytes; "
-            f"{row.times_faster:.2f}x as fast: 95% {row.times_faster_interval[0]:.2f} to "
-            f"{row.times_faster_interval[1]:.2f}"
-        )
+    lines += [
+        f"  {row.share:.0%} of the {row.of}: {row.before:.4f}, after {row.steps} steps {row.after:.4f}; "
+        f"change: 95% {interval_text(row.interval)}; {row.file_bytes:,} bytes; "
+        f"{row.times_faster:.2f}x as fast: 95% {row.times_faster_interval[0]:.2f} to "
+        f"{row.times_faster_interval[1]:.2f}"
+        for row in found.rows
+    ]
     return lines
 
 
@@ -109,14 +109,15 @@ def _measured(arguments: argparse.Namespace) -> PruningCurve:
 
 
 def _curve_lines(curve: PruningCurve) -> list[str]:
+    from featherface.evaluation.paired_bootstrap import interval_text
     from featherface.models import MODELS
     from featherface.study.pruning_curve import TOLERATED_LOSS, tolerated_shares
 
     title = f"{MODELS[curve.model].name}: mean average precision, {curve.protocol}, {curve.images:,} images"
     lines = [title, f"  unpruned  {curve.whole:.4f}"]
     for point in curve.scores:
-        low, high = point.interval
-        lines.append(f"  {point.share:<8.0%}  {point.score:.4f}  change: 95% {low:+.3f} to {high:+.3f}")
+        change = interval_text(point.interval)
+        lines.append(f"  {point.share:<8.0%}  {point.score:.4f}  change: 95% {change}")
     tolerated, _ = tolerated_shares(curve)
     return [*lines, f"Largest share with a loss below {TOLERATED_LOSS}: {tolerated:.0%}"]
 

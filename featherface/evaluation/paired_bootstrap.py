@@ -35,6 +35,8 @@ __all__ = [
     "compare_precision",
     "comparison_from_json",
     "comparison_to_json",
+    "difference_text",
+    "interval_text",
     "load_comparisons",
     "parse_comparisons",
     "save_comparisons",
@@ -71,6 +73,22 @@ class Difference:
     def significant(self) -> bool:
         """Whether the interval of the difference excludes 0."""
         return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+def difference_text(difference: float) -> str:
+    """Return a difference of average precision with its sign and three decimals.
+
+    Where these would be zeros there is a fourth, as in -0.0003: whether an interval excludes 0 must show.
+    Zero has no sign.
+    """
+    decimals = 3 if round(difference, 3) else 4
+    return f"{difference:+.{decimals}f}" if round(difference, decimals) else "0.000"
+
+
+def interval_text(interval: tuple[float, float]) -> str:
+    """Return an interval of such a difference in words."""
+    low, high = interval
+    return f"{difference_text(low)} to {difference_text(high)}"
 
 
 @dataclass(frozen=True)

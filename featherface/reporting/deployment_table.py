@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from featherface.evaluation.engine_accuracy import VariantAccuracy
-from featherface.evaluation.paired_bootstrap import Difference
+from featherface.evaluation.paired_bootstrap import Difference, difference_text, interval_text
 from featherface.export.variants import Variant
 from featherface.models import MODELS
 from featherface.profiling.deployment import Deployment
@@ -86,9 +86,9 @@ def _accuracy(accuracy: VariantAccuracy | None, subset: str) -> dict[str, object
     if not found:
         return {score: None, change: ""}
     if found.interval is None:
-        return {score: found.second, change: f"{found.difference:+.3f}"}
-    low, high = found.interval
-    return {score: found.second, change: f"{found.difference:+.3f} ({low:+.3f} to {high:+.3f})"}
+        return {score: found.second, change: difference_text(found.difference)}
+    interval = f"({interval_text(found.interval)})"
+    return {score: found.second, change: f"{difference_text(found.difference)} {interval}"}
 
 
 def _difference(accuracy: VariantAccuracy, subset: str) -> Difference | None:

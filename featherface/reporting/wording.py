@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from featherface.detection.multiscale import Pass
+from featherface.evaluation.paired_bootstrap import difference_text
 from featherface.models import MODELS
 from featherface.profiling.latency import LatencyResult
 from featherface.profiling.machine import Machine
@@ -55,7 +56,7 @@ def change_text(row: Headline) -> str | None:
         return None
     first, second, *_ = row.values.values()
     if row.more_is_better and first is not None and second is not None:
-        return f"{second.value - first.value:+.3f}"
+        return difference_text(second.value - first.value)
     return f"{100 * row.change:+.1f}%"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from featherface.engines.choice import ENGINES
+from featherface.evaluation.paired_bootstrap import interval_text
 from featherface.profiling.latency import noise, speed_up
 from featherface.study.measurements import SELECTION_REMARK, V1, V2, Measurements
 from featherface.study.provenance import Badge
@@ -167,7 +168,7 @@ def _trained_pruning(trained: PrunedTraining) -> str:
     sentences = [
         f"{row.share:.0%} of the {row.of} at zero, {trained.reduction(row):.0%} fewer parameters: "
         f"{row.before:.3f}, and {row.after:.3f} after {row.steps} training steps of {row.images_per_step} "
-        f"images (95% change {row.interval[0]:+.3f} to {row.interval[1]:+.3f}), "
+        f"images (95% change {interval_text(row.interval)}), "
         f"{row.file_bytes / 1e6:.2f} MB instead of {trained.whole_bytes / 1e6:.2f} MB in ONNX, "
         f"{row.times_faster:.2f} times as fast (95% {row.times_faster_interval[0]:.2f} to "
         f"{row.times_faster_interval[1]:.2f})"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from featherface.evaluation.paired_bootstrap import interval_text
 from featherface.profiling.latency import summary
 from featherface.study.measurements import V1, V2, Accuracy, Measurements
 from featherface.study.provenance import Badge
@@ -125,10 +126,9 @@ def _precision(measurements: Measurements) -> Finding:
         Direction.LOSS: f"Average precision {-found.difference:.3f} lower",
         Direction.EVEN: "No significant difference in average precision",
     }
-    low, high = found.interval
     certainty = (
-        f"95% paired confidence interval of the mean difference {low:+.3f} to {high:+.3f}, both models on "
-        f"the same {first.images:,} images ({first.protocol}). {measurements.selection_note}"
+        f"95% paired confidence interval of the mean difference {interval_text(found.interval)}, both models "
+        f"on the same {first.images:,} images ({first.protocol}). {measurements.selection_note}"
     ).rstrip()
     return _measured(_PRECISION, direction, f"{words[direction]}: {_subsets(first, second)}", certainty)
 

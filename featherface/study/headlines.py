@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from featherface.evaluation.paired_bootstrap import interval_text
 from featherface.profiling.latency import summary
 from featherface.study.measurements import SELECTION_REMARK, V1, V2, Accuracy, Measurements
 from featherface.study.provenance import Quantity, counted, measured
@@ -98,8 +99,7 @@ def _precision_difference(measurements: Measurements) -> str:
     comparison = measurements.comparison
     if measurements.accuracies is None or comparison is None or comparison.mean.interval is None:
         return ""
-    low, high = comparison.mean.interval
-    return f"Difference, 95% CI {low:+.3f} to {high:+.3f}"
+    return f"Difference, 95% CI {interval_text(comparison.mean.interval)}"
 
 
 def _times(measurements: Measurements) -> Mapping[str, Quantity | None]:

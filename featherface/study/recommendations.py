@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from featherface.evaluation.paired_bootstrap import Difference
+from featherface.evaluation.paired_bootstrap import Difference, difference_text, interval_text
 from featherface.profiling.latency import summary
 from featherface.study.measurements import V1, V2, Measurements
 
@@ -183,8 +183,8 @@ def _protocols(measured: Measurements) -> tuple[str, ...]:
 def _difference_words(words: str, found: Difference) -> str:
     text = f"{words} {found.first:.3f} and {found.second:.3f}"
     if found.interval is not None:
-        low, high = found.interval
-        text += f", V2 minus V1 {found.difference:+.3f} (95% {low:+.3f} to {high:+.3f})"
+        interval = interval_text(found.interval)
+        text += f", V2 minus V1 {difference_text(found.difference)} (95% {interval})"
     return text
 
 

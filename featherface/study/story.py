@@ -12,7 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from featherface.evaluation.average_precision import bootstrap_interval
-from featherface.evaluation.paired_bootstrap import Difference, SavedComparison
+from featherface.evaluation.paired_bootstrap import (
+    Difference,
+    SavedComparison,
+    difference_text,
+    interval_text,
+)
 from featherface.models import MODELS
 from featherface.profiling.latency import summary
 from featherface.robustness.attribute_slices import WIDER_ATTRIBUTES
@@ -248,11 +253,11 @@ def _band_headline(found: Difference, topic: str, faces: str) -> tuple[Direction
 
 
 def _band_certainty(found: Difference, saved: SavedComparison, band: str) -> str:
-    low, high = found.interval or (found.difference, found.difference)
+    interval = found.interval or (found.difference, found.difference)
     note = SELECTION_NOTE if saved.used_for_selection else ""
     return (
-        f"Faces {band} high: difference {found.difference:+.3f}, 95% paired confidence interval {low:+.3f} "
-        f"to {high:+.3f}; {saved.image_set}, {saved.comparison.images:,} images. {note}"
+        f"Faces {band} high: difference {difference_text(found.difference)}, 95% paired confidence interval "
+        f"{interval_text(interval)}; {saved.image_set}, {saved.comparison.images:,} images. {note}"
     ).rstrip()
 
 

@@ -72,4 +72,4 @@ def test_trained_networks_are_measured_instead_of_the_curve(prune, tmp_path, mon
     found = load_pruned_training(tmp_path / "v2.json")
     assert (found.whole, found.rows, found.engine) == (0.71, (row,), "onnxruntime 1")
     printed = capsys.readouterr().out
-    assert "25% of the channels: 0.4000, after 150 steps 0.7000; change: 95% -0.020 to +0.000" in printed
+    assert "25% of the channels: 0.4000, after 150 steps 0.7000; change: 95% -0.020 to 0.000" in printed

@@ -15,6 +15,7 @@ from featherface.evaluation.paired_bootstrap import (
     ComparisonError,
     SavedComparison,
     compare_precision,
+    difference_text,
     load_comparisons,
     save_comparisons,
 )
@@ -131,3 +132,17 @@ def test_a_damaged_file_is_named(tmp_path, change):
 
     with pytest.raises(ComparisonError, match=r"comparison\.json is not a readable"):
         load_comparisons(file)
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [
+        pytest.param(-0.0142, "-0.014", id="three decimals"),
+        pytest.param(0.0004, "+0.0004", id="a fourth where three would hide the sign"),
+        pytest.param(-0.0003, "-0.0003", id="also below zero"),
+        pytest.param(-0.00004, "0.000", id="too small to matter"),
+        pytest.param(0.0, "0.000", id="zero has no sign"),
+    ],
+)
+def test_a_difference_shows_its_sign_unless_it_is_zero(difference, text):
+    assert difference_text(difference) == text

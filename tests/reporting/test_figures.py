@@ -14,11 +14,13 @@ from featherface.profiling.roofline import MachinePeak
 from featherface.reporting.figures.accuracy import curve_chart, peers_chart, precision_bars
 from featherface.reporting.figures.costs import Workload, model_bars, model_lines, roofline_chart
 from featherface.reporting.figures.radar_chart import radar_chart
+from featherface.reporting.figures.story_bars import story_bars
 from featherface.reporting.figures.thresholds import mark_thresholds, threshold_chart
 from featherface.reporting.figures.timing import histogram, stage_bars, sweep_lines
 from featherface.reporting.figures.training_log import losses_chart, scores_chart
 from featherface.study.radar import Axis, Radar
 from featherface.study.results import TrainingLog
+from featherface.study.story import Series, StepChart
 from tests.third_model import register_third_model
 
 KEYS = ("v1", "v2", "tiny")
@@ -120,3 +122,13 @@ def test_training_charts_draw_losses_and_scores():
     chart = scores_chart(log.model, SCORES)
     assert [trace.name for trace in chart.data] == ["easy", "hard"]
     assert chart.layout.xaxis.title.text == "Training step"
+
+
+def test_an_error_bar_crosses_no_number():
+    """It starts in the middle of a bar, where a number in a short bar would be."""
+    one = Series("V2 minus V1", "#0d9488", (-0.014, -0.066), ((-0.03, 0.0), (-0.09, -0.05)))
+
+    figure = story_bars(StepChart("Difference", ("large", "small"), (one,), 3))
+
+    assert figure.data[0].text is None
+    assert figure.layout.xaxis.ticktext == ("large<br>-0.014", "small<br>-0.066")
