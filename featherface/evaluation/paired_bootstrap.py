@@ -75,20 +75,20 @@ class Difference:
         return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
 
 
-def difference_text(difference: float) -> str:
-    """Return a difference of average precision with its sign and three decimals.
+def difference_text(difference: float, decimals: int = 3) -> str:
+    """Return a difference with its sign and so many decimals.
 
-    Where these would be zeros there is a fourth, as in -0.0003: whether an interval excludes 0 must show.
+    Where these would be zeros there is one more, as in -0.0003: whether an interval excludes 0 must show.
     Zero has no sign.
     """
-    decimals = 3 if round(difference, 3) else 4
-    return f"{difference:+.{decimals}f}" if round(difference, decimals) else "0.000"
+    shown = decimals if round(difference, decimals) else decimals + 1
+    return f"{difference:+.{shown}f}" if round(difference, shown) else f"{0:.{decimals}f}"
 
 
-def interval_text(interval: tuple[float, float]) -> str:
-    """Return an interval of such a difference in words."""
+def interval_text(interval: tuple[float, float], decimals: int = 3) -> str:
+    """Return an interval of differences in words."""
     low, high = interval
-    return f"{difference_text(low)} to {difference_text(high)}"
+    return f"{difference_text(low, decimals)} to {difference_text(high, decimals)}"
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def change_text(row: Headline) -> str | None:
     first, second, *_ = row.values.values()
     if row.more_is_better and first is not None and second is not None:
         return difference_text(second.value - first.value)
-    return f"{100 * row.change:+.1f}%"
+    return f"{difference_text(100 * row.change, 1)}%"
 
 
 def origin_text(row: Headline) -> str:

@@ -385,10 +385,10 @@ def _kept_headline(found: Difference, breaks: Mapping[str, int | None]) -> tuple
 def _difference_text(found: Difference) -> str:
     if found.interval is None:
         return "The difference has no paired confidence interval."
-    low, high = (100 * value for value in found.interval)
+    low, high = found.interval
     return (
-        f"Difference {100 * found.difference:+.1f} percentage points, 95% paired confidence interval "
-        f"{low:+.1f} to {high:+.1f}."
+        f"Difference {difference_text(100 * found.difference, 1)} percentage points, 95% paired confidence "
+        f"interval {interval_text((100 * low, 100 * high), 1)}."
     )
 
 
