@@ -1,3 +1,5 @@
+"""Counts at 640 pixels, the study's size, where the size does not matter: each is counted once."""
+
 from __future__ import annotations
 
 import sys
@@ -55,7 +57,7 @@ def test_the_study_misses_the_deformable_convolutions():
 
 @pytest.mark.parametrize("key", MODELS)
 def test_every_operator_of_the_networks_has_a_rule(key):
-    for count in count_all(key, 64, 64):
+    for count in count_all(key, 640, 640):
         assert [row for row in count.uncounted if row.text == "unknown"] == []
 
 
@@ -100,12 +102,12 @@ def test_layers_of_both_models_align_by_role():
 
 def test_peak_memory_holds_at_least_the_largest_layer():
     for key in MODELS:
-        largest = max(layer.activation_bytes for layer in layer_table(key, 320, 320))
-        assert peak_memory(key, 320, 320).peak_bytes >= largest + 4 * 3 * 320 * 320
+        largest = max(layer.activation_bytes for layer in layer_table(key, 640, 640))
+        assert peak_memory(key, 640, 640).peak_bytes >= largest + 4 * 3 * 640 * 640
 
 
 def test_flops_report_names_what_is_not_counted():
-    report = flops_report(("v1", "v2"), 64)
+    report = flops_report(("v1", "v2"), 640)
 
     assert report["v1"]["macs"] > report["v1"]["thop_macs"]
     assert "grid_sampler_2d" in {row["operator"] for row in report["v1"]["uncounted"]}
@@ -122,7 +124,7 @@ def test_the_stored_costs_are_those_that_counting_gives(key):
 @pytest.mark.parametrize("key", MODELS)
 def test_the_sweep_is_stored_and_grows_with_the_area(key, monkeypatch):
     """All but the channel gates' linear layers, which do not depend on the size."""
-    gates = sum(layer.macs for layer in layer_table(key, 320, 320) if layer.kind == "Linear")
+    gates = sum(layer.macs for layer in layer_table(key, 640, 640) if layer.kind == "Linear")
     monkeypatch.setattr(complexity, "count_cost", None)
 
     found = sweep(key)
@@ -180,7 +182,7 @@ def test_the_roofline_counts_the_network_that_is_timed(key):
 @pytest.mark.parametrize("key", MODELS)
 def test_batch_norm_costs_the_same_in_the_layer_table_and_among_operators(key):
     """What the counter that folds batch norm leaves out is the difference between the two totals."""
-    counted = cost(key, 64)
+    counted = cost(key, 640)
     (left_out,) = [
         row
         for row in counted.count(CounterName.FLOP_COUNTER).uncounted
