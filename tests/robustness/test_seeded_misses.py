@@ -1,8 +1,8 @@
 """Seeded misses of each cause, ten per model: the cause is undone, and the face is found.
 
 Each miss is a portrait of the samples that was changed at random from its seed. Seeds whose face is found
-anyway are passed over, so the misses follow the weights that ship. Every change is as strong as yields most
-misses that can be undone: fewer seeds have to be tried.
+anyway are passed over, so the misses follow the weights that ship. The changes are strong enough that few
+seeds have to be tried, and weak enough that undoing them brings the face back.
 """
 
 from __future__ import annotations
