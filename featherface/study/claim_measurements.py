@@ -79,13 +79,12 @@ def _stored_reduction(measured: Measurements, _: str, __: str) -> Reading:
 
 def _int8_size(measured: Measurements, model: str, _: str) -> Reading:
     """Read the bytes of the smallest int8 file that was scored, or else of the quantised weights alone."""
-    size, engines = measured.models[model].int8, measured.models[model].engines
+    size, files = measured.models[model].int8, measured.models[model].int8_files
     weights = (
         f"the weights of {model.upper()} quantised per channel take {size.total_bytes:,} bytes: "
         f"{size.weight_bytes:,} of int8, {size.scale_bytes:,} of scales, {size.kept_bytes:,} of float32; "
         f"{size.compressed_bytes:,} after zlib compression"
     )
-    files = {row.variant: row.file_bytes for row in engines.rows if "int8" in row.variant} if engines else {}
     if not files:
         return _exact(size.total_bytes / 1000, weights)
     listed = ", ".join(f"{name} {count:,}" for name, count in files.items())

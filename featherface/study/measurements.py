@@ -67,6 +67,17 @@ class ModelMeasurements:
     pruned_training: PrunedTraining | None = None
     engines: EngineAccuracy | None = None  # its files and their average precision
 
+    @property
+    def int8_files(self) -> Mapping[str, int]:
+        """Return the bytes of each int8 file that was scored, by engine and precision."""
+        rows = self.engines.rows if self.engines else ()
+        return {row.variant: row.file_bytes for row in rows if "int8" in row.variant}
+
+    @property
+    def int8_bytes(self) -> int:
+        """Return the size of the smallest int8 file, or else of the quantised weights alone."""
+        return min(self.int8_files.values(), default=self.int8.total_bytes)
+
 
 @dataclass(frozen=True)
 class Measurements:

@@ -47,7 +47,7 @@ def _little_storage(measured: Measurements) -> Recommendation:
     share = 1 - second.stored_bytes / first.stored_bytes
     numbers = (
         f"stored weights {first.stored_bytes / 1e6:.2f} MB and {second.stored_bytes / 1e6:.2f} MB",
-        f"as int8 {first.int8.total_bytes / 1e6:.2f} MB and {second.int8.total_bytes / 1e6:.2f} MB",
+        f"smallest int8 files {first.int8_bytes / 1e6:.2f} MB and {second.int8_bytes / 1e6:.2f} MB",
         f"peak activation memory {first.cost.memory.peak_bytes / 1e6:.1f} MB and "
         f"{second.cost.memory.peak_bytes / 1e6:.1f} MB at {second.cost.width} × {second.cost.height}",
     )

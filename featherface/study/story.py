@@ -175,7 +175,7 @@ def _size(measurements: Measurements, found: Sequence[Finding]) -> Step:
         "Parameters": (first.cost.parameters, second.cost.parameters),
         f"MACs at {first.cost.width} × {first.cost.height}": (first.cost.macs, second.cost.macs),
         "Weights, float32": (first.stored_bytes, second.stored_bytes),
-        "Weights, int8": (first.int8.total_bytes, second.int8.total_bytes),
+        "Smallest int8 file": (first.int8_bytes, second.int8_bytes),
         "Peak activation memory": (first.cost.memory.peak_bytes, second.cost.memory.peak_bytes),
     }
     shares = {

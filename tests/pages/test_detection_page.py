@@ -339,7 +339,10 @@ def test_faces_of_several_runs_say_which_found_them(
     (table,) = page.dataframe
     assert table.value["V1 found at"].tolist() == ["640 × 480 px", "320 × 240 px"]
     captions = " ".join(caption.value for caption in page.caption)
-    assert "2 runs: 640 × 480 px: 20 ms, 2 faces; 320 × 240 px: 20 ms, 1 face." in captions
+    assert (
+        "2 runs: 640 × 480 px: 20 ms, 2 of 3 faces taken; 320 × 240 px: 20 ms, 1 of 3 faces taken."
+        in captions
+    )
     asked.clear()
     page.get_by_key("resize").set_value(Resize.STUDY).run()
     assert asked[:2] == [(Scales.ONE, True)] * 2  # off as in the study

@@ -161,12 +161,15 @@ def test_the_int8_claim_is_compared_with_real_files(counted):
     rows = tuple(VariantAccuracy(key, "1", size, comparison) for key, size in sizes.items())
     engines = EngineAccuracy("v2", "sha", "val", "2026-01-01T00:00:00+00:00", False, rows)
     models = {**counted.models, "v2": replace(counted.models["v2"], engines=engines)}
-    row = next(row for row in audit(replace(counted, models=models)) if row.claim.id == "int8-size")
+    measured = replace(counted, models=models)
+    row = next(row for row in audit(measured) if row.claim.id == "int8-size")
 
     assert row.reading.value == 548.6
     assert row.verdict == Verdict.WRONG
     assert "openvino-int8 2,570,000" in row.reading.how
     assert "256 kB" in row.text
+    storage = recommendations(measured)[0].numbers
+    assert any("int8" in number and "0.55 MB" in number for number in storage)  # the same file everywhere
 
 
 def test_accuracy_claims_are_judged_by_their_interval(counted):

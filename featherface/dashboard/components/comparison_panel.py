@@ -231,13 +231,13 @@ def _show_model_card(key: str, faces: Detections, result: DetectionResult) -> No
 
 
 def _runs_text(found_by: np.ndarray, passes: Sequence[Pass]) -> str:
-    """Return the cost and the yield of each run of a network."""
+    """Return the cost of each run of a network, and how many of the shown faces come from it."""
     runs = [
         f"{pass_text(one)}: {sum(one.raw.milliseconds.values()):.0f} ms, "
-        f"{faces_text(int((found_by == index).sum()))}"
+        f"{int((found_by == index).sum())} of {faces_text(len(found_by))} taken"
         for index, one in enumerate(passes)
     ]
-    return f"{len(runs)} runs: {'; '.join(runs)}."
+    return f"{len(runs)} runs: {'; '.join(runs)}. A face is taken from the run that suits its size."
 
 
 def _show_threshold_chart(photo_key: str, comparison: Comparison) -> None:

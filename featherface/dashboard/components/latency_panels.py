@@ -19,7 +19,7 @@ from featherface.dashboard.components.timings import (
     timing_table,
 )
 from featherface.dashboard.components.widgets import origin_badge, plain, show_chart
-from featherface.engines.choice import ENGINES
+from featherface.engines.choice import ENGINES, default_engine
 from featherface.models import CENTERFACE, MODELS, OTHER_DETECTORS, YUNET, detector_entry
 from featherface.profiling.latency import STAGES, LatencyResult, SpeedUp, noise, summary
 from featherface.reporting.figures.timing import histogram, stage_bars, sweep_lines
@@ -49,11 +49,21 @@ def _timing_name(timing: Timing) -> str:
 
 
 def _choose_timing(timings: Mapping[str, Timing]) -> Timing:
-    """Let the visitor choose a timing by name; until then, return the newest, also when a newer one comes."""
-    newest = next(iter(timings))
+    """Let the visitor choose a timing by name; until then, return the newest, also when a newer one comes.
+
+    Of several engines that one request has measured, that is the default one's.
+    """
+    newest = _newest(timings)
     chosen = st.session_state.get("result_chosen", newest)
     st.session_state["result"] = chosen if chosen in timings else newest
     return timings[st.selectbox("Result", list(timings), key="result", on_change=_keep_choice)]
+
+
+def _newest(timings: Mapping[str, Timing]) -> str:
+    last = next(iter(timings))
+    together = [name for name, timing in timings.items() if timing.request == timings[last].request]
+    engine = default_engine()
+    return next((name for name in together if timings[name].result.settings.engine == engine), last)
 
 
 def _keep_choice() -> None:

@@ -35,7 +35,8 @@ def show_sample(sample: PhotoFile) -> None:
         st.image(jpeg, caption=f"{name}: {faces}", alt=f"{photo.name}, {photo.about}; {name} found {faces}")
     agreement = "" if photo.both is None else f"Found by both models: {faces_text(photo.both)}. "
     st.caption(
-        f"{agreement}Default settings: longer side {DEFAULT_INPUT_SIZE} pixels, confidence threshold "
-        f"{DEFAULT_CONFIDENCE}."
+        f"{agreement}One run per model, longer side {DEFAULT_INPUT_SIZE} pixels, confidence threshold "
+        f"{DEFAULT_CONFIDENCE}. The Detection page finds more small faces here, as it also runs at the "
+        "photo's original size."
     )
     st.page_link(DETECTION_PAGE, label="Try your own photos", icon=":material/frame_person:")
