@@ -58,7 +58,7 @@ class Comparison:
         return agreement(first, second)
 
     def partners(self, key: str) -> np.ndarray:
-        """Return (N,) int64: the number of the match of each face of model `key`, -1 for no match."""
+        """Return (N,) int64: the index in `agreement` of each face of model `key`, -1 for no match."""
         partners = np.full(len(self.faces[key]), -1)
         if self.agreement is not None:
             column = list(self.faces).index(key)
@@ -139,9 +139,12 @@ class Comparison:
         return json.dumps(detections_document(weights, self.settings, [self.photo_entry()]), indent=1)
 
     def to_csv(self) -> str:
-        """Return one line per face: model, number of the match or -1, box, score, landmarks."""
+        """Return one line per face: model, number of the match, box, score, landmarks.
+
+        Matches are numbered from 1, as on the Detection page; -1 stands for no match.
+        """
         rows = [
-            {"model": key, "match": int(partner), **record}
+            {"model": key, "match": int(partner) + 1 if partner >= 0 else -1, **record}
             for key, faces in self.faces.items()
             for partner, record in zip(self.partners(key), self._in_photo(faces).to_records(), strict=True)
         ]

@@ -60,6 +60,18 @@ def test_partners_number_the_matches() -> None:
     assert both.partners("v2").tolist() == [0, -1]
 
 
+def test_the_csv_numbers_matches_from_1_as_the_page_does() -> None:
+    both = comparison(v1=squares(10, 100, 150), v2=squares(102, 152))
+    rows = csv.DictReader(io.StringIO(both.to_csv()))
+    assert [(row["model"], row["match"]) for row in rows] == [
+        ("v1", "-1"),
+        ("v1", "1"),
+        ("v1", "2"),
+        ("v2", "1"),
+        ("v2", "2"),
+    ]
+
+
 def test_one_model_alone_has_no_partners() -> None:
     alone = comparison(v1=squares(10))
     assert alone.agreement is None
