@@ -51,6 +51,7 @@ __all__ = [
     "StepChart",
     "breaking_sentence",
     "evidence",
+    "is_opposite",
     "story",
 ]
 
@@ -164,6 +165,11 @@ def breaking_sentence(severities: Mapping[str, int | None], lost: str) -> str:
         f"{MODELS[first].name} breaks first: it loses more than {lost} at severity {broken[first]}; "
         f"{MODELS[other].name} {later}"
     )
+
+
+def is_opposite(measured: Direction, first: int, second: int) -> bool:
+    """Return whether V1 and V2 find `first` and `second` faces in a photo contrary to the measured direction."""
+    return measured is (Direction.GAIN if second < first else Direction.LOSS) and second != first
 
 
 def _size(measurements: Measurements, found: Sequence[Finding]) -> Step:

@@ -13,7 +13,7 @@ from featherface.robustness.robustness_results import SavedSlices, SavedStress
 from featherface.study.claims import CLAIMS
 from featherface.study.findings import Direction
 from featherface.study.recomputation import CLAIM_COMMANDS, latency_command
-from featherface.study.story import BLUR, CROWDS, PORTRAITS, Evidence, breaking_sentence, story
+from featherface.study.story import BLUR, CROWDS, PORTRAITS, Evidence, breaking_sentence, is_opposite, story
 from tests.study.conftest import timed
 
 SIZE, SPEED, LARGE, SMALL, BLURRED = range(5)
@@ -182,3 +182,18 @@ def test_the_command_of_a_benchmark_repeats_its_settings(counted):
     measured = replace(latency, settings=replace(latency.settings, engine="pytorch", threads=2))
     command = latency_command(measured)
     assert command == "featherface bench --sizes 640 --threads 2 --runs 30 --warmup 5 --engine pytorch"
+
+
+@pytest.mark.parametrize(
+    ("measured", "first", "second", "opposite"),
+    [
+        (Direction.LOSS, 1, 7, True),
+        (Direction.LOSS, 7, 1, False),
+        (Direction.GAIN, 7, 1, True),
+        (Direction.GAIN, 1, 7, False),
+        (Direction.LOSS, 4, 4, False),
+        (Direction.EVEN, 1, 7, False),
+    ],
+)
+def test_a_photo_that_contradicts_the_measurement_is_noticed(measured, first, second, opposite):
+    assert is_opposite(measured, first, second) == opposite

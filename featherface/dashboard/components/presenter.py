@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import streamlit as st
 
@@ -26,7 +25,7 @@ from featherface.robustness.corruptions import CORRUPTIONS
 from featherface.robustness.photo_stress import at_input_size
 from featherface.study.findings import Direction
 from featherface.study.measurements import STUDY_MODELS
-from featherface.study.story import BLUR, Step, StepChart, breaking_sentence, story
+from featherface.study.story import BLUR, Step, StepChart, breaking_sentence, is_opposite, story
 
 __all__ = ["presenting", "show_presenter", "show_start_button"]
 
@@ -139,14 +138,14 @@ def _show_chart(step: Step, chart: StepChart) -> None:
         st.caption(plain(note[:1].upper() + note[1:]) + "\\.")
 
 
-def _show_photo_and_chart(step: Step, show_photo: Callable[[], None]) -> None:
+def _show_photo_and_chart(step: Step, show_photo: Callable[[Step], None]) -> None:
     photos, numbers = st.columns([3, 2], gap="large")
     with numbers:
         if step.chart is not None:
             _show_chart(step, step.chart)
     with photos:
         try:
-            show_photo()
+            show_photo(step)
         except FeatherFaceError as error:
             st.info(plain(str(error)), icon=":material/info:")
 
@@ -170,8 +169,11 @@ def _show_images(file: PhotoFile, images: dict[str, tuple[bytes, int]], conditio
     st.caption(f"Photo: {plain(file.credit)}\\.")
 
 
-def _show_blurred(file: PhotoFile) -> None:
-    """Show the photo at the first severity at which a model breaks, else at the highest."""
+def _show_blurred(file: PhotoFile, measured: Direction) -> None:
+    """Show the photo at the first severity at which a model breaks, else at the highest.
+
+    measured: who loses more on the labelled images; a photo that shows the opposite is said to.
+    """
     photo = at_input_size(decoded(file), DEFAULT_INPUT_SIZE)
     settings = DetectionSettings(resize=Resize.ORIGINAL, input_size=DEFAULT_INPUT_SIZE)
     stress = stressed_photo(photo, BLUR, STUDY_MODELS, settings)
@@ -191,11 +193,15 @@ def _show_blurred(file: PhotoFile) -> None:
     sentence = breaking_sentence(
         breaks, f"half of the {faces_text(stress.faces)} that both find without blur"
     )
-    st.caption(f"Defocus blur in this photo, an example and not a measurement: {plain(sentence)}.")
+    opposite = is_opposite(measured, *(step.matched[key] for key in STUDY_MODELS))
+    st.caption(
+        f"Defocus blur in this photo: {plain(sentence)}. One photo is an example, not a measurement"
+        f"{'; the labelled images show the opposite' if opposite else ''}."
+    )
 
 
-_PHOTOS: Mapping[int, Callable[[], None]] = {
-    _PORTRAITS: partial(_show_sample, _PORTRAIT_SAMPLE),
-    _CROWDS: partial(_show_sample, _CROWD_SAMPLE),
-    _BLUR: partial(_show_blurred, _CROWD_SAMPLE),
+_PHOTOS: Mapping[int, Callable[[Step], None]] = {
+    _PORTRAITS: lambda _: _show_sample(_PORTRAIT_SAMPLE),
+    _CROWDS: lambda _: _show_sample(_CROWD_SAMPLE),
+    _BLUR: lambda step: _show_blurred(_CROWD_SAMPLE, step.direction),
 }
