@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from featherface.dashboard.components import missed_face_panel, photo_strip
+from featherface.dashboard.components import comparison_panel, missed_face_panel, photo_strip
 from featherface.dashboard.state.photos import SAMPLES, PhotoFile
 from featherface.detection.detector import RawResult
 from featherface.detection.drawing import Hide
@@ -23,7 +23,7 @@ from featherface.detection.images import ImageError, Photo, decode_photo
 from featherface.detection.multiscale import Pass
 from featherface.detection.preprocess import Resize
 from featherface.detection.settings import DetectionSettings, Scales
-from featherface.robustness.missed_faces import CHANGES, Attempt
+from featherface.robustness.missed_faces import CHANGES, Attempt, Spot
 from featherface.serving.model_service import ModelService, ModelStatus, UntrainedError
 from featherface.serving.network_queue import ServiceBusyError
 from tests.pages.conftest import faces, result
@@ -373,6 +373,19 @@ def test_a_face_of_one_model_can_be_chosen(open_page: Callable[..., AppTest]) ->
     sentences = " ".join(text.value.replace("\\", "") for text in page.markdown)
     assert "FeatherFace V2 found this face with a score of 0.52." in sentences
     assert "FeatherFace V1 has no candidate here." in sentences
+
+
+def test_a_click_asks_about_a_point_and_shows_no_size_of_0(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picked = [Spot(300, 50, 340, 90), Spot(420, 70)]  # a box is drawn, then a point is clicked
+    monkeypatch.setattr(comparison_panel, "show_viewer", lambda *_, **__: picked.pop(0) if picked else None)
+    page = open_page(photo="eileen_collins")
+    assert [field.value for field in page.number_input] == [300, 50, 40, 40]
+    page.run()
+    assert not page.exception
+    assert [field.value for field in page.number_input] == [420, 70, None, None]
+    assert any("best candidate here scores 0\\.30" in text.value for text in page.markdown)
 
 
 def test_hidden_faces_are_hidden_in_all_thumbnails_from_the_first_run_on(

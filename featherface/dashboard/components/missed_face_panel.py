@@ -75,11 +75,17 @@ def _choose_spot(photo_key: str, comparison: Comparison, marked: Spot | None) ->
     names = spot_fields(photo_key)
     if marked is not None:
         x1, y1, x2, y2 = marked.box or (marked.x1, marked.y1, marked.x1, marked.y1)
-        _mark(names, [int(value) for value in (x1, y1, x2 - x1, y2 - y1)])
+        size = (int(x2 - x1) or None, int(y2 - y1) or None)  # a point has none: its fields stay empty
+        _mark(names, (int(x1), int(y1), *size))
     differences = _differences(comparison)
     chosen = f"missed_choice_{photo_key}"
-    limits = (comparison.width - 1, comparison.height - 1, comparison.width, comparison.height)
-    labels = ("x (px)", "y (px)", "Width (px)", "Height (px)")
+    width, height = comparison.width, comparison.height
+    fields = (
+        ("x (px)", 0, width - 1, None),
+        ("y (px)", 0, height - 1, None),
+        ("Width (px)", 1, width, "Optional"),
+        ("Height (px)", 1, height, "Optional"),
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Face found by one model only",
@@ -91,12 +97,14 @@ def _choose_spot(photo_key: str, comparison: Comparison, marked: Spot | None) ->
             on_change=partial(_mark_chosen, names, differences, chosen),
             width=_CHOICE_WIDTH,
         )
-        for label, limit, name in zip(labels, limits, names, strict=True):
-            st.number_input(label, 0, limit, value=None, step=1, key=name, width=_NUMBER_WIDTH)
+        for (label, low, high, hint), name in zip(fields, names, strict=True):
+            st.number_input(
+                label, low, high, value=None, step=1, key=name, placeholder=hint, width=_NUMBER_WIDTH
+            )
     return examined_spot(photo_key)
 
 
-def _mark(names: Sequence[str], values: Sequence[int]) -> None:
+def _mark(names: Sequence[str], values: Sequence[int | None]) -> None:
     for name, value in zip(names, values, strict=True):
         st.session_state[name] = value
 
