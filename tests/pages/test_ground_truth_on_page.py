@@ -33,6 +33,11 @@ def counts(page: AppTest, photos: str = "This photo") -> list[list[object]]:
     return [[*map(int, column[:4]), *column[4:]] for column in columns]
 
 
+def limits(page: AppTest) -> list[str]:
+    """What the page says below the counts of photos whose faces are not all marked."""
+    return [caption.value for caption in page.caption if "“All faces are marked” is off" in caption.value]
+
+
 @pytest.fixture
 def own(open_page: Open) -> AppTest:
     """The page with a photo of one's own; V1 finds faces at 10, 100 and 200, V2 at 12, 102 and 300."""
@@ -46,9 +51,10 @@ def press(page: AppTest, key: str) -> AppTest:
 
 
 def examine(page: AppTest, *values: int) -> AppTest:
+    """Enter x and y, or x, y, width and height, of the spot to examine."""
     labels = ("x (px)", "y (px)", "Width (px)", "Height (px)")
     fields = {field.label: field for field in page.number_input}
-    for label, value in zip(labels, (*values, 0, 0), strict=False):
+    for label, value in zip(labels, (*values, None, None), strict=False):
         fields[label].set_value(value)
     return page.run()
 
@@ -90,9 +96,13 @@ def test_the_rest_is_false_once_all_faces_are_marked(own: AppTest) -> None:
     page = examine(own, 30, 70)
     press(page, "confirm_spot")
     assert counts(page) == [[1, 0, 0, 2, "100.0%", "100.0%"]] * 2
+    (scope,) = limits(page)
+    assert "recall and missed faces cover the marked faces only" in scope
+    assert "precision covers only the detections that were judged" in scope
     toggle = next(one for one in page.toggle if one.label == "All faces are marked")
     toggle.set_value(True).run()
     assert counts(page) == [[1, 2, 0, 0, "33.3%", "100.0%"]] * 2
+    assert limits(page) == []
     press(page, "undo_mark")
     assert not next(one for one in page.toggle if one.label == "All faces are marked").value
 
@@ -104,6 +114,9 @@ def test_marks_outlast_another_photo_and_add_up(own: AppTest) -> None:
     assert counts(page, "Your marked photo") == [[3, 0, 1, 0, "100.0%", "75.0%"]] * 2
     press(page, "confirm_all")
     assert counts(page, "Your 2 marked photos") == [[6, 0, 2, 0, "100.0%", "75.0%"]] * 2
+    next(one for one in page.toggle if one.label == "All faces are marked").set_value(True).run()
+    (scope,) = limits(page)  # this photo's faces are all marked, the other's are not
+    assert scope.startswith("“All faces are marked” is off for 1 of your 2 marked photos:")
     page.get_by_key("resize").set_value("study").run()
     assert counts(page, "Your 2 marked photos") == []  # there are no results with these settings yet
     press(page, "count_others")

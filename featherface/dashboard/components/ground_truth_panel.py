@@ -165,6 +165,8 @@ def _show_counts(
     """Show the counts of each model for this photo and, if others have marks, for all of them."""
     found = {key: count_faces(faces.boxes, marked) for key, faces in comparison.faces.items()}
     _show_count_table("This photo", found)
+    if not marked.complete:
+        _show_scope("this photo")
     own = can_undo(file.key)  # marks of a sample that came with it are not the person's own
     photos = len(others) + own
     if others:
@@ -172,7 +174,20 @@ def _show_counts(
             key: sum((_counts_in(other, key, comparison) for other in others), here if own else FaceCounts())
             for key, here in found.items()
         }
-        _show_count_table("Your marked photo" if photos == 1 else f"Your {photos} marked photos", everywhere)
+        counted = "your marked photo" if photos == 1 else f"your {photos} marked photos"
+        _show_count_table(counted.capitalize(), everywhere)
+        incomplete = sum(not marked_photo(other.key).complete for other in others)
+        incomplete += own and not marked.complete
+        if incomplete:
+            _show_scope(counted if photos == 1 else f"{incomplete} of {counted}")
+
+
+def _show_scope(photos: str) -> None:
+    """Say what the counts leave out in photos of which not all faces are marked."""
+    st.caption(
+        f"“All faces are marked” is off for {photos}: recall and missed faces cover the marked faces only, and "
+        "precision covers only the detections that were judged."
+    )
 
 
 def _show_count_table(photos: str, counts: Mapping[str, FaceCounts]) -> None:
