@@ -40,7 +40,7 @@ def _row(row: DeploymentRow, subset: str) -> dict[str, object]:
         "Model": entry.short_name,
         "Engine": variant.engine_name,
         "Precision": variant.precision.value,
-        "Result": _result(measured),
+        "On this machine": _result(measured),
         "File size (MB)": _file_bytes(row) / 1e6 if _file_bytes(row) else None,
         **_speed(measured, row.model),
         **_accuracy(row.accuracy, subset),
@@ -97,7 +97,7 @@ def _difference(accuracy: VariantAccuracy, subset: str) -> Difference | None:
 
 
 def _parity(measured: Deployment | None) -> dict[str, float | None]:
-    names = "Faces gained", "Faces lost", "Box drift (px)"
+    names = "Faces gained", "Faces lost", "Largest box drift (px)"
     if measured is None or measured.parity is None:
         return dict.fromkeys(names)
     parity = measured.parity

@@ -93,7 +93,7 @@ def test_every_engine_and_precision_has_a_row_and_nothing_is_measured_unasked(op
         assert {"ONNX Runtime", "OpenVINO", "PyTorch"} <= set(rows["Engine"])
         assert not rows.duplicated(["Engine", "Precision"]).any()
         assert set(rows["Precision"]) == {precision.value for precision in Precision}
-    assert set(table["Result"]) == {"Not measured yet"}
+    assert set(table["On this machine"]) == {"Not measured yet"}
     assert sum("has not been measured with the current weights" in line.value for line in page.caption) == 2
 
 
@@ -101,9 +101,9 @@ def test_what_was_measured_stands_in_its_row(open_page, checksums):
     page = open_page(measured(checksums["v1"]))
 
     row = int8_row(page)
-    assert row["Result"] == "Measured"
+    assert row["On this machine"] == "Measured"
     assert (row["p50 (ms)"], row["Images/s"], row["Peak memory (MB)"]) == (20.0, 50.0, 150.0)
-    assert (row["Faces gained"], row["Faces lost"], row["Box drift (px)"]) == (1, 2, 3.5)
+    assert (row["Faces gained"], row["Faces lost"], row["Largest box drift (px)"]) == (1, 2, 3.5)
     assert row["Command"] == "featherface export --model v1 --format onnx --precision int8 --out exports"
 
 
@@ -112,7 +112,7 @@ def test_results_of_other_weights_do_not_count(open_page, measured_weights):
     page = open_page(measured("other weights"))
 
     row = int8_row(page)
-    assert row["Result"] == "Not measured yet"
+    assert row["On this machine"] == "Not measured yet"
     assert pd.isna(row["AP, mean"])
     assert any("FeatherFace V1 by engine has not been measured" in line.value for line in page.caption)
 
@@ -131,7 +131,7 @@ def test_a_refusal_says_why_and_can_be_hidden(open_page, checksums):
     refusal = Deployment("v1", checksums["v1"], INT8, refused="It has no DeformConv.")
     page = open_page(refusal)
 
-    assert int8_row(page)["Result"] == "Refused because: It has no DeformConv."
+    assert int8_row(page)["On this machine"] == "Refused because: It has no DeformConv."
     assert "DeformConv" in page.expander[0].markdown[0].value
     rows = len(page.dataframe[0].value)
     page.toggle(key="hide_refused").set_value(True).run()
@@ -185,3 +185,22 @@ def test_an_export_that_fails_is_a_sentence(tmp_path):
     weights = WeightsFile(tmp_path / "none.safetensors", "v1", "checksum", {}, "shipped")
     with pytest.raises(UnusableExportError, match=r"none\.safetensors"):
         DeploymentStore().archive(weights, ExportFormat.ONNX, Precision.FLOAT32)
+
+
+@pytest.mark.parametrize(
+    ("model", "export_format", "models"),
+    [
+        pytest.param(
+            "v1", "onnx", ["featherface_v1.onnx", "featherface_v1_deformconv.onnx"], id="both forms"
+        ),
+        pytest.param("v1", "openvino", [], id="OpenVINO has one"),
+        pytest.param("v2", "onnx", [], id="no deformable convolutions"),
+    ],
+)
+def test_the_page_says_where_a_zip_holds_two_models(open_page, model, export_format, models):
+    page = open_page(export_model=MODELS[model].name)
+    page.get_by_key("export_format").set_value(export_format).run()
+
+    (line,) = (one.value for one in page.markdown if one.value.startswith("The zip holds"))
+    assert ("the model twice" in line) == bool(models)
+    assert all(f"`{name}`" in line for name in models)

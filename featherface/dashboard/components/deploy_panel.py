@@ -29,7 +29,21 @@ __all__ = ["choose_rows", "show_measurement", "show_table"]
 _ALL = "All models"
 _OWN = "deployment_job"  # in the session's state
 _WARMUP = 3
-_FORMATS = {"File size (MB)": "%.2f", "Box drift (px)": "%.2f", "Faces gained": "%d", "Faces lost": "%d"}
+_FORMATS = {
+    "File size (MB)": "%.2f",
+    "Largest box drift (px)": "%.2f",
+    "Faces gained": "%d",
+    "Faces lost": "%d",
+}
+_WIDTHS = {"Model": 70, "Engine": 200, "Precision": 90, "On this machine": 150}  # pixels
+_HELP = {
+    "On this machine": "Whether load time, latency, memory, faces and box drift have been measured on this "
+    "machine. The average precision was measured before and comes with the weights.",
+    "Faces gained": "Faces on all sample photos that PyTorch in float32 does not find, at confidence 0.5.",
+    "Faces lost": "Faces on all sample photos that only PyTorch in float32 finds, at confidence 0.5.",
+    "Largest box drift (px)": "The maximum, not the mean: the largest shift of any box coordinate on the "
+    "sample photos against PyTorch in float32, in pixels of the network's input.",
+}
 
 
 def choose_rows(rows: Sequence[DeploymentRow]) -> list[DeploymentRow]:
@@ -92,16 +106,25 @@ def show_table(rows: Sequence[DeploymentRow], accuracies: Mapping[str, EngineAcc
         column_config={
             **{
                 name: st.column_config.NumberColumn(
-                    format=_FORMATS.get(name, "%.3f" if "AP" in name else "%.1f")
+                    format=_FORMATS.get(name, "%.3f" if "AP" in name else "%.1f"), help=_HELP.get(name)
                 )
                 for name in map(str, table.select_dtypes("number"))
             },
-            "Result": st.column_config.TextColumn(width="medium"),
+            **{
+                name: st.column_config.TextColumn(width=width, help=_HELP.get(name))
+                for name, width in _WIDTHS.items()
+            },
         },
         alt="File size, load time, latency, memory, average precision and parity per model, engine and "
         "precision",
     )
     csv_button("Table (CSV)", lambda: table, "deployment")
+    st.caption(
+        "An int8 file can be larger than one in float16 or float32: the first stage, the gates and the "
+        "offsets of deformable convolutions stay in float32, and with the operator DeformConv the deformable "
+        "convolutions as well. In OpenVINO's format, the description of the quantisation steps also adds "
+        "more bytes than the smaller weights save."
+    )
     _show_origins(rows, accuracies)
     _show_refusals(table)
 
@@ -137,11 +160,11 @@ def _show_origins(rows: Sequence[DeploymentRow], accuracies: Mapping[str, Engine
 
 
 def _show_refusals(table: pd.DataFrame) -> None:
-    refused = table[table["Result"].str.startswith("Refused")] if len(table) else table
+    refused = table[table["On this machine"].str.startswith("Refused")] if len(table) else table
     if len(refused):
         with st.expander(f"Refused: {len(refused)} rows", icon=":material/block:"):
             names = refused[["Model", "Engine", "Precision"]].agg(", ".join, axis=1)
-            lines = zip(names, refused["Result"], strict=True)
+            lines = zip(names, refused["On this machine"], strict=True)
             st.markdown("\n".join(f"- {plain(f'{name}: {reason}')}" for name, reason in lines))
 
 

@@ -16,7 +16,7 @@ from featherface.models import MODELS
 from featherface.reporting.deployment_table import DeploymentRow
 from featherface.study.results import shipped_engines
 
-__all__ = ["accuracies_by_engine", "deployment_rows", "usable_weights"]
+__all__ = ["accuracies_by_engine", "deployment_rows", "usable_weights", "variants"]
 
 
 def usable_weights() -> dict[str, WeightsFile]:
@@ -39,14 +39,15 @@ def deployment_rows(
     rows = []
     for model, file in weights.items():
         by_key = {row.variant: row for row in accuracies[model].rows} if model in accuracies else {}
-        for variant in _variants(model):
+        for variant in variants(model):
             measured = deployment_store().result(file.sha256, variant)
             rows.append(DeploymentRow(model, variant, measured, by_key.get(variant.key)))
     return rows
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _variants(model: str) -> tuple[Variant, ...]:
+def variants(model: str) -> tuple[Variant, ...]:
+    """Return every way to run a model, a key in MODELS."""
     return variants_of(MODELS[model].builder())
 
 
