@@ -168,7 +168,7 @@ def breaking_sentence(severities: Mapping[str, int | None], lost: str) -> str:
 
 
 def is_opposite(measured: Direction, first: int, second: int) -> bool:
-    """Return whether V1 and V2 find `first` and `second` faces in a photo contrary to the measured direction."""
+    """Return whether V1's `first` and V2's `second` faces of a photo contradict the measured direction."""
     return measured is (Direction.GAIN if second < first else Direction.LOSS) and second != first
 
 

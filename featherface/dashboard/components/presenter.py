@@ -196,7 +196,7 @@ def _show_blurred(file: PhotoFile, measured: Direction) -> None:
     opposite = is_opposite(measured, *(step.matched[key] for key in STUDY_MODELS))
     st.caption(
         f"Defocus blur in this photo: {plain(sentence)}. One photo is an example, not a measurement"
-        f"{'; the labelled images show the opposite' if opposite else ''}."
+        f"{': on the labelled images the other model keeps more' if opposite else ''}."
     )
 
 
