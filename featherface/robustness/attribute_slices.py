@@ -35,6 +35,7 @@ from featherface.robustness.labelled_stress import Estimate
 
 __all__ = [
     "BANDS",
+    "INVALID",
     "UNLABELLED",
     "WIDER_ATTRIBUTES",
     "Attribute",
@@ -48,7 +49,7 @@ __all__ = [
 
 BANDS = HEIGHT_SUBSETS[1:]  # the first subset is every face
 UNLABELLED = -1
-_INVALID = "invalid"
+INVALID = "invalid"
 _MAX_VALUES = 12  # of a column: more are names or numbers, not groups
 
 # Values in the order of the labels 0, 1, 2 in the WIDER FACE files.
@@ -58,7 +59,7 @@ WIDER_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "illumination": ("normal", "extreme"),
     "pose": ("typical", "atypical"),
     "expression": ("typical", "exaggerated"),
-    _INVALID: ("valid", "invalid"),
+    INVALID: ("valid", "invalid"),
 }
 
 
@@ -110,7 +111,7 @@ def wider_attributes(folder: Path) -> list[Attribute]:
             if not ((numbers >= 0) & (numbers < len(WIDER_ATTRIBUTES[name]))).all():
                 raise SliceError(f"The ground truth has an unknown value of {name} in {image}.")
     return [
-        Attribute(name, values, labels[name], ignored_too=name == _INVALID)
+        Attribute(name, values, labels[name], ignored_too=name == INVALID)
         for name, values in WIDER_ATTRIBUTES.items()
     ]
 

@@ -87,6 +87,18 @@ def test_the_verdict_counts_and_formula(open_page: Open, passes: list[tuple[str,
     assert len(set(passes)) == 12  # six different photos per model
 
 
+@pytest.mark.parametrize(
+    ("name", "has_x", "has_lengths"),
+    [("Gaussian noise", True, False), ("Defocus blur", False, True), ("Low resolution", False, False)],
+)
+def test_only_symbols_in_the_formula_are_explained(
+    open_page: Open, name: str, has_x: bool, has_lengths: bool
+) -> None:
+    page = open_page(corruption=name)
+    (formula,) = (line.value for line in page.caption if line.value.startswith("Formula"))
+    assert ("x is the clean photo" in formula, "Lengths are" in formula) == (has_x, has_lengths)
+
+
 def test_a_severity_is_shown_without_another_pass(open_page: Open, passes: list[tuple[str, str]]) -> None:
     page = open_page(corruption=NAME)
     page.select_slider(key="severity").set_value(0).run()
@@ -161,6 +173,7 @@ def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weig
     slices = (
         Slice("blur", "clear", "16-32 px", 40, 20, half, half),
         Slice("blur", "heavy blur", "16-32 px", 0, 0, None, None, "No face counts in this subset."),
+        Slice("invalid", "invalid", "16-32 px", 40, 20, half, half),
     )
     for folder in ("robustness", "attributes"):
         (measured_weights / "evaluation" / folder).mkdir()
@@ -181,9 +194,14 @@ def test_results_of_the_current_weights_are_shown(open_page: Open, measured_weig
     captions = [caption.value for caption in page.caption]
     covered = f"mPC covers 1 of {len(CORRUPTIONS)} corruptions (jpeg compression), severities 1."
     assert any(covered in caption for caption in captions), captions
+    titles = [heading.value for heading in page.subheader]
+    assert titles.count("JPEG compression, 20 images") == 2
     table = page.dataframe[-1].value
     assert table["V2 AP"].tolist() == ["0.500 (0.400–0.600)", "No face counts in this subset."]
     assert "the checkpoints were also selected on these images" in texts(page)
+    assert "WIDER FACE's own flag" not in texts(page)
+    page.get_by_key("attribute").set_value("invalid").run()
+    assert "WIDER FACE's own flag" in texts(page)
 
 
 def test_results_are_those_of_the_weights_that_the_service_runs(

@@ -20,6 +20,7 @@ from featherface.dashboard.state.study_measurements import (
 from featherface.models import MODELS
 from featherface.reporting.figures.robustness_figures import corruption_bars
 from featherface.reporting.wording import images_text, when_text
+from featherface.robustness.attribute_slices import INVALID
 from featherface.robustness.corruptions import CORRUPTIONS
 from featherface.robustness.labelled_stress import MEAN
 from featherface.robustness.robustness_results import SavedSlices, SavedStress
@@ -38,8 +39,8 @@ _ATTRIBUTES_OPTIONS = (
 def show_labelled_stress() -> None:
     """Show mPC and rPC of the current weights, or how to measure them."""
     st.markdown(
-        "Average precision (AP) on corrupted images with annotated faces. **mPC** is the mean AP over all "
-        "corruptions and severities; **rPC** is mPC divided by the AP on clean images "
+        "Average precision (AP) on corrupted images with annotated faces. **mPC** is the mean AP over the "
+        "corruptions and severities named below each table; **rPC** is mPC divided by the AP on clean images "
         "([Michaelis et al. 2019](https://arxiv.org/abs/1907.07484))."
     )
     results = stress_of_shipped_weights()
@@ -56,6 +57,7 @@ def show_labelled_stress() -> None:
 
 def _show_stress(results: Sequence[SavedStress], chart: str) -> None:
     first = results[0]
+    st.subheader(plain(f"{_covered(first)}, {images_text(first.robustness.images)}"))
     badge_line(Badge.MEASURED, plain(_origin(first, first.robustness.images)))
     st.table(
         pd.DataFrame(
@@ -69,7 +71,7 @@ def _show_stress(results: Sequence[SavedStress], chart: str) -> None:
         ),
         border="horizontal",
         hide_index=True,
-        alt="Average precision on clean images, mPC and rPC per model",
+        alt=f"{_covered(first)}: average precision on clean images, mPC and rPC per model",
     )
     st.caption(
         f"{_coverage(first)} Means of the subsets easy, medium and hard, with 95% confidence intervals "
@@ -83,7 +85,7 @@ def _show_stress(results: Sequence[SavedStress], chart: str) -> None:
     show_chart(
         corruption_bars(scores),
         name=chart,
-        alt=f"Mean average precision per corruption. {summary}",
+        alt=f"{_covered(first)}: mean average precision per corruption. {summary}",
         data=pd.DataFrame({MODELS[key].name: part for key, part in scores.items()})
         .rename_axis("Corruption")
         .reset_index(),
@@ -92,16 +94,28 @@ def _show_stress(results: Sequence[SavedStress], chart: str) -> None:
 
 def _coverage(saved: SavedStress) -> str:
     """Say which corruptions and severities mPC covers."""
-    conditions = [
-        condition for condition in saved.robustness.by_condition if condition.corruption in CORRUPTIONS
-    ]
-    measured = list(dict.fromkeys(condition.corruption for condition in conditions))
-    severities = ", ".join(str(number) for number in sorted({condition.severity for condition in conditions}))
+    conditions = saved.robustness.by_condition
+    numbers = sorted({one.severity for one in conditions if one.corruption in CORRUPTIONS})
+    severities = ", ".join(map(str, numbers))
+    measured = _measured(saved)
     if len(measured) == len(CORRUPTIONS):
         return f"mPC covers all {len(CORRUPTIONS)} corruptions, severities {severities}."
     names = ", ".join(CORRUPTIONS[key].name.lower() for key in measured)
-    count = f"{len(measured)} of {len(CORRUPTIONS)} corruptions ({names})"
-    return f"mPC covers {count}, severities {severities}."
+    return f"mPC covers {len(measured)} of {len(CORRUPTIONS)} corruptions ({names}), severities {severities}."
+
+
+def _covered(saved: SavedStress) -> str:
+    """Return the corruptions that mPC covers, as a title."""
+    measured = _measured(saved)
+    if len(measured) == len(CORRUPTIONS):
+        return f"All {len(measured)} corruptions"
+    return ", ".join(CORRUPTIONS[key].name for key in measured)
+
+
+def _measured(saved: SavedStress) -> list[str]:
+    """Return the keys of the corruptions that were measured."""
+    conditions = saved.robustness.by_condition
+    return list(dict.fromkeys(one.corruption for one in conditions if one.corruption in CORRUPTIONS))
 
 
 def _by_corruption(saved: SavedStress) -> dict[str, float]:
@@ -139,6 +153,11 @@ def _show_slices(results: Sequence[SavedSlices]) -> None:
         "Attribute", names, default=names[0], required=True, key="attribute", bind="query-params"
     )
     name = chosen or names[0]  # an address can leave it empty
+    if name == INVALID:
+        st.caption(
+            "Invalid is WIDER FACE's own flag for boxes that are not to be scored: they count in none of the "
+            "subsets easy, medium and hard. Only this table scores them."
+        )
     show_slice_table(results, name)
 
 

@@ -32,6 +32,7 @@ def show_slice_table(results: Sequence[SavedSlices], attribute: str) -> None:
     st.dataframe(
         slice_table(results, attribute),
         hide_index=True,
+        height="content",
         alt=f"Average precision and recall by {attribute} and face height, per model",
     )
     st.caption(

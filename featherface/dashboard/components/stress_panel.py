@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -66,13 +67,20 @@ def choose_corruption() -> tuple[str, DetectionSettings]:
             "The photo is scaled to this size before it is corrupted, so that noise and blur act on the "
             "pixels that the networks get.",
         )
-    st.caption(
-        f"Formula: {plain(CORRUPTIONS[chosen].formula)} at severities 1 to 5. x is the clean photo with "
-        "values from 0 to 1; lengths are for a photo of 640 pixels and grow with it."
-    )
+    st.caption(plain(_formula_text(CORRUPTIONS[chosen].formula)))
     return chosen, DetectionSettings(
         confidence, DEFAULT_NMS_IOU, resize=Resize.ORIGINAL, input_size=input_size
     )
+
+
+def _formula_text(formula: str) -> str:
+    """Return the formula and what the symbols in it stand for."""
+    text = f"Formula: {formula} at severities 1 to 5."
+    if re.search(r"\bx\b", formula):
+        text += " x is the clean photo with values from 0 to 1."
+    if re.search(r"\bs px\b", formula):
+        text += " Lengths are for a photo of 640 pixels and grow with it."
+    return text
 
 
 @st.fragment
