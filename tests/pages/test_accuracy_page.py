@@ -155,7 +155,7 @@ def test_false_positives_and_close_ups_of_the_weights_in_use_are_shown(open_accu
     row = dict(table.itertuples(index=False))
     assert (row["Close-ups found"], row["Other boxes on close-ups"]) == ("24 of 25", "3")
     assert row["False positives per photo without faces"].startswith("1.50")
-    assert "on 1 of 4" in row["False positives per texture"]
+    assert "on 1 of 4" in row["False positives per generated texture"]
     assert any("benchmarks" in line.value and "badge" in line.value for line in page.markdown)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from featherface.config import weights_folder
+from featherface.dashboard.components.downloads import download_button
 from featherface.dashboard.components.widgets import badge_line, plain
 from featherface.detection.preprocess import Resize
 from featherface.evaluation.hard_case_results import HardCases, SavedHardCases
@@ -55,9 +57,20 @@ def show_hard_cases(results: Sequence[SavedHardCases]) -> None:
             )
     st.caption(
         "Close-ups: portraits cropped to the face; other boxes are false positives on them. Photos without "
-        "faces: textures, objects, an animal, text and microscopy. The model card says where the images are "
-        "from. On the Detection page, “Several sizes” runs close-ups at half the size too."
+        "faces: surfaces, objects, an animal, text and microscopy. Generated textures, counted in a row of "
+        "their own: noise, cells, stripes, blobs, grids and lines. On the Detection page, “Several sizes” "
+        "runs close-ups at half the size too."
     )
+    card = weights_folder() / "MODEL_CARD.md"
+    if card.is_file():
+        download_button(
+            "Model card, with the origin of the images",
+            card.read_bytes,
+            card.name,
+            "text/markdown",
+            key="model_card",
+            icon=":material/download:",
+        )
 
 
 def _measures(cases: HardCases) -> dict[str, str]:
@@ -65,7 +78,7 @@ def _measures(cases: HardCases) -> dict[str, str]:
         "Close-ups found": f"{cases.found} of {cases.close_ups}",
         "Other boxes on close-ups": f"{cases.other_boxes}",
         "False positives per photo without faces": _rate(cases.photos),
-        "False positives per texture": _rate(cases.textures),
+        "False positives per generated texture": _rate(cases.textures),
     }
 
 
