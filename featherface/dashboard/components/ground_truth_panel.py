@@ -185,8 +185,8 @@ def _show_counts(
 def _show_scope(photos: str) -> None:
     """Say what the counts leave out in photos of which not all faces are marked."""
     st.caption(
-        f"“All faces are marked” is off for {photos}: recall and missed faces cover the marked faces only, and "
-        "precision covers only the detections that were judged."
+        f"“All faces are marked” is off for {photos}: recall and missed faces cover the marked faces only, "
+        "and precision covers only the detections that were judged."
     )
 
 
