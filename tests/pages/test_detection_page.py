@@ -283,6 +283,15 @@ def test_a_photo_that_is_there_already_is_selected(open_page: Callable[..., AppT
     assert chosen(page) == [SAMPLES[1].name]
 
 
+def test_an_uploaded_sample_is_named_once(open_page: Callable[..., AppTest]) -> None:
+    page = open_page()
+    page.file_uploader[0].upload("party.jpg", SAMPLES[0].source.read_bytes())  # it is open already
+    page.run()
+    assert [toast.value for toast in page.toast] == ["party\\.jpg is the sample photo Solvay 1927."]
+    page.run()
+    assert not page.toast
+
+
 def chosen(page: AppTest) -> list[str]:
     return [button.label for button in page.button if button.proto.icon == CHOSEN]
 

@@ -41,6 +41,7 @@ def choose_photo(*, tiles: bool = True, hide: Hide | None = None) -> PhotoFile:
     strip, adding = st.columns([3, 1], gap="medium")
     with adding:
         _upload()
+    _tell_samples(st.session_state.pop("uploaded_samples", ()))
     files = all_photos()
     chosen = _chosen(files)
     if not tiles:
@@ -80,6 +81,13 @@ def _show_refusals(refusals: Sequence[tuple[str, str]]) -> None:
     label = "1 file was not added" if len(refusals) == 1 else f"{len(refusals)} files were not added"
     with st.expander(label, expanded=len(refusals) == 1, icon=":material/error:"):
         st.markdown("\n".join(f"- **{plain(name)}**: {plain(reason)}" for name, reason in refusals))
+
+
+def _tell_samples(uploaded: Sequence[tuple[str, str]]) -> None:
+    """Say which uploaded files are samples: without it, the upload would look as if it had failed."""
+    if uploaded:
+        sentences = [f"{plain(name)} is the sample photo {plain(sample)}." for name, sample in uploaded]
+        st.toast("\n\n".join(sentences), icon=":material/info:", duration="long")
 
 
 def _remove(key: str) -> None:
@@ -181,6 +189,7 @@ def _take(files: Sequence[UploadedFile]) -> None:
         upload = add_photos(files)
         discard_uploads(files)
     st.session_state["refused_photos"] = upload.refusals
+    st.session_state["uploaded_samples"] = upload.samples
     if upload.chosen is not None:
         select_photo(upload.chosen)
     st.session_state["upload_turn"] += 1

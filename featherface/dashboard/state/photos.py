@@ -159,6 +159,7 @@ class Upload:
 
     chosen: str | None  # key of the first new photo, else of the first that was there before
     refusals: tuple[tuple[str, str], ...]  # name and reason of each file that cannot be used
+    samples: tuple[tuple[str, str], ...] = ()  # name of each file that is a sample, and the sample's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,14 +232,20 @@ def own_photos() -> list[PhotoFile]:
 def add_photos(files: Iterable[UploadedFile]) -> Upload:
     """Add uploaded files to the session, whatever their names; what they are is decided by their content."""
     before = {file.key for file in own_photos()} | set(_sample_digests().values())
-    keys, refusals = [], []
+    sample_names = {sample.key: sample.name for sample in SAMPLES}
+    keys, refusals, samples = [], [], []
     for file in files:
+        name = short_name(file.name) or _NAMELESS
         try:
-            keys.append(_add_photo(file.name, file.getvalue()))
+            key = _add_photo(file.name, file.getvalue())
         except ImageError as error:
-            refusals.append((short_name(file.name) or _NAMELESS, str(error)))
+            refusals.append((name, str(error)))
+            continue
+        keys.append(key)
+        if key in sample_names:
+            samples.append((name, sample_names[key]))
     new = [key for key in keys if key not in before]
-    return Upload(next(iter([*new, *keys]), None), tuple(refusals))
+    return Upload(next(iter([*new, *keys]), None), tuple(refusals), tuple(samples))
 
 
 def select_frame(name: str, data: bytes) -> None:

@@ -92,7 +92,9 @@ def test_a_photo_that_two_runs_of_the_page_read_at_once_is_added_once(
 
 
 def test_an_uploaded_sample_selects_the_sample() -> None:
-    assert upload(mine=SAMPLES[1].source.read_bytes()).chosen == SAMPLES[1].key
+    result = upload(mine=SAMPLES[1].source.read_bytes(), other=b"words")
+    assert result.chosen == SAMPLES[1].key
+    assert result.samples == (("mine", SAMPLES[1].name),)
     assert own_photos() == []
 
 
