@@ -10,9 +10,10 @@ from pathlib import Path
 
 import dacite
 
-__all__ = ["OPERATIONS_NOTE", "Operations", "Peer", "by_protocol", "peers"]
+__all__ = ["OPERATIONS_NOTE", "PUBLISHED_IMAGES", "Operations", "Peer", "by_protocol", "peers"]
 
 _FILE = Path(__file__).with_name("peers.json")
+PUBLISHED_IMAGES = 3_226  # of the WIDER FACE validation set, counted in its ground truth
 OPERATIONS_NOTE: str = json.loads(_FILE.read_text(encoding="utf-8"))["operations_note"]
 
 
@@ -42,6 +43,7 @@ class Peer:
     operations: Operations | None
     source: str
     link: str
+    model: str = ""  # key in MODELS of the network into which the published checkpoint loads
 
 
 @cache

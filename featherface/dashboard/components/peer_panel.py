@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from featherface.dashboard.components.peer_table import peer_table, source_table
+from featherface.dashboard.components.peer_table import images_note, parameters_note, peer_table, source_table
 from featherface.dashboard.components.widgets import (
     badge_line,
     badge_text,
@@ -65,11 +65,17 @@ def show_peers(official: Sequence[Run]) -> None:
         f":small[:gray[Grey markers:] {badge_text(Badge.PUBLISHED)}:gray[, source in the tooltip. Coloured "
         f"markers:] {badge_text(Badge.MEASURED)} :gray[here.]]"
     )
+    if rows["model"].any():
+        st.caption(plain(images_note(official)))
+    if axis == "parameters":
+        st.caption(plain(parameters_note()))
     left_out = rows[rows["x"].isna()]["name"]
     if len(left_out):
         st.caption(plain(f"Not shown, because the source does not state {axis}: {', '.join(left_out)}."))
     if len(chosen) > 1:
-        st.caption("Several protocols are shown. Compare only points with the same symbol.")
+        st.caption(
+            "Several protocols are shown. Compare published results only where the symbol is the same."
+        )
     with st.expander("All published numbers and their sources", icon=":material/article:"):
         _show_sources()
 
@@ -86,3 +92,4 @@ def _show_sources() -> None:
         alt="Published average precision of lightweight face detectors with protocol and source",
     )
     badge_line(Badge.PUBLISHED, f"In percent, WIDER FACE validation set. {OPERATIONS_NOTE}")
+    st.caption(plain(parameters_note()))

@@ -10,10 +10,11 @@ from featherface.evaluation.curves import SavedCurves
 from featherface.models import MODELS
 from featherface.profiling.complexity import VGA, cost
 from featherface.reporting.evaluation_runs import Run
-from featherface.study.peers import Peer, peers
+from featherface.reporting.wording import images_text
+from featherface.study.peers import PUBLISHED_IMAGES, Peer, peers
 from featherface.study.results import accuracy, input_words
 
-__all__ = ["peer_table", "source_table"]
+__all__ = ["images_note", "parameters_note", "peer_table", "source_table"]
 
 
 def peer_table(official: Iterable[Run], axis: str, measure: str) -> pd.DataFrame:
@@ -25,6 +26,33 @@ def peer_table(official: Iterable[Run], axis: str, measure: str) -> pd.DataFrame
     rows = [_peer_row(peer, axis, measure) for peer in peers()]
     rows += [_own_row(key, run.results[key], axis, measure) for run in official for key in run.results]
     return pd.DataFrame(rows).astype({"x": float})
+
+
+def images_note(official: Iterable[Run]) -> str:
+    """Say where our own runs are on other images than the published results; empty where they are not."""
+    others = dict.fromkeys(
+        f"{images_text(run.first.evaluation.images)} ({run.first.image_set})"
+        for run in official
+        if run.first.evaluation.images != PUBLISHED_IMAGES
+    )
+    if not others:
+        return ""
+    return (
+        f"Published results are on all {images_text(PUBLISHED_IMAGES)} of WIDER FACE val, ours on "
+        f"{'; '.join(others)}. Compare our points with each other; a difference to a published point may "
+        "come from the images."
+    )
+
+
+def parameters_note() -> str:
+    """Say where a source states another number of parameters than the network here has."""
+    pairs = [(peer, cost(peer.model, *VGA).parameters) for peer in peers() if peer.model in MODELS]
+    return " ".join(
+        f"{peer.name}: the paper states {peer.parameters:,} parameters. {MODELS[peer.model].short_name} "
+        f"here, into which the published checkpoint loads unchanged, has {counted:,} (counted)."
+        for peer, counted in pairs
+        if peer.parameters not in (None, counted)
+    )
 
 
 def source_table() -> pd.DataFrame:
