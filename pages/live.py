@@ -48,8 +48,7 @@ with hide_column:
         help="Hides every face that a model found; a face that both models miss stays visible. The view then "
         "shows the analysed frames, at their rate.",
     )
-frozen = show_live_view(
-    models, DetectionSettings(confidence, nms_iou, input_size=input_size), HIDE_CHOICES[hide], files
-)
+settings = DetectionSettings(confidence, nms_iou, input_size=input_size)
+frozen = show_live_view(models, settings, HIDE_CHOICES[hide], files)
 if frozen is not None:
-    open_on_detection_page(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen, hide=hide)
+    open_on_detection_page(f"Camera {datetime.now():%H:%M:%S}.jpg", frozen, models, settings, hide=hide)

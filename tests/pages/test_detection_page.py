@@ -16,6 +16,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from featherface.dashboard.components import comparison_panel, missed_face_panel, photo_strip
+from featherface.dashboard.components.controls import RESIZE_LABELS
 from featherface.dashboard.state.photos import SAMPLES, PhotoFile
 from featherface.detection.detector import RawResult
 from featherface.detection.drawing import Hide
@@ -99,7 +100,10 @@ def test_threshold_chart_follows_the_resize_mode(
 
 
 def test_link_restores_settings(open_page: Callable[..., AppTest]) -> None:
-    page = open_page(photo="grace_hopper", conf="0.25", landmarks="false", faces="Blur", resize="study")
+    page = open_page(
+        photo="grace_hopper", conf="0.25", landmarks="false", faces="Blur", resize=RESIZE_LABELS[Resize.STUDY]
+    )
+    assert page.get_by_key("resize").value == Resize.STUDY
     assert metrics(page)["Faces"] == ["3", "4"]
     assert page.toggle(key="landmarks").value is False
     assert page.button(key="show_grace_hopper").proto.icon == CHOSEN

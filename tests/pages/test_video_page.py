@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,31 @@ def test_from_upload_to_results(page: AppTest, jobs: list[VideoJob]) -> None:
     assert page.subheader[1].value.startswith("Frame 1 at")
     table = page.dataframe[0].value
     assert table["Tracks"].tolist() == [1, 1]
+
+
+def test_a_frame_opens_on_the_detection_page_with_the_settings_of_its_analysis(
+    page: AppTest, jobs: list[VideoJob], open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With that page's own defaults, such as several sizes, the models would find other faces there."""
+    addresses: list[dict[str, str]] = []
+    monkeypatch.setattr(st, "switch_page", lambda _page, query_params: addresses.append(query_params))
+    for name, value in {"video_conf": "0.35", "video_nms": "0.3", "video_input_size": "320"}.items():
+        page.query_params[name] = value
+    upload(page, "h264.mp4")
+    next(button for button in page.button if button.label == "Analyse video").click().run()
+    jobs[0].wait()
+    page.run()
+    page.slider(key="video_conf").set_value(0.45)  # filters the results that are there
+    page.slider(key="video_nms").set_value(0.6)  # both only for the next analysis
+    page.slider(key="video_input_size").set_value(640).run()
+    label = "Open this frame on the Detection page"
+    next(button for button in page.button if button.label == label).click().run()
+    assert not page.exception
+    detection = open_page(**addresses[0])
+    assert detection.get_by_key("resize").value == "fit"
+    assert detection.toggle(key="scales_fit").value is False
+    sliders = {name: detection.slider(key=name).value for name in ("conf", "nms", "input_size")}
+    assert sliders == {"conf": 0.45, "nms": 0.3, "input_size": 320}
 
 
 def test_an_analysis_that_waits_can_be_stopped(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from featherface.models import detector_entry
 
 __all__ = [
     "HIDE_CHOICES",
+    "RESIZE_LABELS",
     "Display",
     "FilterBar",
     "NetworkInput",
@@ -32,7 +33,7 @@ __all__ = [
     "choose_view",
 ]
 
-_RESIZE = {
+RESIZE_LABELS: Mapping[Resize, str] = {
     Resize.FIT: "Fit, keep aspect ratio",
     Resize.ORIGINAL: "Original size",
     Resize.STUDY: "Stretch, as in the study",
@@ -107,7 +108,7 @@ def choose_network_input() -> NetworkInput:
             list(Resize),
             Resize.FIT,
             "resize",
-            format_func=_RESIZE.__getitem__,
+            format_func=RESIZE_LABELS.__getitem__,
             help="The study stretches every photo to a square. That distorts faces and lowers accuracy.",
         )
         input_size = st.slider(

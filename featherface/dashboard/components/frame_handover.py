@@ -6,19 +6,24 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.components.controls import HIDE_CHOICES
+from featherface.dashboard.components.controls import HIDE_CHOICES, RESIZE_LABELS
+from featherface.dashboard.components.model_pair import pair_address
 from featherface.dashboard.components.widgets import plain
 from featherface.dashboard.state.photos import select_frame
 from featherface.detection.images import ImageError
+from featherface.detection.settings import DetectionSettings
 
 __all__ = ["DETECTION_PAGE", "open_on_detection_page"]
 
 DETECTION_PAGE = Path(__file__).resolve().parents[3] / "pages" / "detection.py"
 
 
-def open_on_detection_page(name: str, image: bytes, *, hide: str = "Off") -> None:
+def open_on_detection_page(
+    name: str, image: bytes, models: tuple[str, str], settings: DetectionSettings, *, hide: str = "Off"
+) -> None:
     """Add the image file to this session's photos and show it there, or say why it cannot be used.
 
+    models, settings: those that found the faces in the frame, so that the Detection page finds the same.
     hide: a key of HIDE_CHOICES; other than "Off", faces are hidden there too, from the first moment on.
     """
     try:
@@ -26,6 +31,17 @@ def open_on_detection_page(name: str, image: bytes, *, hide: str = "Off") -> Non
     except ImageError as error:
         st.error(plain(str(error)), icon=":material/error:")
     else:
-        # query_params is given in any case: without it Streamlit refuses to leave a page that has settings in
-        # the address
-        st.switch_page(DETECTION_PAGE, query_params={} if HIDE_CHOICES[hide] is None else {"faces": hide})
+        st.switch_page(DETECTION_PAGE, query_params=_address(models, settings, hide))
+
+
+def _address(models: tuple[str, str], settings: DetectionSettings, hide: str) -> dict[str, str]:
+    """Return the address of the Detection page with these settings, and one run per model as for a frame."""
+    address = {
+        **pair_address(models),
+        "resize": RESIZE_LABELS[settings.resize],
+        "input_size": str(settings.input_size),
+        f"scales_{settings.resize.value}": "false",
+        "conf": f"{settings.confidence:.2f}",
+        "nms": f"{settings.nms_iou:.2f}",
+    }
+    return address if HIDE_CHOICES[hide] is None else {**address, "faces": hide}

@@ -9,7 +9,7 @@ import streamlit as st
 from featherface.dashboard.state.own_detectors import available_detectors
 from featherface.models import MODELS, detector_entry, model_pairs
 
-__all__ = ["choose_detector_pair", "choose_model_pair", "select_detector"]
+__all__ = ["choose_detector_pair", "choose_model_pair", "pair_address", "select_detector"]
 
 _PAIR, _DETECTORS = "pair", "detectors"  # keys, in the page's address too
 _TO_SELECT = "detector_to_select"  # key of a detector, until the next run
@@ -49,6 +49,14 @@ def choose_detector_pair() -> tuple[str, str]:
 def select_detector(key: str) -> None:
     """Compare the last of the models with detector `key` from the next run on."""
     st.session_state[_TO_SELECT] = key
+
+
+def pair_address(pair: tuple[str, str]) -> dict[str, str]:
+    """Return the part of a page's address that makes `choose_detector_pair` return `pair`."""
+    others = available_detectors()
+    if len(model_pairs(others)) == 1:
+        return {}  # nothing to choose from
+    return {_DETECTORS if others else _PAIR: _name(pair)}
 
 
 def _keep_choice() -> None:

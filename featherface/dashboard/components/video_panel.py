@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -107,6 +107,7 @@ def run_analysis(video: OpenVideo, keys: Sequence[str], settings: DetectionSetti
             ),
         )
         if st.button("Analyse video", type="primary", icon=":material/play_arrow:"):
+            mine.settings = settings
             mine.job = video_store().analyse(video, _detectors(keys, settings), every)
             st.rerun()
         return None
@@ -170,18 +171,26 @@ def _forget_job() -> None:
     _findings.clear()
 
 
-def show_results(video: OpenVideo, job: VideoJob, keys: Sequence[str], confidence: float) -> None:
+def show_results(video: OpenVideo, job: VideoJob, keys: tuple[str, str], confidence: float) -> None:
     """Show everything that follows from the frames analysed so far."""
     if not job.frames_done:
         st.info("No frame has been analysed.")
         return
-    findings = _findings(job, tuple(keys), confidence)
+    findings = _findings(job, keys, confidence)
     faces, analysed = findings.faces, findings.keys
     place = min(int(st.session_state.get("video_place", 0)), len(faces.frames) - 1)
     st.subheader("Timeline", anchor=False)
     st.caption("Select a point to show its frame.")
     _show_timeline(findings, place)
-    _show_frame(video, faces.frames[place], analysed)
+    photo = _show_frame(video, faces.frames[place], analysed)
+    if photo is not None and st.button(
+        "Open this frame on the Detection page",
+        icon=":material/open_in_new:",
+        help="Opens with the settings of this analysis, so that the models find the same faces.",
+    ):
+        name = f"{Path(video.name).stem} frame {faces.frames[place].index}.png"
+        settings = replace(session_video().settings, confidence=confidence)
+        open_on_detection_page(name, encode_image(photo.pixels, "png"), keys, settings)
     _show_stability(findings)
     _show_downloads(video, faces, analysed)
 
@@ -247,13 +256,14 @@ def _jump(label: str, icon: str, place: int | None) -> None:
     st.button(label, icon=f":material/{icon}:", on_click=go, disabled=place is None)
 
 
-def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> None:
+def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> Photo | None:
+    """Show a frame with the faces of each model; return it, None where it cannot be decoded."""
     st.subheader(f"Frame {found.index} at {found.seconds:.2f} s", anchor=False)
     try:
         photo = _frame_photo(video.digest, found.index, found.seconds, video)
     except VideoError as error:
         st.error(plain(str(error)), icon=":material/error:")
-        return
+        return None
     small = photo.shrunk(_DISPLAY_SIDE)
     title = f"Frame {found.index} of {video.name}"
     faces = {key: found.faces[key] for key in keys}
@@ -266,9 +276,7 @@ def _show_frame(video: OpenVideo, found: FrameFaces, keys: Sequence[str]) -> Non
         scores=True,
         differences=len(keys) == 2,
     )
-    if st.button("Open this frame on the Detection page", icon=":material/open_in_new:"):
-        name = f"{Path(video.name).stem} frame {found.index}.png"
-        open_on_detection_page(name, encode_image(photo.pixels, "png"))
+    return photo
 
 
 @st.cache_resource(scope="session", max_entries=4, show_spinner="Decoding the frame")

@@ -7,6 +7,7 @@ from threading import Lock
 
 import streamlit as st
 
+from featherface.detection.settings import DetectionSettings
 from featherface.serving.video_job import OpenVideo, VideoJob, VideoStore
 
 __all__ = ["SessionVideo", "session_video", "video_store"]
@@ -20,10 +21,11 @@ def video_store() -> VideoStore:
 
 @dataclass(eq=False)
 class SessionVideo:
-    """What the session has open; both None at first."""
+    """What the session has open, None at first; settings: those of the analysis `job`."""
 
     video: OpenVideo | None = None
     job: VideoJob | None = None
+    settings: DetectionSettings = field(default_factory=DetectionSettings)
     _replacing: Lock = field(default_factory=Lock, init=False)
 
     def open(self, name: str, data: bytes) -> None:
