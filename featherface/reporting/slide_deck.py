@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ __all__ = ["slide_deck"]
 
 _WIDTH, _HEIGHT = Inches(13.333), Inches(7.5)
 _LEFT, _TEXT_WIDTH = Inches(0.6), Inches(12.1)
+_TITLE_HEIGHT = Inches(1.0)
+_TITLE_POINTS = (28, 24, 20, 18, 16)  # font sizes, the largest that fits is used
+_LETTER_WIDTH, _LINE_HEIGHT = 0.6, 1.2  # of the font size, in a wide bold font such as DejaVu Sans
 _TITLE_ONLY = 5  # layout of python-pptx's own template
 _INK, _SOFT = RGBColor(0x1D, 0x25, 0x28), RGBColor(0x56, 0x64, 0x6A)
 _COLOURS = {
@@ -56,11 +60,20 @@ def slide_deck(measurements: Measurements, steps: Sequence[Step]) -> bytes:
 def _new_slide(deck: Any, title: str) -> Any:
     slide = deck.slides.add_slide(deck.slide_layouts[_TITLE_ONLY])
     shape = slide.shapes.title
-    shape.left, shape.top, shape.width, shape.height = _LEFT, Inches(0.35), _TEXT_WIDTH, Inches(1.0)
+    shape.left, shape.top, shape.width, shape.height = _LEFT, Inches(0.35), _TEXT_WIDTH, _TITLE_HEIGHT
     shape.text_frame.word_wrap = True
     shape.text_frame.paragraphs[0].alignment = PP_ALIGN.LEFT
-    _write(shape.text_frame.paragraphs[0], title, 28, _INK, bold=True)
+    _write(shape.text_frame.paragraphs[0], title, _title_points(title), _INK, bold=True)
     return slide
+
+
+def _title_points(title: str) -> int:
+    """Return the largest font size at which the title stays above what follows, or the smallest one."""
+    for points in _TITLE_POINTS:
+        lines = textwrap.wrap(title, int(_TEXT_WIDTH.pt / (_LETTER_WIDTH * points)))
+        if len(lines) * _LINE_HEIGHT * points <= _TITLE_HEIGHT.pt:
+            return points
+    return _TITLE_POINTS[-1]
 
 
 def _add_summary(slide: Any, measurements: Measurements) -> None:

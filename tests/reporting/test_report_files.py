@@ -6,6 +6,7 @@ import io
 import re
 import sys
 import zipfile
+from dataclasses import replace
 
 import pptx
 import pypdfium2
@@ -104,6 +105,28 @@ def test_six_slides_have_titles_badges_commands_and_native_charts(counted):
     assert chart.element.nvGraphicFramePr.cNvPr.get("descr").startswith("Difference; error bars")
     assert list(chart.chart.plots[0].series[0].values) == [-0.05, 0.02]
     assert not any(shape.has_chart for shape in slides[5].shapes)
+
+
+@pytest.mark.parametrize(
+    ("headline", "points"),
+    [
+        pytest.param("Worse on portraits", 28, id="one line"),
+        pytest.param(
+            "V2 has fewer parameters and needs fewer multiply-accumulates at 640 × 640", 28, id="two"
+        ),
+        pytest.param(
+            "Defocus blur: FeatherFace V2 breaks first: it loses more than half of the average precision at "
+            "severity 4; FeatherFace V1 does at severity 5",
+            20,
+            id="would take three lines, which run into the text below",
+        ),
+    ],
+)
+def test_a_long_title_gets_a_smaller_font(counted, headline, points):
+    step = replace(MEASURED, headline=headline)
+    slide = pptx.Presentation(io.BytesIO(slides_file(counted, [step]))).slides[1]
+    (run,) = slide.shapes.title.text_frame.paragraphs[0].runs
+    assert run.font.size.pt == points
 
 
 def test_error_bars_stand_where_the_schema_wants_them_and_within_the_axis(counted):
