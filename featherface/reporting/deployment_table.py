@@ -40,7 +40,7 @@ def _row(row: DeploymentRow, subset: str) -> dict[str, object]:
         "Model": entry.short_name,
         "Engine": variant.engine_name,
         "Precision": variant.precision.value,
-        "On this machine": _result(measured),
+        "Latency and memory": _result(measured),
         "File size (MB)": _file_bytes(row) / 1e6 if _file_bytes(row) else None,
         **_speed(measured, row.model),
         **_accuracy(row.accuracy, subset),

@@ -93,7 +93,7 @@ def test_every_engine_and_precision_has_a_row_and_nothing_is_measured_unasked(op
         assert {"ONNX Runtime", "OpenVINO", "PyTorch"} <= set(rows["Engine"])
         assert not rows.duplicated(["Engine", "Precision"]).any()
         assert set(rows["Precision"]) == {precision.value for precision in Precision}
-    assert set(table["On this machine"]) == {"Not measured yet"}
+    assert set(table["Latency and memory"]) == {"Not measured yet"}
     assert sum("has not been measured with the current weights" in line.value for line in page.caption) == 2
 
 
@@ -101,7 +101,7 @@ def test_what_was_measured_stands_in_its_row(open_page, checksums):
     page = open_page(measured(checksums["v1"]))
 
     row = int8_row(page)
-    assert row["On this machine"] == "Measured"
+    assert row["Latency and memory"] == "Measured"
     assert (row["p50 (ms)"], row["Images/s"], row["Peak memory (MB)"]) == (20.0, 50.0, 150.0)
     assert (row["Faces gained"], row["Faces lost"], row["Largest box drift (px)"]) == (1, 2, 3.5)
     assert row["Command"] == "featherface export --model v1 --format onnx --precision int8 --out exports"
@@ -112,7 +112,7 @@ def test_results_of_other_weights_do_not_count(open_page, measured_weights):
     page = open_page(measured("other weights"))
 
     row = int8_row(page)
-    assert row["On this machine"] == "Not measured yet"
+    assert row["Latency and memory"] == "Not measured yet"
     assert pd.isna(row["AP, mean"])
     assert any("FeatherFace V1 by engine has not been measured" in line.value for line in page.caption)
 
@@ -131,7 +131,7 @@ def test_a_refusal_says_why_and_can_be_hidden(open_page, checksums):
     refusal = Deployment("v1", checksums["v1"], INT8, refused="It has no DeformConv.")
     page = open_page(refusal)
 
-    assert int8_row(page)["On this machine"] == "Refused because: It has no DeformConv."
+    assert int8_row(page)["Latency and memory"] == "Refused because: It has no DeformConv."
     assert "DeformConv" in page.expander[0].markdown[0].value
     rows = len(page.dataframe[0].value)
     page.toggle(key="hide_refused").set_value(True).run()

@@ -35,10 +35,10 @@ _FORMATS = {
     "Faces gained": "%d",
     "Faces lost": "%d",
 }
-_WIDTHS = {"Model": 70, "Engine": 200, "Precision": 90, "On this machine": 150}  # pixels
+_WIDTHS = {"Model": 70, "Engine": 200, "Precision": 90, "Latency and memory": 150}  # pixels
 _HELP = {
-    "On this machine": "Whether load time, latency, memory, faces and box drift have been measured on this "
-    "machine. The average precision was measured before and comes with the weights.",
+    "Latency and memory": "Whether load time, latency, memory, faces and box drift have been measured on "
+    "this machine. The average precision was measured before and comes with the weights.",
     "Faces gained": "Faces on all sample photos that PyTorch in float32 does not find, at confidence 0.5.",
     "Faces lost": "Faces on all sample photos that only PyTorch in float32 finds, at confidence 0.5.",
     "Largest box drift (px)": "The maximum, not the mean: the largest shift of any box coordinate on the "
@@ -160,11 +160,11 @@ def _show_origins(rows: Sequence[DeploymentRow], accuracies: Mapping[str, Engine
 
 
 def _show_refusals(table: pd.DataFrame) -> None:
-    refused = table[table["On this machine"].str.startswith("Refused")] if len(table) else table
+    refused = table[table["Latency and memory"].str.startswith("Refused")] if len(table) else table
     if len(refused):
         with st.expander(f"Refused: {len(refused)} rows", icon=":material/block:"):
             names = refused[["Model", "Engine", "Precision"]].agg(", ".join, axis=1)
-            lines = zip(names, refused["On this machine"], strict=True)
+            lines = zip(names, refused["Latency and memory"], strict=True)
             st.markdown("\n".join(f"- {plain(f'{name}: {reason}')}" for name, reason in lines))
 
 
