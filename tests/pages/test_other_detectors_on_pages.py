@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
 from featherface.checkpoints.detector_files import inspect_detector
+from featherface.dashboard.components.model_pair import pair_address
 from featherface.dashboard.state.shared_service import benchmark_queue
 from featherface.models import MODELS, OTHER_DETECTORS
 from featherface.serving.model_service import ModelService
@@ -103,6 +104,17 @@ def test_a_choice_holds_on_the_next_page_until_another_is_made(open_page: Open, 
     assert pair(page).value == "FeatherFace V1 vs FeatherFace V2"
     assert pair(page.run()).value == "FeatherFace V1 vs FeatherFace V2"
     assert not page.exception
+
+
+def test_a_frame_of_a_video_is_compared_by_the_models_that_analysed_it(
+    open_page: Open, weights_folder: Path
+) -> None:
+    page = AppTest.from_file(str(ROOT / "pages" / "detection.py"), default_timeout=60)
+    page.session_state["chosen_detectors"] = PAIR  # of an earlier visit to the page
+    page.query_params.update(pair_address(("v1", "v2")))
+    page.run()
+
+    assert {"Only V1", "Only V2"} <= {metric.label for metric in page.metric}
 
 
 def test_an_explanation_that_needs_anchors_says_so(open_page: Open, weights_folder: Path) -> None:
