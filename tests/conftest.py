@@ -17,7 +17,9 @@ gc.disable()  # until all test modules are imported
 settings.register_profile("tests", deadline=None, max_examples=50)  # a busy machine must not fail a test
 settings.load_profile("tests")
 
-_PAGE_TESTS = "tests/browser/test_pages.py"  # the only ones of the server with the shipped weights
+# Browser tests that form groups of their own: the only ones of the server with the shipped weights, and those
+# that take as long as all the others.
+_BROWSER_GROUPS = "tests/browser/test_pages.py", "tests/browser/test_detection_in_browser.py"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -39,11 +41,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def worker_group(nodeid: str) -> str:
     """Return the name of the group that one worker of pytest-xdist runs, so that it makes fixtures once.
 
-    It is the test's module; browser tests of one server form one group too.
+    It is the test's module; most browser tests form one group.
     """
     module = nodeid.partition("::")[0]
     folder = module.rpartition("/")[0]
-    return folder if folder == "tests/browser" and module != _PAGE_TESTS else module
+    return folder if folder == "tests/browser" and module not in _BROWSER_GROUPS else module
 
 
 def _turn(group: list[pytest.Item]) -> int:
