@@ -48,7 +48,7 @@ def test_groups_that_take_longest_come_first():
     assert items == [*browser, *slow, *quick]
 
 
-def test_a_worker_gets_a_module_or_all_browser_tests_of_one_server():
+def test_a_worker_gets_a_module_or_most_browser_tests():
     nodes = (
         "tests/browser/test_video.py::test_upload",
         "tests/browser/test_keyboard.py::test_tab[a::b]",
