@@ -256,8 +256,9 @@ COMMAND = Command(
     summary="measure average precision on corrupted images",
     description="Measure average precision (AP) on corrupted images, by the official WIDER FACE protocol.\n\n"
     "mPC is the mean AP over the corruptions and severities that ran, rPC is mPC over the AP on clean\n"
-    "images (Michaelis et al. 2019, arXiv 1907.07484). Every image is corrupted where it is predicted, with a seed\n"
-    "from its name. An interrupted run resumes when it is started again with the same --predictions.\n\n"
+    "images (Michaelis et al. 2019, arXiv 1907.07484). Every image is corrupted where it is predicted, with\n"
+    "a seed from its name. An interrupted run resumes when it is started again with the same\n"
+    "--predictions.\n\n"
     'JSON: {MODEL: {"images": N, "clean": {SUBSET: ESTIMATE, ...}, "mpc": ..., "rpc": ...}, ...} with the\n'
     'subsets easy, medium, hard and their mean; ESTIMATE is {"value", "interval", "no_interval"}.',
     add_options=_add_options,

@@ -1,8 +1,8 @@
 """Mean performance under corruption on labelled images, after Michaelis et al. 2019 (arXiv 1907.07484).
 
-Performance is average precision (AP). mPC is the mean AP over the measured corruptions and severities, rPC is
-mPC over the AP on clean images. Images without labelled landmarks get them from a template for the corruptions
-that cover eyes or mouth.
+Performance is average precision (AP). mPC is the mean AP over the measured corruptions and severities,
+rPC is mPC over the AP on clean images. Images without labelled landmarks get them from a template for the
+corruptions that cover eyes or mouth.
 """
 
 from __future__ import annotations
