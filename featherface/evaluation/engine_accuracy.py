@@ -44,7 +44,7 @@ from featherface.export.variants import (
 )
 from featherface.files import write_files
 from featherface.models import MODELS
-from featherface.models.deformable import ModulatedDeformableConv2d
+from featherface.models.deformable import has_deformable_convolutions
 
 __all__ = [
     "EngineAccuracy",
@@ -87,8 +87,7 @@ class EngineAccuracy:
 
 def variants_of(network: nn.Module) -> tuple[Variant, ...]:
     """Return every way to run `network`, PyTorch in float32 first, also those that an engine refuses."""
-    deformable = any(isinstance(module, ModulatedDeformableConv2d) for module in network.modules())
-    found = model_variants(deformable=deformable)
+    found = model_variants(deformable=has_deformable_convolutions(network))
     return tuple(sorted(found, key=lambda variant: variant.engine != _REFERENCE.engine))
 
 

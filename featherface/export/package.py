@@ -36,7 +36,7 @@ from featherface.export.variants import (
 )
 from featherface.files import write_files
 from featherface.models import ModelEntry
-from featherface.models.deformable import ModulatedDeformableConv2d
+from featherface.models.deformable import has_deformable_convolutions
 
 __all__ = ["Export", "export_network", "exported_engine"]
 
@@ -184,7 +184,7 @@ def _onnx_files(
 ) -> _Files:
     names = {DeformableForm.SAMPLED: f"{stem}.onnx", DeformableForm.NATIVE: f"{stem}_deformconv.onnx"}
     models = {DeformableForm.SAMPLED: onnx_model(network, DeformableForm.SAMPLED)}
-    if any(isinstance(layer, ModulatedDeformableConv2d) for layer in network.modules()):  # else the same
+    if has_deformable_convolutions(network):  # else both are the same
         models[DeformableForm.NATIVE] = onnx_model(network, DeformableForm.NATIVE)
     files = {
         names[form]: _at_precision(model, precision, calibration).SerializeToString()

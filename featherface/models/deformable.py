@@ -9,7 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["InferenceDeformableConv2d", "ModulatedDeformableConv2d", "modulated_deformable_conv2d"]
+__all__ = [
+    "InferenceDeformableConv2d",
+    "ModulatedDeformableConv2d",
+    "has_deformable_convolutions",
+    "modulated_deformable_conv2d",
+]
 
 _TAPS = 9  # of the 3 x 3 kernel, row-major
 _CORNERS = 4  # that a bilinear sample interpolates
@@ -59,6 +64,11 @@ class ModulatedDeformableConv2d(nn.Module):
         return modulated_deformable_conv2d(
             features, self.offset_conv(features), masks, self.regular_conv.weight
         )
+
+
+def has_deformable_convolutions(network: nn.Module) -> bool:
+    """Return whether any layer of `network` is a deformable convolution."""
+    return any(isinstance(module, ModulatedDeformableConv2d) for module in network.modules())
 
 
 class InferenceDeformableConv2d(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from featherface.config import ANCHOR_SIZES, MIN_INPUT_SIZE, STRIDES
 from featherface.models import MODELS, FaceNetwork, ModelEntry
-from featherface.models.deformable import ModulatedDeformableConv2d
+from featherface.models.deformable import has_deformable_convolutions
 from featherface.profiling.machine import torch_threads
 from featherface.profiling.stored_counts import stored_counts
 
@@ -58,7 +58,7 @@ def receptive_fields(key: str) -> tuple[ReceptiveField, ...]:
 def measure_receptive_fields(key: str) -> tuple[ReceptiveField, ...]:
     """Measure the receptive field of each level of a model, without a look at what is stored."""
     network = _without_channel_gates(MODELS[key])
-    at_least = any(isinstance(module, ModulatedDeformableConv2d) for module in network.modules())
+    at_least = has_deformable_convolutions(network)
     with torch_threads(1):  # small maps: a second thread would not help
         backbone, pyramid = _spans(network.body), _spans(network.pyramid)
     return tuple(

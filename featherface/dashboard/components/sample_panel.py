@@ -36,7 +36,7 @@ def show_sample(sample: PhotoFile) -> None:
     agreement = "" if photo.both is None else f"Found by both models: {faces_text(photo.both)}. "
     st.caption(
         f"{agreement}One run per model, longer side {DEFAULT_INPUT_SIZE} pixels, confidence threshold "
-        f"{DEFAULT_CONFIDENCE}. The Detection page finds more small faces here, as it also runs at the "
-        "photo's original size."
+        f"{DEFAULT_CONFIDENCE}. The Detection page also runs a photo with small faces at its original "
+        "size, so its results can differ."
     )
     st.page_link(DETECTION_PAGE, label="Try your own photos", icon=":material/frame_person:")

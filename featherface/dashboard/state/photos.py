@@ -235,7 +235,7 @@ def add_photos(files: Iterable[UploadedFile]) -> Upload:
     sample_names = {sample.key: sample.name for sample in SAMPLES}
     keys, refusals, samples = [], [], []
     for file in files:
-        name = short_name(file.name) or _NAMELESS
+        name = _shown_name(file.name)
         try:
             key = _add_photo(file.name, file.getvalue())
         except ImageError as error:
@@ -283,7 +283,7 @@ def _add_photo(name: str, data: bytes) -> str:
         return _sample_digests()[digest]
     if not _is_there(digest, photos):
         _check_room(data, photos)
-        file = PhotoFile(digest, short_name(name) or _NAMELESS, data, "your own photo")
+        file = PhotoFile(digest, _shown_name(name), data, "your own photo")
         thumbnail(file, None)  # raises ImageError for a file that cannot be decoded
         file = replace(file, notice=decoded(file).notice)
         with _adding:  # a run of the page that this one replaced may have added files meanwhile
@@ -291,6 +291,10 @@ def _add_photo(name: str, data: bytes) -> str:
                 _check_room(data, photos)
                 photos.append(file)
     return digest
+
+
+def _shown_name(name: str) -> str:
+    return short_name(name) or _NAMELESS
 
 
 def _is_there(digest: str, photos: Iterable[PhotoFile]) -> bool:
