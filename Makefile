@@ -10,16 +10,15 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-WORKERS := 3
 
 .PHONY: run test check lock audit screenshots chromium
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
-# One worker more than cores: browser tests also wait. Workers get groups of tests (tests/conftest.py).
+# A worker per core; more of them make each other wait. Workers get groups of tests (tests/conftest.py).
 test: $(VENV)/.dev chromium
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

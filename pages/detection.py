@@ -14,7 +14,7 @@ from featherface.dashboard.components.controls import (
 )
 from featherface.dashboard.components.detection_run import run_models, run_on_all_photos
 from featherface.dashboard.components.page_title import show_title
-from featherface.dashboard.components.photo_strip import all_photos, choose_photo
+from featherface.dashboard.components.photo_strip import choose_batch, choose_photo
 from featherface.dashboard.components.widgets import choose_chart_format, plain
 from featherface.detection.images import ImageError
 from featherface.detection.settings import SettingsError
@@ -33,7 +33,7 @@ with strip:
     file = choose_photo(tiles=view is not View.ALL_PHOTOS, hide=bar.hide)
 try:
     if view is View.ALL_PHOTOS:
-        runs = run_on_all_photos(all_photos(), given)
+        runs = run_on_all_photos(choose_batch(), given)
         if runs:
             show_all_photos(runs, given, bar)
     else:

@@ -169,7 +169,7 @@ def _save(arguments: argparse.Namespace, faces: VideoFaces, keys: list[str]) -> 
     from featherface.video.encoding import encode_webm, side_by_side
 
     data = Path(arguments.video).read_bytes()
-    images = side_by_side(data, faces, {key: MODELS[key].colour for key in keys})
+    images = side_by_side(data, faces, {key: MODELS[key] for key in keys})
     write_files({arguments.save: encode_webm(images, faces)})
 
 

@@ -14,7 +14,7 @@ from featherface.detection.boxes import clip_boxes
 from featherface.detection.detections import Detections
 from featherface.detection.images import Photo, memory_errors_as_sentence
 
-__all__ = ["Hide", "annotate", "encode_image", "hide_faces"]
+__all__ = ["Hide", "annotate", "encode_image", "hide_faces", "title_band"]
 
 Hide = Literal["blur", "pixelate"]
 _Pixels = npt.NDArray[np.uint8]  # (H, W, 3) RGB
@@ -23,6 +23,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22  # pixels of a digit at font scale 1
 _LINES_PER_SIDE = 400  # line width is this part of the photo's mean side, at least 1 pixel
 _LANDMARK_OF_FACE = 0.03  # radius of a landmark in face widths, but at most two line widths
+_INK = (29, 37, 40)  # of titles
 _LABEL_LINES = 5  # height of a digit in line widths
 _MIN_LABEL = 9  # pixels; smaller digits cannot be read
 _HIDDEN_CELLS = 8  # colours kept along the longer side of a hidden face: too few to recognise anybody
@@ -63,6 +64,20 @@ def annotate(
         for (x1, y1, *_), score in zip(corners.tolist(), shown.scores.tolist(), strict=True):
             _draw_label(canvas, f"{score:.2f}", x1, y1, rgb, line)
     return canvas
+
+
+def title_band(text: str, colour: str, width: int) -> _Pixels:
+    """Return a white band, (H, width, 3) uint8 RGB, with `text` beside a strip of `colour` ("#rrggbb").
+
+    H depends on `width` alone and is even, as video encoders drop the last of an odd number of rows.
+    """
+    scale = max(0.35, width / 1200)
+    (_, height), _ = cv2.getTextSize(text, _FONT, scale, 1)
+    band = np.full((3 * height + height % 2, width, 3), 255, np.uint8)
+    band[:, : max(2, height // 2)] = _parsed(colour)
+    thickness = max(1, round(1.5 * scale))
+    cv2.putText(band, text, (height, 2 * height), _FONT, scale, _INK, thickness, cv2.LINE_AA)
+    return band
 
 
 @memory_errors_as_sentence("Hiding the faces of the photo")

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from featherface.checkpoints import WeightsFile
 from featherface.detection.agreement import Agreement, agreement
 from featherface.detection.detections import COLUMNS, Detections
-from featherface.detection.drawing import Hide, annotate, encode_image
+from featherface.detection.drawing import Hide, annotate, encode_image, title_band
 from featherface.detection.images import Photo, decode_photo, memory_errors_as_sentence
 from featherface.detection.multiscale import Pass
 from featherface.detection.postprocess import select
@@ -29,7 +28,6 @@ from featherface.serving.model_service import DetectionResult
 __all__ = ["Comparison", "compare", "detections_document"]
 
 _LANDSCAPE = 2.0  # photos wider than this are stacked instead of placed side by side
-_INK = (29, 37, 40)
 _MILLISECOND_DECIMALS = 3
 
 
@@ -90,7 +88,9 @@ class Comparison:
             image = annotate(
                 background, faces, detector_entry(key).colour, landmarks=landmarks, scores=scores, only=only
             )
-            drawn.append(np.vstack((_title(key, len(faces), photo.width), image)))
+            title = f"{detector_entry(key).name}: {faces_text(len(faces))}"
+            band = title_band(title, detector_entry(key).colour, photo.width)
+            drawn.append(np.vstack((band, image)))
         return np.vstack(drawn) if photo.width > _LANDSCAPE * photo.height else np.hstack(drawn)
 
     def annotated_file(
@@ -237,16 +237,3 @@ def _passes_entry(faces: Detections, passes: Sequence[Pass]) -> dict[str, object
         ],
         "found_by": faces.found_by.tolist(),
     }
-
-
-def _title(key: str, count: int, width: int) -> np.ndarray:
-    """Return a band, (H, width, 3) uint8 RGB, with the model's name, colour and number of faces."""
-    scale = max(0.35, width / 1200)
-    text = f"{detector_entry(key).name}: {faces_text(count)}"
-    (_, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    band = np.full((3 * height, width, 3), 255, np.uint8)
-    band[:, : max(2, height // 2)] = np.frombuffer(bytes.fromhex(detector_entry(key).colour[1:]), np.uint8)
-    thickness = max(1, round(1.5 * scale))
-    origin = height, 2 * height
-    cv2.putText(band, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, thickness, cv2.LINE_AA)
-    return band

@@ -103,7 +103,10 @@ def _latency(measurements: Measurements) -> Finding:
         "machines differ."
     )
     if noise.noisy:
-        certainty += " This run was noisy; treat the result as unreliable."
+        certainty = (
+            f"This run was noisy, which its confidence interval does not cover: {' '.join(noise.reasons)} "
+            f"{certainty}"
+        )
     sentence = f"{words}: {medians[V2]:.1f} ms per image instead of {medians[V1]:.1f} ms"
     return _measured(_LATENCY, direction, sentence, certainty)
 

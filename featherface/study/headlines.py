@@ -91,8 +91,9 @@ def _speed_up(measurements: Measurements) -> str:
     found, noise = measurements.speed_up, measurements.noise
     if found is None or noise is None:
         return ""
-    remark = "; noisy run" if noise.noisy else ""
-    return f"Speed-up {found.ratio:.2f} (95% CI {found.low:.2f} to {found.high:.2f}){remark}"
+    if noise.noisy:
+        return f"Speed-up {found.ratio:.2f}, unreliable: noisy run"
+    return f"Speed-up {found.ratio:.2f} (95% CI {found.low:.2f} to {found.high:.2f})"
 
 
 def _precision_difference(measurements: Measurements) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from featherface.evaluation.paired_bootstrap import Difference, difference_text, interval_text
 from featherface.profiling.latency import summary
 from featherface.study.measurements import V1, V2, Measurements
+from featherface.study.provenance import Badge
 
 __all__ = ["REAL_TIME_MILLISECONDS", "Recommendation", "Support", "recommendations"]
 
@@ -29,12 +30,13 @@ class Support(StrEnum):
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A deployment scenario, the model to use in it, why, and the numbers behind it."""
+    """A deployment scenario, the model to use in it, why, and the numbers behind it with their origin."""
 
     scenario: str
     support: Support
     text: str
     numbers: tuple[str, ...]
+    badge: Badge = Badge.MEASURED
 
 
 def recommendations(measurements: Measurements) -> tuple[Recommendation, ...]:
@@ -56,7 +58,8 @@ def _little_storage(measured: Measurements) -> Recommendation:
         f"{second.cost.memory.peak_bytes / second.stored_bytes:.0f} times the memory of its weights: "
         "to save memory, reduce the input size first."
     )
-    return Recommendation("Mobile and edge devices with limited storage", Support.V2, text, numbers)
+    scenario = "Mobile and edge devices with limited storage"
+    return Recommendation(scenario, Support.V2, text, numbers, Badge.COUNTED)
 
 
 def _real_time(measured: Measurements) -> Recommendation:

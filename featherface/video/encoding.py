@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, repeat, zip_longest
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from featherface.detection.drawing import annotate
+from featherface.detection.drawing import annotate, title_band
 from featherface.detection.images import Photo
+from featherface.models import DetectorEntry
 from featherface.video.analysis import FrameFaces, VideoFaces
 from featherface.video.decoding import VideoError, decode_frames
 
@@ -92,17 +94,24 @@ def analysed_photos(data: bytes, faces: VideoFaces) -> Iterator[tuple[Photo, Fra
     )
 
 
-def side_by_side(data: bytes, faces: VideoFaces, colours: dict[str, str]) -> Iterator[np.ndarray]:
-    """Yield one image per analysed frame: each model's faces on its own copy, from left to right.
+def side_by_side(
+    data: bytes, faces: VideoFaces, models: Mapping[str, DetectorEntry]
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield one image per analysed frame: each of `models` on its own copy, from left to right, by name.
 
-    colours: "#rrggbb" by model key, in the order of the views. Views are at most MAX_VIEW_WIDTH pixels wide.
+    Views are at most MAX_VIEW_WIDTH pixels wide.
     """
     for photo, found in analysed_photos(data, faces):
         small = _narrowed(photo)
         scale = small.width / photo.width, small.height / photo.height
-        yield np.hstack(
-            [annotate(small, found.faces[key].scaled(*scale), colour) for key, colour in colours.items()]
-        )
+        views = [
+            (
+                title_band(entry.name, entry.colour, small.width),
+                annotate(small, found.faces[key].scaled(*scale), entry.colour),
+            )
+            for key, entry in models.items()
+        ]
+        yield np.hstack([np.vstack(view) for view in views])
 
 
 def _narrowed(photo: Photo) -> Photo:

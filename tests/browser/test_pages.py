@@ -78,6 +78,7 @@ _PAGES = (
     "?demo=1&step=3",
     "?demo=1&step=4",
     "?demo=1&step=5",
+    "?demo=1&step=6",
     "claims",
     "detection",
     "detection?photo=mill_workers&view=Wipe",

@@ -36,13 +36,13 @@ def test_arrow_keys_walk_through_the_steps_and_escape_leaves(window: WebDriver, 
     window.get(f"{address}/")
     until(window, at_rest)
     button(window, "Presenter mode").click()
-    shows(window, "Step 1 of 5: Size")
-    for number, topic in enumerate(("Speed", "Portraits", "Crowds", "Blur"), 2):
+    shows(window, "Step 1 of 6: Size")
+    for number, topic in enumerate(("Speed", "Portraits", "Crowds", "Blur", "Recommendations"), 2):
         press(window, Keys.ARROW_RIGHT)
-        shows(window, f"Step {number} of 5: {topic}")
+        shows(window, f"Step {number} of 6: {topic}")
         assert f"step={number}" in window.current_url
     press(window, Keys.ARROW_LEFT)
-    shows(window, "Step 4 of 5: Crowds")
+    shows(window, "Step 5 of 6: Blur")
     press(window, Keys.ESCAPE)
     shows(window, "What you gain with V2")
     assert "demo" not in window.current_url
@@ -50,7 +50,7 @@ def test_arrow_keys_walk_through_the_steps_and_escape_leaves(window: WebDriver, 
 
 def test_the_copied_link_opens_the_same_state(window: WebDriver, address: str) -> None:
     window.get(f"{address}/?demo=1&step=3")
-    shows(window, "Step 3 of 5")
+    shows(window, "Step 3 of 6")
     permission = {"origin": address, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     window.execute_cdp_cmd("Browser.grantPermissions", permission)
     copy = window.execute_script(COPY)

@@ -37,7 +37,8 @@ def test_summary_and_annotated_video(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "V1: 1.00 faces per frame" in printed
     decoded = list(decode_frames(out.read_bytes(), "out.webm"))
     assert len(decoded) == 3
-    assert decoded[0].photo.pixels.shape == (160, 208, 3)
+    height, width, _ = decoded[0].photo.pixels.shape
+    assert (height > 160, width) == (True, 208)  # below the model's name
 
 
 def test_ctrl_c_keeps_what_is_done(monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -185,6 +185,21 @@ def test_all_photos_in_one_grid_with_both_counts(
     assert metrics(page)["Faces"] == ["3", "1"]
 
 
+def test_own_photos_stand_alone_in_all_photos_until_the_samples_are_asked_for(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(_self: ModelService, key: str) -> ModelStatus:
+        return ModelStatus(key, "ready", result(key).weights, "")
+
+    monkeypatch.setattr(ModelService, "weights_info", status)
+    page = open_page(view="All photos")
+    assert "samples" not in [toggle.key for toggle in page.toggle]
+    page.file_uploader[0].upload("own.png", photo("red")).run()
+    assert page.dataframe[0].value["Photo"].tolist() == ["own.png"]
+    page.toggle(key="samples").set_value(True).run()
+    assert set(page.dataframe[0].value["Photo"]) == {"own.png", *(sample.name for sample in SAMPLES)}
+
+
 def test_all_photos_without_weights_say_so(
     open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:

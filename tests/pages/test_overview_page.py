@@ -150,15 +150,16 @@ def test_the_steps_go_forward_and_back_and_the_address_names_them(open_overview,
     page = open_overview(measured_weights, timed=True)
     page.button(key="start_presenting").click().run()
     assert page.query_params["demo"] == "1"
-    assert step(page) == "Step 1 of 5: **Size**"
+    assert step(page) == "Step 1 of 6: **Size**"
     assert page.button(key="previous_step").disabled
-    for topic in ("Speed", "Portraits", "Crowds", "Blur"):
+    for topic in ("Speed", "Portraits", "Crowds", "Blur", "Recommendations"):
         page.button(key="next_step").click().run()
         assert not page.exception
         assert topic in step(page)
     assert page.button(key="next_step").disabled
+    assert page.title[0].value == "First choice for everyday photos\\: use V1"
     page.button(key="previous_step").click().run()
-    assert page.query_params["step"] == "4"
+    assert page.query_params["step"] == "5"
     page.button(key="stop_presenting").click().run()
     assert not page.query_params
     assert page.title[0].value == "FeatherFace V1 vs V2"
@@ -166,7 +167,14 @@ def test_the_steps_go_forward_and_back_and_the_address_names_them(open_overview,
 
 @pytest.mark.parametrize(
     ("asked", "topic"),
-    [("2", "Speed"), ("0", "Size"), ("9", "Blur"), ("²", "Size"), ("1" * 5000, "Size"), ("", "Size")],
+    [
+        ("2", "Speed"),
+        ("0", "Size"),
+        ("9", "Recommendations"),
+        ("²", "Size"),
+        ("1" * 5000, "Size"),
+        ("", "Size"),
+    ],
 )
 def test_a_link_opens_a_step_and_nonsense_the_nearest_one(open_overview, measured_weights, asked, topic):
     page = open_overview(measured_weights, timed=True, demo="1", step=asked)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from featherface.study.findings import Direction, findings
+from featherface.study.headlines import headlines
 from featherface.study.measurements import SELECTION_NOTE
 from tests.study.conftest import scored, timed
 
@@ -42,7 +43,10 @@ def test_a_noisy_run_is_not_reported_as_equal_speed(counted):
     noisy = findings(timed(counted, 2.0, spread=0.4))[LATENCY]
 
     assert noisy.sentence.startswith("Latency inconclusive (noisy run): ")
-    assert "noisy" in noisy.certainty
+    assert "Spread is 80% (limit 10%): round times varied widely. " in noisy.certainty
+    assert noisy.certainty.index("noisy") < noisy.certainty.index("confidence interval of the speed-up")
+    (card,) = (row for row in headlines(timed(counted, 2.0, spread=0.4)) if row.name == "Latency")
+    assert card.certainty == "Speed-up 1.99, unreliable: noisy run"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from featherface.detection.detections import Detections
+from featherface.detection.drawing import title_band
 from featherface.detection.images import Photo
+from featherface.models import DetectorEntry
 from featherface.video.analysis import FrameFaces, VideoFaces, analyse_video
 from featherface.video.anonymising import anonymised, hidden_boxes
 from featherface.video.decoding import VideoError, decode_frames
@@ -19,6 +21,8 @@ from featherface.video.exports import video_csv, video_json, video_mot
 from tests.video.seeded import faces, grey_levels, number_of
 
 BOX = (8, 8, 40, 40)
+FIRST = DetectorEntry(key="a", short_name="A", name="A", colour="#3b82f6")
+SECOND = DetectorEntry(key="b", short_name="B", name="B", colour="#f97316")
 
 
 def steady(photo: Photo) -> Detections:
@@ -59,7 +63,7 @@ def test_a_stopped_analysis_keeps_what_was_done(clip: bytes) -> None:
     steps.close()
     partial = VideoFaces("clip.avi", 64, 48, 1, frames)
     assert partial.seconds == pytest.approx(0.2)
-    assert len(list(side_by_side(clip, partial, {"a": "#3b82f6"}))) == 2
+    assert len(list(side_by_side(clip, partial, {"a": FIRST}))) == 2
 
 
 def test_files_hold_every_face(clip: bytes) -> None:
@@ -83,13 +87,15 @@ def test_boxes_in_files_end_where_the_frame_does(clip: bytes) -> None:
 
 def test_side_by_side_video_plays(clip: bytes) -> None:
     found = analysed(clip, a=steady, b=forgetful)
-    images = side_by_side(clip, found, {"a": "#3b82f6", "b": "#f97316"})
+    images = side_by_side(clip, found, {"a": FIRST, "b": SECOND})
     video = encode_webm(images, found)
     decoded = list(decode_frames(video, "out.webm"))
     assert len(decoded) == 12
-    assert decoded[0].photo.pixels.shape == (48, 128, 3)
+    band = title_band(FIRST.name, FIRST.colour, 64)
+    assert decoded[0].photo.pixels.shape == (48 + len(band), 128, 3)
     assert decoded[-1].seconds == pytest.approx(1.1, abs=0.01)
-    left, right = np.split(decoded[4].photo.pixels.astype(int), 2, axis=1)
+    assert np.abs(decoded[0].photo.pixels[: len(band), :64].astype(int) - band).mean() < 20
+    left, right = np.split(decoded[4].photo.pixels[len(band) :].astype(int), 2, axis=1)
     assert abs(left - right).max() > 60  # only the first model has a box there
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "choose_filters",
     "choose_hiding",
     "choose_network_input",
+    "choose_shipped_weights",
     "choose_view",
 ]
 
@@ -225,6 +226,13 @@ def _separate(keys: Sequence[str]) -> None:
         for key in keys:
             for name in ("conf", "nms"):
                 st.session_state[f"{name}_{key}"] = st.session_state[name]
+
+
+def choose_shipped_weights(models: Sequence[str]) -> None:
+    """Undo the choice of own checkpoints for `models`, before the page that offers them opens."""
+    for key in models:
+        if f"weights_{key}" in st.session_state:
+            st.session_state[f"weights_{key}"] = _SHIPPED
 
 
 def _choose_weights(models: Sequence[str]) -> dict[str, WeightsFile]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from featherface.dashboard.components.controls import HIDE_CHOICES, RESIZE_LABELS
+from featherface.dashboard.components.controls import HIDE_CHOICES, RESIZE_LABELS, choose_shipped_weights
 from featherface.dashboard.components.model_pair import pair_address
 from featherface.dashboard.components.widgets import plain
 from featherface.dashboard.state.photos import select_frame
@@ -31,6 +31,7 @@ def open_on_detection_page(
     except ImageError as error:
         st.error(plain(str(error)), icon=":material/error:")
     else:
+        choose_shipped_weights(models)  # which found the faces in the frame
         st.switch_page(DETECTION_PAGE, query_params=_address(models, settings, hide))
 
 

@@ -24,7 +24,7 @@ from featherface.dashboard.state.sample_comparison import forget_annotated
 from featherface.detection.drawing import Hide
 from featherface.detection.images import ImageError
 
-__all__ = ["all_photos", "choose_photo", "select_photo"]
+__all__ = ["choose_batch", "choose_photo", "select_photo"]
 
 _TILE = 152  # pixels; wide enough for the names of the samples
 
@@ -42,11 +42,11 @@ def choose_photo(*, tiles: bool = True, hide: Hide | None = None) -> PhotoFile:
     with adding:
         _upload()
     _tell_samples(st.session_state.pop("uploaded_samples", ()))
-    files = all_photos()
+    files = [*own_photos(), *SAMPLES]
     chosen = _chosen(files)
     if not tiles:
         with strip:
-            st.caption("The samples and your own photos, all with the same settings.")
+            st.caption("Your own photos, all with the same settings; the samples until you add some.")
             _show_refusals(st.session_state.get("refused_photos", ()))
         return chosen
     with strip, st.container(horizontal=True, wrap=False, gap="small"):
@@ -69,9 +69,13 @@ def choose_photo(*, tiles: bool = True, hide: Hide | None = None) -> PhotoFile:
     return chosen
 
 
-def all_photos() -> list[PhotoFile]:
-    """Return the session's own photos and the samples."""
-    return [*own_photos(), *SAMPLES]
+def choose_batch() -> list[PhotoFile]:
+    """Return the session's own photos, with the samples on request; the samples where there are no others."""
+    own = own_photos()
+    if not own:
+        return list(SAMPLES)
+    samples = st.toggle("Include the sample photos", key="samples", bind="query-params")
+    return [*own, *(SAMPLES if samples else ())]
 
 
 def _show_refusals(refusals: Sequence[tuple[str, str]]) -> None:

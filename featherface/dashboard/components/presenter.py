@@ -1,4 +1,4 @@
-"""Presenter mode: the comparison in five steps, by arrow keys or buttons."""
+"""Presenter mode: the comparison in five steps and what follows from it, by arrow keys or buttons."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import streamlit as st
 from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.dashboard.components.latency_check import show_latency_check
 from featherface.dashboard.components.page_title import show_copy_link
+from featherface.dashboard.components.recommendation_cards import show_first_choice, show_recommendations
 from featherface.dashboard.components.stress_panel import stressed_photo
 from featherface.dashboard.components.widgets import badge_text, plain
 from featherface.dashboard.state.photos import SAMPLES, PhotoFile, decoded
@@ -24,14 +25,16 @@ from featherface.reporting.wording import faces_text
 from featherface.robustness.corruptions import CORRUPTIONS
 from featherface.robustness.photo_stress import at_input_size
 from featherface.study.findings import Direction
-from featherface.study.measurements import STUDY_MODELS
+from featherface.study.measurements import STUDY_MODELS, Measurements
+from featherface.study.recommendations import recommendations
+from featherface.study.recomputation import STUDY_COMMAND
 from featherface.study.story import BLUR, Step, StepChart, breaking_sentence, is_opposite, story
 
 __all__ = ["presenting", "show_presenter", "show_start_button"]
 
 _MODE, _STEP = "demo", "step"  # in the page's address
-_STEPS = 5
-_SPEED, _PORTRAITS, _CROWDS, _BLUR = range(2, _STEPS + 1)
+_STEPS = 6
+_SPEED, _PORTRAITS, _CROWDS, _BLUR, _ADVICE = range(2, _STEPS + 1)
 _PORTRAIT_SAMPLE, _CROWD_SAMPLE = (
     next(file for file in SAMPLES if file.key == key) for key in ("eileen_collins", "solvay_1927")
 )
@@ -56,30 +59,46 @@ def show_start_button() -> None:
         "Presenter mode",
         key="start_presenting",
         icon=":material/slideshow:",
-        help="Five steps through the comparison, by arrow keys.",
+        help=f"{_STEPS} steps from the size of the models to a recommendation, by arrow keys.",
         on_click=_go_to,
         args=(1,),
     )
 
 
 def show_presenter() -> None:
-    """Show the step that the address names, with its headline, evidence and command."""
+    """Show the step that the address names: its headline, evidence and command, or the recommendations."""
     number = _step_number()
     measured = measurements()
     controls = st.container(horizontal=True, vertical_alignment="center")
-    content = st.container()
-    step = story(measured, shipped_evidence())[number - 1]
-    with content:
-        _show_headline(step)
-        if number in _PHOTOS:
-            _show_photo_and_chart(step, _PHOTOS[number])
-        elif step.chart is not None:
-            _show_chart(step, step.chart)
-        if number == _SPEED:
-            show_latency_check(measured)
-        st.code(step.command, language=None, wrap_lines=True)
+    if number == _ADVICE:
+        _show_advice(measured)
+        topic = "Recommendations"
+    else:
+        step = story(measured, shipped_evidence())[number - 1]
+        _show_step(number, step, measured)
+        topic = step.topic
     with controls:
-        _show_controls(number, step)
+        _show_controls(number, topic)
+
+
+def _show_advice(measured: Measurements) -> None:
+    first, *others = recommendations(measured)
+    st.title(plain(f"{first.scenario}: {first.support}"))
+    show_first_choice(first)
+    st.subheader("Other uses")
+    show_recommendations(others)
+    st.code(STUDY_COMMAND, language=None, wrap_lines=True)
+
+
+def _show_step(number: int, step: Step, measured: Measurements) -> None:
+    _show_headline(step)
+    if number in _PHOTOS:
+        _show_photo_and_chart(step, _PHOTOS[number])
+    elif step.chart is not None:
+        _show_chart(step, step.chart)
+    if number == _SPEED:
+        show_latency_check(measured)
+    st.code(step.command, language=None, wrap_lines=True)
 
 
 def _step_number() -> int:
@@ -97,8 +116,8 @@ def _leave() -> None:
     st.query_params.pop(_STEP, None)
 
 
-def _show_controls(number: int, step: Step) -> None:
-    st.markdown(f"Step {number} of {_STEPS}: **{plain(step.topic)}**", width="stretch")
+def _show_controls(number: int, topic: str) -> None:
+    st.markdown(f"Step {number} of {_STEPS}: **{plain(topic)}**", width="stretch")
     st.button(
         "Previous",
         key="previous_step",

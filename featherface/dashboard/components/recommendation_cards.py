@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from featherface.dashboard.components.widgets import plain
+from featherface.dashboard.components.widgets import badge_line, plain
 from featherface.study.recommendations import Recommendation, Support
 
 __all__ = ["show_first_choice", "show_recommendations"]
@@ -21,9 +21,10 @@ _COLOURS = {
 
 
 def show_first_choice(row: Recommendation) -> None:
-    """Show the recommendation for everyday photos in one line."""
+    """Show the recommendation for everyday photos with the numbers that it follows from."""
     with st.container(border=True):
         st.markdown(f"{_heading(row)} {plain(row.text)}")
+        _show_numbers(row)
 
 
 def show_recommendations(rows: Sequence[Recommendation]) -> None:
@@ -33,8 +34,12 @@ def show_recommendations(rows: Sequence[Recommendation]) -> None:
         for row in rows:
             with st.container(border=True, height="stretch"):
                 st.markdown(f"{_heading(row)}  \n{plain(row.text)}")
-                if row.numbers:
-                    st.caption("; ".join(plain(number) for number in row.numbers))
+                _show_numbers(row)
+
+
+def _show_numbers(row: Recommendation) -> None:
+    if row.numbers:
+        badge_line(row.badge, "; ".join(plain(number) for number in row.numbers))
 
 
 def _heading(row: Recommendation) -> str:

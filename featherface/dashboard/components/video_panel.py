@@ -14,7 +14,7 @@ from featherface.dashboard.components.compared_panels import compared_panels
 from featherface.dashboard.components.downloads import download_button
 from featherface.dashboard.components.frame_handover import open_on_detection_page
 from featherface.dashboard.components.viewer import show_viewer
-from featherface.dashboard.components.widgets import plain, required_choice
+from featherface.dashboard.components.widgets import badge_line, plain, required_choice
 from featherface.dashboard.server.streamlit_internals import discard_uploads
 from featherface.dashboard.state.session_video import session_video, video_store
 from featherface.dashboard.state.shared_service import model_service
@@ -26,6 +26,7 @@ from featherface.detection.settings import DetectionSettings
 from featherface.models import MODELS
 from featherface.reporting.figures.video_timeline import video_timeline
 from featherface.serving.video_job import OpenVideo, VideoJob
+from featherface.study.provenance import Badge
 from featherface.video.analysis import Detect, FrameFaces, VideoFaces
 from featherface.video.anonymising import anonymised
 from featherface.video.decoding import MAX_FRAMES, MAX_SECONDS, MAX_VIDEO_BYTES, VideoError, frame_at
@@ -316,12 +317,13 @@ def _show_stability(findings: _Findings) -> None:
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in list(rows[0])[2:]},
         alt="Stability of each model: tracks, fragments and flicker per minute, centre and scale jitter",
     )
-    st.caption(
-        "Measured without labels; lower is more stable. A track links one face through consecutive frames "
-        "(IoU 0.3 or more). Fragments: stretches of detection that begin after the first frame. Flicker: a "
-        "face lost for one to three frames and found again. Jitter: median distance of a box from the mean "
-        "of its neighbours in time. Tracking after Bochinski et al. 2017; measures after Zhang and Wang 2016 "
-        "(arXiv 1611.06467)."
+    badge_line(
+        Badge.MEASURED,
+        "In this video, without labels; lower is more stable. A track links one face through consecutive "
+        "frames (IoU 0.3 or more). Fragments: stretches of detection that begin after the first frame. "
+        "Flicker: a face lost for one to three frames and found again. Jitter: median distance of a box from "
+        "the mean of its neighbours in time. Tracking after Bochinski et al. 2017; measures after Zhang and "
+        "Wang 2016 (arXiv 1611.06467).",
     )
 
 
@@ -332,7 +334,7 @@ def _percent(share: float | None) -> float | None:
 def _show_downloads(video: OpenVideo, faces: VideoFaces, keys: Sequence[str]) -> None:
     st.subheader("Downloads", anchor=False)
     stem = Path(video.name).stem or "video"
-    colours = {key: MODELS[key].colour for key in keys}
+    models = {key: MODELS[key] for key in keys}
 
     def hidden(hide: Hide) -> bytes:
         return encode_webm(anonymised(video.data, faces, keys, hide), faces)
@@ -340,7 +342,7 @@ def _show_downloads(video: OpenVideo, faces: VideoFaces, keys: Sequence[str]) ->
     with st.container(horizontal=True):
         download_button(
             "Side-by-side video (WebM)",
-            lambda: encode_webm(side_by_side(video.data, faces, colours), faces),
+            lambda: encode_webm(side_by_side(video.data, faces, models), faces),
             f"{stem}.faces.webm",
             "video/webm",
             icon=":material/movie:",

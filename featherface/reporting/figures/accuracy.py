@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from featherface.evaluation.average_precision import Curve
 from featherface.models import MODELS
+from featherface.reporting.figures.label_places import label_places
 from featherface.reporting.figures.style import chart_layout
 
 __all__ = ["curve_chart", "peers_chart", "precision_bars"]
@@ -18,6 +19,7 @@ _DRAWN_POINTS = 250  # of a curve's thousand: more than a chart has pixels for
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon")
 _PEER_COLOUR = "#64748b"
 _INTERVAL_COLOUR = "#64748b"  # visible on all bars and in both themes
+_PLOT_WIDTH, _PLOT_HEIGHT = 900, 360  # pixels between the axes in a wide window, to place names
 _PAD = 0.3  # decades left and right of the outermost detectors, for their names
 _ROUND_TICKS = [step * 10.0**power for power in range(-5, 12) for step in (1, 2, 5)]
 
@@ -97,6 +99,10 @@ def peers_chart(rows: pd.DataFrame, x_title: str, y_title: str) -> go.Figure:
     `rows` has the columns name, protocol, x, precision, note (for the tooltip) and model: for our own models,
     which get their colours, the key in MODELS; else empty.
     """
+    low, high = np.log10(rows["x"].min()) - _PAD, np.log10(rows["x"].max()) + _PAD
+    across = (np.log10(rows["x"]) - low) / (high - low) * _PLOT_WIDTH
+    up = rows["precision"] / (np.ptp(rows["precision"]) or 1) * _PLOT_HEIGHT
+    rows = rows.assign(place=label_places(across, up, rows["name"].tolist()))
     figure = go.Figure()
     for number, (protocol, group) in enumerate(rows.groupby("protocol", sort=False)):
         own = [MODELS.get(key) for key in group["model"]]
@@ -108,7 +114,7 @@ def peers_chart(rows: pd.DataFrame, x_title: str, y_title: str) -> go.Figure:
                 text=group["name"],
                 customdata=group["note"],
                 mode="markers+text",
-                textposition="top center",
+                textposition=group["place"],
                 marker={
                     "symbol": _SYMBOLS[number % len(_SYMBOLS)],
                     "size": [15 if entry else 11 for entry in own],
@@ -125,7 +131,7 @@ def peers_chart(rows: pd.DataFrame, x_title: str, y_title: str) -> go.Figure:
             xaxis={
                 "title": {"text": x_title},
                 "type": "log",
-                "range": [np.log10(rows["x"].min()) - _PAD, np.log10(rows["x"].max()) + _PAD],
+                "range": [low, high],
                 "tickvals": _ROUND_TICKS,
                 "tickformat": "~s",
             },
