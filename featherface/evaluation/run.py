@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
@@ -199,7 +199,7 @@ def _submitter(predictor: Predict, workers: int, scheduler: str | None) -> Itera
 
 @contextmanager
 def _cluster_submitter(predictor: Predict, scheduler: str) -> Iterator[_Submit]:
-    from distributed import Client  # a second of import that only a cluster's user pays
+    from distributed import Client, KilledWorker  # a second of import that only a cluster's user pays
 
     try:
         client = Client(  # type: ignore[no-untyped-call]
@@ -207,11 +207,22 @@ def _cluster_submitter(predictor: Predict, scheduler: str) -> Iterator[_Submit]:
         )
     except (OSError, ValueError) as error:
         raise RunError(f"No Dask scheduler answers at {scheduler}.") from error
-    with client:
+    # Threads that wait, not Dask's executor, which fails where a worker is lost just after it answered. The
+    # client is closed first, which ends what they wait for.
+    with ThreadPoolExecutor(_IN_FLIGHT) as threads, client:
         # A task, not scattered data: should every copy die with its worker, the scheduler makes another.
         shared = client.submit(_itself, predictor, pure=False)
-        with client.get_executor(pure=False) as executor:  # type: ignore[no-untyped-call]
-            yield partial(executor.submit, _call, shared)
+
+        def answer(name: str, content: bytes) -> Prediction:
+            try:
+                prediction: Prediction = client.submit(_call, shared, name, content, pure=False).result()
+            except KilledWorker as error:
+                raise RunError(
+                    f"{name}: several workers of the cluster died over it, perhaps for lack of memory."
+                ) from error
+            return prediction
+
+        yield lambda name, content: threads.submit(answer, name, content)
 
 
 def _itself(predictor: Predict) -> Predict:

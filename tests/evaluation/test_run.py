@@ -7,14 +7,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from distributed import LocalCluster
+from distributed import Future, KilledWorker, LocalCluster
 
 from featherface.evaluation import run
 from featherface.evaluation.image_sets import EncodedImage, ImageSetError, folder_images, manifest_images
-from featherface.evaluation.predictions import PredictionsError, read_predictions, resume_predictions
+from featherface.evaluation.predictions import (
+    Prediction,
+    PredictionsError,
+    read_predictions,
+    resume_predictions,
+)
 from featherface.evaluation.run import RunError, predict_images, score_network
 
 RUN = {"model": "v2"}
@@ -191,6 +197,23 @@ def test_a_cluster_that_loses_a_worker_still_finishes(predictor, wider_folder, c
     expected = {prediction.image: prediction for prediction in predict_images(predictor, few)}
     for image, prediction in zip(cycle(few), predictions, strict=False):
         assert prediction.boxes.tolist() == expected[image.name].boxes.tolist()
+
+
+def test_an_answer_counts_though_its_worker_is_lost_at_once(predictor, wider_folder, cluster, monkeypatch):
+    monkeypatch.setattr(Future, "status", "lost")  # as Dask calls a result that it would have to make again
+    images = folder_images(wider_folder)[:2]
+    predictions = predict_images(predictor, images, scheduler=cluster.scheduler_address)
+    assert [prediction.image for prediction in predictions] == [image.name for image in images]
+
+
+def test_an_image_that_kills_its_workers_is_named(wider_folder, cluster):
+    with pytest.raises(RunError, match=r"Event/image_\d\.jpg: several workers of the cluster died over it"):
+        predict_images(_kill, folder_images(wider_folder), scheduler=cluster.scheduler_address)
+
+
+def _kill(name: str, content: bytes) -> Prediction:
+    """Fail as Dask says it when a task ended worker after worker."""
+    raise KilledWorker(name, SimpleNamespace(address="tcp://127.0.0.1:9"), 3)
 
 
 def _cut_off_and_read(cluster: LocalCluster, image: EncodedImage) -> bytes:
