@@ -20,6 +20,7 @@ __all__ = [
     "machine_text",
     "origin_text",
     "pass_text",
+    "photos_text",
     "printed",
     "utc",
     "value_pair",
@@ -93,6 +94,11 @@ def faces_text(count: int) -> str:
 def images_text(count: int) -> str:
     """Return a number of images: "1 image", "1,024 images"."""
     return f"{count:,} {'image' if count == 1 else 'images'}"
+
+
+def photos_text(count: int) -> str:
+    """Return a number of photos: "1 photo", "2 photos"."""
+    return f"{count:,} {'photo' if count == 1 else 'photos'}"
 
 
 def machine_text(machine: Machine) -> str:

@@ -193,7 +193,10 @@ def _difference_words(words: str, found: Difference) -> str:
 
 def _speed_up_words(measured: Measurements) -> str:
     found = measured.speed_up
-    return f"V2 speed-up {found.ratio:.2f} (95% {found.low:.2f} to {found.high:.2f})" if found else ""
+    if found is None:
+        return ""
+    certainty = "noisy run" if _noisy(measured) else f"95% {found.low:.2f} to {found.high:.2f}"
+    return f"V2 speed-up {found.ratio:.2f} ({certainty})"
 
 
 _SCENARIOS: tuple[Callable[[Measurements], Recommendation], ...] = (

@@ -196,6 +196,8 @@ def test_own_photos_stand_alone_in_all_photos_until_the_samples_are_asked_for(
     assert "samples" not in [toggle.key for toggle in page.toggle]
     page.file_uploader[0].upload("own.png", photo("red")).run()
     assert page.dataframe[0].value["Photo"].tolist() == ["own.png"]
+    summary = "1 photo. Found by only one model: 2 faces in 1 photo. "
+    assert any(caption.value.startswith(summary) for caption in page.caption)
     page.toggle(key="samples").set_value(True).run()
     assert set(page.dataframe[0].value["Photo"]) == {"own.png", *(sample.name for sample in SAMPLES)}
 

@@ -401,6 +401,7 @@ def test_a_noisy_run_is_named_instead_of_equal_speed(counted, hard, support):
 
     assert found[EVERYDAY].support == support
     assert "The latency run was noisy, so speed is not compared." in found[EVERYDAY].text
+    assert found[EVERYDAY].numbers[1].endswith("(noisy run)")
     assert found[VIDEO].support == Support.INCONCLUSIVE
     assert "no significant difference in speed" not in found[EVERYDAY].text.lower()
 

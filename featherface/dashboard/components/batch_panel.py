@@ -25,7 +25,7 @@ from featherface.reporting.photo_batch import (
     faces_json,
     photo_table,
 )
-from featherface.reporting.wording import faces_text
+from featherface.reporting.wording import faces_text, photos_text
 
 __all__ = ["show_all_photos"]
 
@@ -56,9 +56,9 @@ def _show_summary(ordered: Sequence[Comparison]) -> None:
     if ordered[0].agreement is None:
         return
     st.caption(
-        f"{len(ordered)} photos; the models differ on {faces_text(total)} in {differing} of them. "
-        "Photos with the most faces found by only one model come first. Boxes in a model's colour mark faces "
-        "that only this model found, white boxes those that both found."
+        f"{photos_text(len(ordered))}. Found by only one model: {faces_text(total)} in "
+        f"{photos_text(differing)}. Photos with the most such faces come first. Boxes in a model's colour "
+        "mark faces that only this model found, white boxes those that both found."
     )
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from featherface.config import DEFAULT_INPUT_SIZE
 from featherface.dashboard.components.latency_check import show_latency_check
 from featherface.dashboard.components.page_title import show_copy_link
-from featherface.dashboard.components.recommendation_cards import show_first_choice, show_recommendations
+from featherface.dashboard.components.recommendation_cards import show_reason, show_recommendations
 from featherface.dashboard.components.stress_panel import stressed_photo
 from featherface.dashboard.components.widgets import badge_text, plain
 from featherface.dashboard.state.photos import SAMPLES, PhotoFile, decoded
@@ -84,9 +84,10 @@ def show_presenter() -> None:
 def _show_advice(measured: Measurements) -> None:
     first, *others = recommendations(measured)
     st.title(plain(f"{first.scenario}: {first.support}"))
-    show_first_choice(first)
+    show_reason(first)
     st.subheader("Other uses")
     show_recommendations(others)
+    show_latency_check(measured)
     st.code(STUDY_COMMAND, language=None, wrap_lines=True)
 
 

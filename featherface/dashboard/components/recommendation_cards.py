@@ -9,7 +9,7 @@ import streamlit as st
 from featherface.dashboard.components.widgets import badge_line, plain
 from featherface.study.recommendations import Recommendation, Support
 
-__all__ = ["show_first_choice", "show_recommendations"]
+__all__ = ["show_first_choice", "show_reason", "show_recommendations"]
 
 _COLOURS = {
     Support.V2: "orange",
@@ -23,8 +23,7 @@ _COLOURS = {
 def show_first_choice(row: Recommendation) -> None:
     """Show the recommendation for everyday photos with the numbers that it follows from."""
     with st.container(border=True):
-        st.markdown(f"{_heading(row)} {plain(row.text)}")
-        _show_numbers(row)
+        show_reason(row, _heading(row) + " ")
 
 
 def show_recommendations(rows: Sequence[Recommendation]) -> None:
@@ -33,11 +32,12 @@ def show_recommendations(rows: Sequence[Recommendation]) -> None:
     with st.grid(2, min_column_width=290):
         for row in rows:
             with st.container(border=True, height="stretch"):
-                st.markdown(f"{_heading(row)}  \n{plain(row.text)}")
-                _show_numbers(row)
+                show_reason(row, _heading(row) + "  \n")
 
 
-def _show_numbers(row: Recommendation) -> None:
+def show_reason(row: Recommendation, heading: str = "") -> None:
+    """Show why a model is recommended and the numbers behind it; `heading` is Markdown before that."""
+    st.markdown(heading + plain(row.text))
     if row.numbers:
         badge_line(row.badge, "; ".join(plain(number) for number in row.numbers))
 
