@@ -18,7 +18,7 @@ run: $(VENV)/.run
 
 # A worker per core; more of them make each other wait. Workers get groups of tests (tests/conftest.py).
 test: $(VENV)/.dev chromium
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n logical
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from copy import deepcopy
@@ -208,7 +208,7 @@ def _cluster_submitter(predictor: Predict, scheduler: str) -> Iterator[_Submit]:
     except (OSError, ValueError) as error:
         raise RunError(f"No Dask scheduler answers at {scheduler}.") from error
     # Threads that wait, not Dask's executor, which fails where a worker is lost just after it answered. The
-    # client is closed first, which ends what they wait for.
+    # client is closed first: where the scheduler still answers, that ends what they wait for.
     with ThreadPoolExecutor(_IN_FLIGHT) as threads, client:
         # A task, not scattered data: should every copy die with its worker, the scheduler makes another.
         shared = client.submit(_itself, predictor, pure=False)
@@ -218,8 +218,10 @@ def _cluster_submitter(predictor: Predict, scheduler: str) -> Iterator[_Submit]:
                 prediction: Prediction = client.submit(_call, shared, name, content, pure=False).result()
             except KilledWorker as error:
                 raise RunError(
-                    f"{name}: several workers of the cluster died over it, perhaps for lack of memory."
+                    f"Several workers of the cluster died while they held {name}, perhaps for lack of memory."
                 ) from error
+            except CancelledError as error:
+                raise RunError("The connection to the Dask scheduler was lost.") from error
             return prediction
 
         yield lambda name, content: threads.submit(answer, name, content)

@@ -104,8 +104,8 @@ def _latency(measurements: Measurements) -> Finding:
     )
     if noise.noisy:
         certainty = (
-            f"This run was noisy, which its confidence interval does not cover: {' '.join(noise.reasons)} "
-            f"{certainty}"
+            "This run was noisy; treat the result and its confidence interval as unreliable. "
+            f"{' '.join(noise.reasons)} {certainty}"
         )
     sentence = f"{words}: {medians[V2]:.1f} ms per image instead of {medians[V1]:.1f} ms"
     return _measured(_LATENCY, direction, sentence, certainty)

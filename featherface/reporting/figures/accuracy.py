@@ -19,7 +19,7 @@ _DRAWN_POINTS = 250  # of a curve's thousand: more than a chart has pixels for
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon")
 _PEER_COLOUR = "#64748b"
 _INTERVAL_COLOUR = "#64748b"  # visible on all bars and in both themes
-_PLOT_WIDTH, _PLOT_HEIGHT = 900, 360  # pixels between the axes in a wide window, to place names
+_PLOT_WIDTH, _PLOT_HEIGHT = 900, 300  # pixels between the axes in a wide window, to place names
 _PAD = 0.3  # decades left and right of the outermost detectors, for their names
 _ROUND_TICKS = [step * 10.0**power for power in range(-5, 12) for step in (1, 2, 5)]
 
