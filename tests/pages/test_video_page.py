@@ -90,11 +90,14 @@ def test_a_frame_opens_on_the_detection_page_with_the_settings_of_its_analysis(
     page.slider(key="video_conf").set_value(0.45)  # filters the results that are there
     page.slider(key="video_nms").set_value(0.6)  # both only for the next analysis
     page.slider(key="video_input_size").set_value(640).run()
-    page.session_state["weights_v1"] = "own.pth"  # chosen on the Detection page before
+    chosen_before = {"weights_v1": "own.pth", "input_size": 1280, "rotated": True, "linked": False}
+    for key, value in chosen_before.items():  # on the Detection page
+        page.session_state[key] = value
     label = "Open this frame on the Detection page"
     next(button for button in page.button if button.label == label).click().run()
     assert not page.exception
-    assert page.session_state["weights_v1"] == "Shipped with the project"
+    expected = {"weights_v1": "Shipped with the project", "input_size": 320, "rotated": False, "linked": True}
+    assert {key: page.session_state[key] for key in expected} == expected
     detection = open_page(**addresses[0])
     assert detection.get_by_key("resize").value == "fit"
     assert detection.toggle(key="scales_fit").value is False

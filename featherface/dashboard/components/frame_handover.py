@@ -32,7 +32,25 @@ def open_on_detection_page(
         st.error(plain(str(error)), icon=":material/error:")
     else:
         choose_shipped_weights(models)  # which found the faces in the frame
+        st.session_state.update(_choices(settings))
         st.switch_page(DETECTION_PAGE, query_params=_address(models, settings, hide))
+
+
+def _choices(settings: DetectionSettings) -> dict[str, object]:
+    """Return the state of the Detection page's controls for these settings.
+
+    The address alone does not do: of a value that is a control's default, Streamlit drops the parameter and
+    restores what was chosen on the last visit.
+    """
+    return {
+        "resize": settings.resize,
+        "input_size": settings.input_size,
+        f"scales_{settings.resize.value}": False,
+        "rotated": False,
+        "linked": True,
+        "conf": settings.confidence,
+        "nms": settings.nms_iou,
+    }
 
 
 def _address(models: tuple[str, str], settings: DetectionSettings, hide: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Presenter mode: the comparison in six steps, the last with the recommendations, by arrow keys or buttons."""
+"""Presenter mode: the comparison in six steps, the last with the recommendations, by keys or buttons."""
 
 from __future__ import annotations
 
