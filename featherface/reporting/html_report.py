@@ -225,7 +225,7 @@ def _recommendation_table(rows: Iterable[Recommendation]) -> str:
             (
                 escape(row.scenario),
                 escape(row.support),
-                f"{escape(row.text)}<br><small>{escape('; '.join(row.numbers))}</small>",
+                f"{escape(row.text)}{_numbers(row)}",
             )
             for row in rows
         ),
@@ -247,6 +247,12 @@ def _result(row: AuditRow) -> str:
         return "Not measured yet."
     how = f"{_origin_badge(row.reading.badge)} {escape(row.reading.how)}"
     return f"{escape(row.text)}<br><small>{how}</small>{_command(CLAIM_COMMANDS[row.claim.measurement])}"
+
+
+def _numbers(row: Recommendation) -> str:
+    if not row.numbers:
+        return ""
+    return f"<br>{_origin_badge(row.badge)} <small>{escape('; '.join(row.numbers))}</small>"
 
 
 def _photo(photo: AnnotatedPhoto) -> str:

@@ -33,7 +33,7 @@ from featherface.study.findings import Direction, findings
 from featherface.study.headlines import Headline, headlines
 from featherface.study.measurements import Measurements
 from featherface.study.provenance import Badge
-from featherface.study.recommendations import recommendations
+from featherface.study.recommendations import Recommendation, recommendations
 from featherface.study.recomputation import CLAIM_COMMANDS
 from featherface.study.story import Step, StepChart
 
@@ -189,11 +189,15 @@ def _advice(measurements: Measurements) -> LongTable:
         (
             f"<b>{escape(row.scenario)}</b>",
             escape(row.support),
-            f"{escape(row.text)}<br/>{_small('; '.join(row.numbers))}",
+            f"{escape(row.text)}{_numbers(row)}",
         )
         for row in recommendations(measurements)
     ]
     return _table(("Scenario", "Recommendation", "Reason"), rows, (0.24, 0.18, 0.58))
+
+
+def _numbers(row: Recommendation) -> str:
+    return f"<br/>{_coloured(row.badge)}: {_small('; '.join(row.numbers))}" if row.numbers else ""
 
 
 def _claims(rows: Iterable[AuditRow]) -> LongTable:

@@ -81,7 +81,8 @@ def _add_summary(slide: Any, measurements: Measurements) -> None:
     advice = recommendations(measurements)[0]
     frame = _text_box(slide, Inches(5.35), Inches(1.5))
     _write(frame.paragraphs[0], f"{advice.scenario}: {advice.support}. {advice.text}", 16, _INK)
-    _write(frame.add_paragraph(), "; ".join(advice.numbers), 12, _SOFT)
+    if advice.numbers:
+        _write(frame.add_paragraph(), f"{advice.badge}: {'; '.join(advice.numbers)}", 12, _SOFT)
     note = f"Counted and measured on {when_text(measurements.when)}, on {machine_text(measurements.machine)}."
     _write(_text_box(slide, Inches(6.85), Inches(0.4)).paragraphs[0], note, 11, _SOFT)
 

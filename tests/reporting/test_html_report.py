@@ -49,6 +49,7 @@ def test_the_report_has_every_section_and_fetches_nothing(machine):
         "Claims audit",
         "Photos",
     ]
+    assert '<span class="badge counted">counted</span> <small>stored weights' in document
     addresses = Addresses()
     addresses.feed(re.sub("<script.*?</script>", "", document, flags=re.DOTALL))
     assert addresses.found == ["data:image/jpeg;base64,anBlZw=="]
