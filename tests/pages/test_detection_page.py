@@ -163,13 +163,18 @@ def test_an_address_from_before_the_latest_choice_changes_nothing(
     assert chosen(page) == ["Grace Hopper"]
 
 
-def test_all_photos_in_one_grid_with_both_counts(
-    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _weights_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model has weights, as its results say."""
+
     def status(_self: ModelService, key: str) -> ModelStatus:
         return ModelStatus(key, "ready", result(key).weights, "")
 
     monkeypatch.setattr(ModelService, "weights_info", status)
+
+
+@pytest.mark.usefixtures("_weights_ready")
+def test_all_photos_in_one_grid_with_both_counts(open_page: Callable[..., AppTest]) -> None:
     page = open_page(view="All photos")
     assert not page.exception
     (table,) = page.dataframe
@@ -185,13 +190,10 @@ def test_all_photos_in_one_grid_with_both_counts(
     assert metrics(page)["Faces"] == ["3", "1"]
 
 
+@pytest.mark.usefixtures("_weights_ready")
 def test_own_photos_stand_alone_in_all_photos_until_the_samples_are_asked_for(
-    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+    open_page: Callable[..., AppTest],
 ) -> None:
-    def status(_self: ModelService, key: str) -> ModelStatus:
-        return ModelStatus(key, "ready", result(key).weights, "")
-
-    monkeypatch.setattr(ModelService, "weights_info", status)
     page = open_page(view="All photos")
     assert "samples" not in [toggle.key for toggle in page.toggle]
     page.file_uploader[0].upload("own.png", photo("red")).run()

@@ -25,6 +25,7 @@ from featherface.evaluation.ground_truth_files import (
     to_wider_text,
 )
 from featherface.evaluation.marked_photo import Box, MarkedPhoto, as_array, as_boxes
+from featherface.reporting.wording import photos_text
 
 __all__ = ["show_ground_truth_files"]
 
@@ -142,7 +143,7 @@ def _marked_text(marked: Sequence[MarkedPhoto], absent: int) -> str:
     """Return what was marked, for a text that may go on; empty if nothing was."""
     if not marked:
         return ""
-    photos = "1 photo" if len(marked) == 1 else f"{len(marked):,} photos"
+    photos = photos_text(len(marked))
     rest = f"; {absent:,} more in the file are not here" if absent else ""
     whole = sum(photo.complete for photo in marked)
     if not whole:
